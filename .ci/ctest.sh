@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# ctest.sh BUILD_DIR [CTEST ARGS]: runs the tests; the last line is `N passed, N failed`, counting GoogleTest's tests one by one.
+set -uo pipefail
+build=$1
+shift
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
+if [ -z "${LIDO_TEST_SCALE:-}" ] && grep -qE '^(LIDO_SANITIZE:STRING=.+|CMAKE_CXX_FLAGS:.*coverage)' "$build/CMakeCache.txt"; then
+  export LIDO_TEST_SCALE=0.05
+fi
+
+log=$build/Testing/Temporary/LastTest.log
+rm -f "$log"
+ctest --test-dir "$build" -j "$(nproc)" --output-on-failure --no-tests=error "$@"
+status=$?
+
+# A program that GoogleTest did not finish (a crash, a time-out) or that is no GoogleTest counts as one test.
+touch "$log"
+awk -v status=$status '
+  function flush() {
+    if (!open) return
+    if (ok && !ran) { passed++ } else if (!ok && !bad) { failed++ }
+    passed += ran; failed += bad; open = 0
+  }
+  /^[0-9]+\/[0-9]+ Testing: /                 { flush(); open = 1; ok = 0; ran = 0; bad = 0; built = 1 }
+  /^Command: ""$/                             { built = 0 }
+  /^\[  PASSED  \] [0-9]+ tests?\.$/          { ran += $4 }
+  /^\[  FAILED  \] [0-9]+ tests?, listed below/ { bad += $4 }
+  /^Test Passed\.$/                           { ok = built }
+  END {
+    flush()
+    if (status != 0 && failed == 0) failed = 1
+    printf "%d passed, %d failed\n", passed, failed
+  }' "$log"
+exit $status

@@ -1,0 +1,157 @@
+// lido-storm: the load generator. See options.cpp for what it does, or run it with --help.
+#include "bench/storm/metrics_server.hpp"
+#include "bench/storm/options.hpp"
+#include "bench/storm/pool_rest.hpp"
+#include "bench/storm/report.hpp"
+#include "bench/storm/runtime.hpp"
+#include "bench/storm/storm_engine.hpp"
+
+#include <lido/driver/error.hpp>
+#include <lido/driver/options.hpp>
+#include <lido/pool/lease.hpp>
+#include <lido/pool/pool.hpp>
+
+#include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/use_future.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <memory>
+
+namespace {
+
+using namespace lido::storm;
+using namespace std::chrono_literals;
+
+constexpr int exit_good = 0;
+constexpr int exit_broken_promise = 1;
+constexpr int exit_no_run = 2;
+
+lido::pool_config configuration(const options& o) {
+  lido::pool_config cfg =
+      o.config_file.empty() ? lido::pool_config::from_dsn(o.dsn) : lido::pool_config::load(o.config_file);
+  if (!o.config_file.empty() && !o.dsn.empty()) cfg.connect = lido::connect_config::parse(o.dsn);
+  if (o.connections) {
+    cfg.max_size = *o.connections;
+    cfg.min_size = std::min(cfg.min_size, cfg.max_size);
+  }
+  return cfg;
+}
+
+// A server that cannot be reached, or a DSN that is wrong, is told once and not once for each operation.
+void check_server(lido::pool& pool) {
+  const auto probe = [&pool]() -> asio::awaitable<void> {
+    lido::lease db = co_await pool.async_acquire(lido::within(10s));
+    (void)co_await db->async_query(lido::within(10s), "select 1");
+  };
+  asio::co_spawn(pool.get_executor(), probe, asio::use_future).get();
+}
+
+// Redraws one line of a terminal.
+class live_display {
+ public:
+  explicit live_display(bool wanted) : on_{wanted && ::isatty(STDOUT_FILENO) == 1} {}
+  ~live_display() { clear(); }
+  live_display(const live_display&) = delete;
+  live_display& operator=(const live_display&) = delete;
+
+  void show(const std::string& line) const {
+    if (on_) std::cout << "\r\x1b[K" << line << std::flush;
+  }
+  void clear() const { show({}); }
+
+ private:
+  bool on_;
+};
+
+void run_load(storm_engine& storm, const options& o, const tally& seen, const lido::pool& pool, run_result& r) {
+  const live_display display{!o.quiet};
+  const auto begin = std::chrono::steady_clock::now();
+  const auto elapsed = [begin] { return std::chrono::duration<double>{std::chrono::steady_clock::now() - begin}; };
+  const bool by_time = o.load.operations == 0;
+  storm.start();
+  bool ended = false;
+  while (!ended && !(by_time && elapsed() >= o.seconds)) {
+    const auto left = by_time ? o.seconds - elapsed() : std::chrono::duration<double>{1};
+    ended = storm.wait(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::min<std::chrono::duration<double>>(left, 200ms)));
+    display.show(live_line(seen.snapshot(), pool.stats(), elapsed()));
+  }
+  storm.stop();
+  r.took = elapsed();
+}
+
+// What a task that never came back would have been is unknown; that it did not is a breach.
+void await_tasks(storm_engine& storm, const lido::pool_config& cfg, const options& o, tally& seen) {
+  const auto longest = cfg.acquire_timeout + o.load.statement_deadline + 5s;
+  if (!storm.wait(longest)) seen.breach(grouped(storm.running()) + " tasks never came back");
+}
+
+int write_results(const options& o, const run_result& r) {
+  if (!o.quiet) std::cout << table(r) << std::flush;
+  if (o.json_file == "-") {
+    std::cout << json(r) << std::flush;
+  } else if (!o.json_file.empty()) {
+    std::ofstream file{o.json_file};
+    if (!(file << json(r) << std::flush)) {
+      std::cerr << "lido-storm: cannot write " << o.json_file << "\n";
+      return exit_no_run;
+    }
+  }
+  return r.good() ? exit_good : exit_broken_promise;
+}
+
+int run(const options& o) {
+  const lido::pool_config cfg = configuration(o);
+  tally seen;  // outlives the threads
+  runtime threads{o.threads};
+  lido::pool pool{threads.io().get_executor(), cfg};
+  check_server(pool);
+  std::unique_ptr<metrics_server> metrics;
+  if (!o.metrics_address.empty()) metrics = std::make_unique<metrics_server>(o.metrics_address, pool);
+
+  storm_engine storm{threads.io().get_executor(), pool, o.load, seen};
+  asio::signal_set interrupt{threads.io(), SIGINT, SIGTERM};
+  interrupt.async_wait([&storm](std::error_code ec, int) {
+    if (!ec) storm.stop();
+  });
+
+  run_result r;
+  r.seed = o.load.seed;
+  r.tasks = o.load.tasks;
+  run_load(storm, o, seen, pool, r);
+  await_tasks(storm, cfg, o, seen);
+  r.slots_leaked = slots_in_use(pool, longest_recovery(cfg));
+  r.pool = pool.stats();
+  r.slots_leaked += slots_left_by_close(pool, longest_recovery(cfg));
+  r.seen = seen.snapshot();
+  const int status = write_results(o, r);
+  metrics.reset();
+  threads.stop();
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const options o = options::parse({argv + 1, argv + argc});
+    if (o.help) {
+      std::cout << usage();
+      return exit_good;
+    }
+    return run(o);
+  } catch (const bad_usage& e) {
+    std::cerr << "lido-storm: " << e.what() << "\n" << usage();
+  } catch (const std::exception& e) {
+    std::cerr << "lido-storm: " << e.what() << "\n";
+  }
+  return exit_no_run;
+}

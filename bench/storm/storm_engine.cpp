@@ -1,0 +1,214 @@
+#include "bench/storm/storm_engine.hpp"
+
+#include <lido/driver/error.hpp>
+#include <lido/driver/options.hpp>
+#include <lido/pool/lease.hpp>
+
+#include <asio/awaitable.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/experimental/as_tuple.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/strand.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <utility>
+#include <vector>
+
+namespace lido::storm {
+
+using clock = std::chrono::steady_clock;
+
+struct storm_engine::shared_state {
+  shared_state(asio::any_io_executor ex, pool& p, load_settings s, tally& t)
+      : executor{std::move(ex)}, on{p}, settings{std::move(s)}, into{t} {}
+
+  // May this task do one more operation?
+  bool claim() noexcept {
+    if (stopping.load(std::memory_order_relaxed)) return false;
+    return settings.operations == 0 || claimed.fetch_add(1, std::memory_order_relaxed) < settings.operations;
+  }
+
+  void task_ended(const std::exception_ptr& thrown) {
+    if (thrown) into.breach("a task was ended by an exception that is not lido::error");
+    const std::lock_guard lock{mutex};
+    if (--running == 0) changed.notify_all();
+  }
+
+  const asio::any_io_executor executor;
+  pool& on;
+  const load_settings settings;
+  tally& into;
+  std::atomic<std::uint64_t> claimed{0};
+  std::atomic<bool> stopping{false};
+  mutable std::mutex mutex;
+  std::condition_variable changed;
+  std::size_t running = 0;
+};
+
+namespace {
+
+// After an error a task does not come back at once: a server that refuses everybody is not to be hammered by a loop.
+constexpr std::chrono::milliseconds pause_after_error{5};
+
+// Strikes a running statement after a while, unless the statement ends before. On the task's own executor, as Asio
+// demands of emit().
+class assassin {
+ public:
+  explicit assassin(const asio::any_io_executor& executor) : alarm_{executor} {}
+
+  asio::cancellation_slot slot() { return signal_.slot(); }
+
+  void aim(std::chrono::nanoseconds delay, const std::shared_ptr<assassin>& self) {
+    struck_ = false;
+    alarm_.expires_after(delay);
+    alarm_.async_wait([self, mission = ++mission_](std::error_code ec) {
+      if (!ec && mission == self->mission_) self->strike();
+    });
+  }
+
+  void call_off() {
+    ++mission_;  // the alarm may have gone off already, its handler waiting for its turn
+    alarm_.cancel();
+  }
+
+  [[nodiscard]] bool struck() const noexcept { return struck_; }
+  [[nodiscard]] clock::time_point when() const noexcept { return when_; }
+
+ private:
+  void strike() {
+    struck_ = true;
+    when_ = clock::now();
+    signal_.emit(asio::cancellation_type::terminal);
+  }
+
+  asio::steady_timer alarm_;
+  asio::cancellation_signal signal_;
+  std::uint64_t mission_ = 0;
+  bool struck_ = false;
+  clock::time_point when_;
+};
+
+bool wants_nonce(const std::string& sql) { return sql.find("$1") != std::string::npos; }
+
+// Contract I3: no result but one's own. Without a nonce there is nothing to compare.
+bool is_own(const result<>& rows, std::optional<std::int64_t> nonce) {
+  if (!nonce) return true;
+  return rows.size() == 1 && rows.columns().size() == 1 && rows[0].get<std::int64_t>(0) == *nonce;
+}
+
+}  // namespace
+
+// One of the many: acquires, queries, is cancelled or not, and starts over.
+class storm_engine::task {
+ public:
+  task(std::shared_ptr<shared_state> state, asio::any_io_executor executor, std::uint64_t seed)
+      : state_{std::move(state)}, killer_{std::make_shared<assassin>(executor)}, pause_{executor}, random_{seed} {}
+
+  asio::awaitable<void> run() {
+    while (state_->claim()) {
+      const bool fine = co_await one_operation();
+      if (fine) continue;
+      pause_.expires_after(pause_after_error);
+      co_await pause_.async_wait(asio::use_awaitable);
+    }
+  }
+
+ private:
+  asio::awaitable<bool> one_operation() {
+    diagnostics said;
+    outcome o;
+    const auto asked = clock::now();
+    try {
+      lease db = co_await state_->on.async_acquire();
+      state_->into.acquired(clock::now() - asked);
+      co_await use(db, o, said);
+    } catch (const error& e) {
+      o.error = e.code();
+      said = e.diag();
+    }
+    state_->into.ended(o, o.error ? o.error.message() + " " + said.summary() : "another task's result, or none");
+    co_return !o.error || o.cancel_emitted;
+  }
+
+  asio::awaitable<void> use(lease& db, outcome& o, diagnostics& said) {
+    const load_settings& load = state_->settings;
+    const bool chosen = std::bernoulli_distribution{load.cancel_ratio}(random_);
+    const std::string& sql = chosen ? load.sql : load.bystander_sql;
+    if (chosen) killer_->aim(delay(), killer_);
+    const auto nonce = static_cast<std::int64_t>(random_() >> 1U);
+    const op_options options = within(load.statement_deadline, &said);
+    auto token = asio::bind_cancellation_slot(killer_->slot(), asio::experimental::as_tuple(asio::use_awaitable));
+    if (wants_nonce(sql)) {
+      auto [ec, rows] = co_await db->async_query_with(token, options, sql, nonce);
+      resumed(o, ec, rows, nonce);
+    } else {
+      auto [ec, rows] = co_await db->async_query_with(token, options, sql);
+      resumed(o, ec, rows, std::nullopt);
+    }
+  }
+
+  void resumed(outcome& o, std::error_code ec, const result<>& rows, std::optional<std::int64_t> nonce) {
+    const auto now = clock::now();
+    killer_->call_off();
+    o.error = ec;
+    o.cancel_emitted = killer_->struck();
+    if (o.cancel_emitted) state_->into.resumed(now - killer_->when());
+    o.own_result = !ec && is_own(rows, nonce);
+  }
+
+  std::chrono::nanoseconds delay() {
+    const load_settings& load = state_->settings;
+    std::uniform_int_distribution<std::int64_t> between{load.cancel_after_min.count(), load.cancel_after_max.count()};
+    return std::chrono::nanoseconds{between(random_)};
+  }
+
+  const std::shared_ptr<shared_state> state_;
+  const std::shared_ptr<assassin> killer_;
+  asio::steady_timer pause_;
+  std::mt19937_64 random_;
+};
+
+storm_engine::storm_engine(asio::any_io_executor executor, pool& on, load_settings settings, tally& into)
+    : state_{std::make_shared<shared_state>(std::move(executor), on, std::move(settings), into)} {}
+
+storm_engine::~storm_engine() { stop(); }
+
+void storm_engine::start() {
+  const std::size_t tasks = state_->settings.tasks;
+  {
+    const std::lock_guard lock{state_->mutex};
+    state_->running = tasks;
+  }
+  std::seed_seq sequence{state_->settings.seed, state_->settings.seed >> 32U};
+  std::vector<std::uint32_t> seeds(tasks);
+  sequence.generate(seeds.begin(), seeds.end());
+  for (const std::uint32_t seed : seeds) {
+    asio::any_io_executor strand = asio::make_strand(state_->executor);
+    auto one = std::make_shared<task>(state_, strand, seed);
+    auto body = [one]() { return one->run(); };
+    asio::co_spawn(strand, std::move(body),
+                   [state = state_](const std::exception_ptr& thrown) { state->task_ended(thrown); });
+  }
+}
+
+void storm_engine::stop() noexcept { state_->stopping.store(true, std::memory_order_relaxed); }
+
+bool storm_engine::wait(std::chrono::nanoseconds budget) {
+  std::unique_lock lock{state_->mutex};
+  return state_->changed.wait_for(lock, budget, [this] { return state_->running == 0; });
+}
+
+std::size_t storm_engine::running() const noexcept {
+  const std::lock_guard lock{state_->mutex};
+  return state_->running;
+}
+
+}  // namespace lido::storm

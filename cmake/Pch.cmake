@@ -1,0 +1,34 @@
+# Precompiled headers, one for the libraries and one for the tests (they differ in -fPIC and -fPIE, which g++ does not mix). Saves about 2 s a
+# translation unit of a library and 4 s of a test. Off by default and in the clang preset, where a missing #include shows.
+
+function(lido_pch target type)
+  if(NOT LIDO_PCH)
+    return()
+  endif()
+  set(pch lido_${type}_pch)
+  if(NOT TARGET ${pch})
+    file(WRITE ${PROJECT_BINARY_DIR}/${pch}.cpp "int main() {}\n")
+    if(type STREQUAL "test")
+      add_executable(${pch} EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/${pch}.cpp)
+      target_link_libraries(${pch} PRIVATE GTest::gmock)
+      target_precompile_headers(${pch} PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+    else()
+      add_library(${pch} STATIC EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/${pch}.cpp)
+    endif()
+    target_compile_features(${pch} PRIVATE cxx_std_20)
+    lido_pch_flags(${pch})
+    lido_target_flags(${pch})
+    target_precompile_headers(${pch} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.hpp)
+  endif()
+  lido_pch_flags(${target})
+  target_precompile_headers(${target} REUSE_FROM ${pch})
+endfunction()
+
+# g++ takes a precompiled header only from a compilation that saw the same macros.
+function(lido_pch_flags target)
+  target_link_libraries(${target} PRIVATE Asio::asio)
+  target_compile_definitions(${target} PRIVATE ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=${LIDO_ASIO_CACHE_SIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -fpch-preprocess)  # ccache needs it
+  endif()
+endfunction()

@@ -1,0 +1,97 @@
+#include <lido/driver/detail/knobs.hpp>
+
+#include <sys/stat.h>
+
+namespace lido {
+inline namespace v0 {
+namespace {
+
+constexpr std::size_t least_message = 64U << 10;
+constexpr std::size_t most_message = 0x3fffffff;  // the server's own limit
+constexpr std::size_t most_statements = 100'000;
+constexpr std::uint32_t least_scram_iterations = 4096;
+constexpr auto longest_timeout = std::chrono::hours(24);
+
+void require_that(bool holds, std::string_view what) {
+  if (!holds) detail::throw_invalid_config(std::string(what));
+}
+
+bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+
+// NUL separates parameters in the start-up message: a user called "x\0user\0admin" would be two (C33).
+void check_texts(const connect_config& c) {
+  for (const std::string_view text :
+       {std::string_view(c.host), std::string_view(c.user), std::string_view(c.database),
+        std::string_view(c.application_name), std::string_view(c.options), c.password.reveal(),
+        std::string_view(c.sslrootcert), std::string_view(c.sslcert), std::string_view(c.sslkey)}) {
+    require_that(!has_nul(text), "a text with a NUL in it: host, user, dbname, password, options, or another");
+  }
+  for (const auto& [name, value] : c.parameters) {
+    require_that(!name.empty() && !has_nul(name) && !has_nul(value),
+                 "a run-time parameter without a name, or with a NUL in it");
+    require_that(name != "user" && name != "database" && name != "replication" && !name.starts_with("_pq_."),
+                 "user, database, replication and _pq_.* are not run-time parameters");
+  }
+}
+
+// S1: encryption towards nobody in particular only for those who say so by name.
+void check_tls_mode(const connect_config& c) {
+  if (c.host.starts_with('/') || c.allow_unverified_tls) return;  // no TLS over a Unix socket
+  const bool has_ca = !c.sslrootcert.empty() && c.sslrootcert != "system";
+  switch (c.sslmode) {
+    case sslmode::disable:
+    case sslmode::verify_full: return;
+    case sslmode::allow:
+    case sslmode::prefer:
+      require_that(false,
+                   "sslmode allow and prefer protect from nobody who can change packets: use verify-full, or set "
+                   "allow_unverified_tls=1");
+      return;
+    case sslmode::require:
+      require_that(has_ca,
+                   "sslmode require without sslrootcert encrypts towards anybody: use verify-full, give sslrootcert, "
+                   "or set allow_unverified_tls=1");
+      return;
+    case sslmode::verify_ca:
+      require_that(has_ca,
+                   "sslmode verify-ca with the system's CAs accepts everybody who has any certificate: use "
+                   "verify-full, or give sslrootcert");
+      return;
+  }
+}
+
+void check_client_certificate(const connect_config& c) {
+  require_that(c.sslcert.empty() == c.sslkey.empty(), "sslcert and sslkey go together");
+  if (c.sslkey.empty()) return;
+  struct stat status{};
+  require_that(::stat(c.sslkey.c_str(), &status) == 0, "the file of sslkey cannot be opened");
+  require_that(S_ISREG(status.st_mode), "sslkey is not a file");
+  require_that((status.st_mode & (S_IRWXG | S_IRWXO)) == 0, "the file of sslkey is open to group or others: chmod 600");
+}
+
+void check_limits(const connect_config& c) {
+  const auto bounded = [](std::chrono::nanoseconds t) {
+    return t > std::chrono::nanoseconds::zero() && t <= longest_timeout;
+  };
+  require_that(bounded(c.connect_timeout), "connect_timeout must be above 0 and at most 24h: no wait is infinite");
+  require_that(bounded(c.close_timeout), "close_timeout must be above 0 and at most 24h: no wait is infinite");
+  require_that(c.max_message_bytes >= least_message && c.max_message_bytes <= most_message,
+               "max_message_bytes must be from 64KiB to 1073741823");
+  require_that(c.max_result_bytes > 0, "max_result_bytes must be above 0");
+  require_that(c.statement_cache_size <= most_statements, "statement_cache_size must be at most 100000");
+  require_that(c.scram_max_iterations >= least_scram_iterations, "scram_max_iterations must be at least 4096");
+}
+
+}  // namespace
+
+void validate(const connect_config& config) {
+  require_that(!config.host.empty(), "host is empty");
+  require_that(config.port != 0, "port must be from 1 to 65535");
+  check_texts(config);
+  check_tls_mode(config);
+  check_client_certificate(config);
+  check_limits(config);
+}
+
+}  // namespace v0
+}  // namespace lido

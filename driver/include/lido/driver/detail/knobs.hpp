@@ -1,0 +1,90 @@
+// Knobs by name: one table drives the DSN and the TOML file (and their documentation), for connections here and for
+// pools on top. An error names the place, the knob and what it expects; what was given is never shown, since it may be
+// a password or a piece of one.
+#pragma once
+
+#include <lido/driver/config.hpp>
+#include <lido/driver/secret.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lido {
+inline namespace v0 {
+namespace detail {
+
+template <class Config>
+struct knob {
+  std::string_view name;
+  std::string_view expects;   // completes "expects ..."
+  std::string_view standard;  // the default, as one would write it; empty: none
+  std::string_view doc;
+  bool (*set)(Config& config, std::string_view text);  // false: not what it expects
+};
+
+std::span<const knob<connect_config>> connect_knobs() noexcept;
+/// Why a parameter of libpq is not here; empty for a name that libpq does not know either.
+std::string_view why_not_supported(std::string_view libpq_name) noexcept;
+
+/// "500ms", "30s", "1h30m"; a plain number only where it has a unit of old (libpq's seconds).
+bool duration_from_text(std::string_view text, std::chrono::nanoseconds& out);
+bool seconds_or_duration_from_text(std::string_view text, std::chrono::nanoseconds& out);
+/// "16MiB", "64KiB", "1GiB", "1000": bytes.
+bool bytes_from_text(std::string_view text, std::size_t& out);
+bool count_from_text(std::string_view text, std::size_t& out);
+bool ratio_from_text(std::string_view text, double& out);
+bool flag_from_text(std::string_view text, bool& out);
+
+/// The known name that is at most two edits away; empty if there is none.
+std::string_view nearest_name(std::string_view name, std::span<const std::string_view> known);
+
+[[noreturn]] void throw_invalid_config(std::string context);
+[[noreturn]] void throw_bad_value(std::string_view where, std::string_view key, std::string_view expects);
+/// `may_show`: whether the key's text is certain not to be a piece of a password.
+[[noreturn]] void throw_unknown_key(std::string_view where, std::string_view key, std::string_view nearest,
+                                    bool may_show);
+
+/// Sets one knob; false when the table has none of that name.
+template <class Config>
+bool set_knob(std::span<const knob<Config>> table, Config& config, std::string_view key, std::string_view value,
+              std::string_view where, std::string_view prefix = {}) {
+  for (const auto& k : table) {
+    if (k.name != key) continue;
+    // NUL ends a string in the start-up message and makes the rest another parameter (C33).
+    if (value.find('\0') != std::string_view::npos || !k.set(config, value)) {
+      throw_bad_value(where, std::string(prefix) + std::string(key), k.expects);
+    }
+    return true;
+  }
+  return false;
+}
+
+template <class Config>
+void add_names(std::span<const knob<Config>> table, std::vector<std::string_view>& out) {
+  for (const auto& k : table) out.push_back(k.name);
+}
+
+/// One `key = value` of a DSN. Values are secrets until somebody knows better.
+struct dsn_setting {
+  std::string key;
+  secret value;
+  std::size_t position = 0;  // of the key, from 1
+};
+/// Splits either form of a DSN; throws lido::error for what is neither.
+std::vector<dsn_setting> split_dsn(std::string_view dsn);
+/// Sets what the connection knows; whatever `other` takes first is not looked up.
+void apply_dsn(connect_config& config, const std::vector<dsn_setting>& settings);
+
+}  // namespace detail
+
+/// Throws lido::error (errc::invalid_config) when the fields together make no sense or are not safe, and says what to
+/// do (reliability S1).
+void validate(const connect_config& config);
+
+}  // namespace v0
+}  // namespace lido

@@ -1,0 +1,42 @@
+// What a query brought back, before it is decoded: rows as they came on the wire, in one buffer that the result owns (contract I26).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lido {
+inline namespace v0 {
+
+/// One column of a result, as RowDescription announced it.
+struct column {
+  std::string name;
+  std::uint32_t table_oid = 0;
+  std::uint32_t type_oid = 0;
+  std::int32_t type_modifier = -1;
+  bool binary = true;
+};
+
+namespace detail {
+
+using row_description = std::vector<column>;
+
+struct raw_result {
+  std::shared_ptr<const row_description> columns;  // null for a statement without rows
+  std::string bytes;                               // bodies of DataRow, one behind the other, count field included
+  std::vector<std::size_t> ends;                   // end of each row in `bytes`
+  std::string tag;                                 // CommandComplete, "SELECT 3"; empty for an empty query
+
+  std::size_t row_count() const noexcept { return ends.size(); }
+  std::string_view row(std::size_t i) const noexcept {
+    const std::size_t begin = i == 0 ? 0 : ends[i - 1];
+    return std::string_view{bytes}.substr(begin, ends[i] - begin);
+  }
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace lido

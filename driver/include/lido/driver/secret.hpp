@@ -1,0 +1,35 @@
+// A string that is wiped when it goes and never printed: passwords, keys (reliability S6). No operator<<, no conversion to std::string.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace lido {
+inline namespace v0 {
+
+class secret {
+ public:
+  secret() = default;
+  secret(std::string_view text) : text_(text) {}  // NOLINT(google-explicit-constructor): reads as `cfg.password = "..."`
+  secret(const char* text) : text_(text) {}       // NOLINT(google-explicit-constructor): same
+  secret(const secret&) = default;
+  secret(secret&& other) noexcept : text_(other.text_) { other.wipe(); }  // copy: a moved-from std::string may keep its bytes
+  secret& operator=(secret other) noexcept {
+    wipe();
+    text_.swap(other.text_);
+    return *this;
+  }
+  ~secret() { wipe(); }
+
+  bool empty() const noexcept { return text_.empty(); }
+  /// The bytes themselves; the caller must not keep them.
+  std::string_view reveal() const noexcept { return text_; }
+  void wipe() noexcept;
+
+ private:
+  std::string text_;
+};
+
+}  // namespace v0
+}  // namespace lido

@@ -1,0 +1,236 @@
+#include <algorithm>
+#include <asio/redirect_error.hpp>
+#include <asio/this_coro.hpp>
+#include <lido/driver/connection.hpp>
+#include <lido/driver/transaction.hpp>
+
+#include "driver/io/context_registry.hpp"
+#include "driver/io/settings.hpp"
+#include "driver/sync.hpp"
+
+namespace lido {
+inline namespace v0 {
+namespace detail {
+
+raw_result first_result(op_outcome& out) { return out.results.empty() ? raw_result{} : std::move(out.results.front()); }
+
+void report(const op_outcome& out, diagnostics* diag) {
+  if (diag == nullptr) return;
+  if (out.diag) {
+    *diag = *out.diag;
+  } else {
+    *diag = out.warnings.empty() ? diagnostics{} : out.warnings.front();
+  }
+}
+
+void throw_outcome(op_outcome& out) { throw error(out.error, out.diag ? std::move(*out.diag) : diagnostics{}); }
+
+namespace {
+
+// A connect without a pool: the attempt, and the user's handler until one of them is done with the other.
+class lone_connect : public std::enable_shared_from_this<lone_connect> {
+ public:
+  explicit lone_connect(any_completion<std::error_code, connection> done, diagnostics* diag) : done_(std::move(done)), diag_(diag) {}
+
+  void start(const asio::any_io_executor& executor, const std::shared_ptr<const session_settings>& settings) {
+    io::context_registry::of(executor).add(weak_from_this(), [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->drop();
+    });
+    auto attempt = connect_session(executor, settings, make_deadline_queue(executor), {},
+                                   [self = shared_from_this()](connect_result made) { self->finish(std::move(made)); });
+    const lock guard(mutex_);
+    if (done_) attempt_ = std::move(attempt);
+  }
+  void fail(std::error_code ec, diagnostics diag) {
+    connect_result result;
+    result.error = ec;
+    result.diag = std::move(diag);
+    finish(std::move(result));
+  }
+  void cancel() {
+    connect_result result;
+    result.error = asio::error::operation_aborted;
+    if (const auto attempt = finish(std::move(result))) attempt->cancel();
+  }
+
+ private:
+  std::shared_ptr<connect_attempt> finish(connect_result made) {
+    const lock guard(mutex_);
+    if (!done_) return nullptr;
+    if (diag_ != nullptr && made.error) *diag_ = made.diag;
+    connection db;
+    if (made.session) db = connection(session_handle{made.session, made.session->begin_tenure()}, connection::owner_tag{});
+    std::exchange(done_, {}).post(made.error, std::move(db));
+    return std::exchange(attempt_, nullptr);
+  }
+  void drop() {
+    any_completion<std::error_code, connection> done;
+    std::shared_ptr<connect_attempt> attempt;
+    {
+      const lock guard(mutex_);
+      done = std::exchange(done_, {});
+      attempt = std::exchange(attempt_, nullptr);
+    }
+    if (attempt) attempt->cancel();
+  }
+
+  mutex mutex_;
+  any_completion<std::error_code, connection> done_ LIDO_GUARDED_BY(mutex_);
+  std::shared_ptr<connect_attempt> attempt_ LIDO_GUARDED_BY(mutex_);
+  diagnostics* diag_;
+};
+
+}  // namespace
+}  // namespace detail
+
+connection& connection::operator=(connection&& other) noexcept {
+  if (this == &other) return *this;
+  connection old(std::move(*this));
+  handle_ = std::exchange(other.handle_, {});
+  owns_ = std::exchange(other.owns_, false);
+  return *this;
+}
+
+connection::~connection() {
+  if (!owns_ || !handle_.session) return;
+  if (handle_.session->end_tenure(handle_.tenure) != detail::session_condition::in_use) handle_.session->close_now();
+}
+
+std::function<void()> connection::begin_connect(const asio::any_io_executor& executor, connect_config config, op_options options,
+                                                detail::any_completion<std::error_code, connection> done) {
+  auto connect = std::make_shared<detail::lone_connect>(std::move(done), options.diag);
+  if (options.deadline != time_point::max()) {
+    config.connect_timeout = std::min<std::chrono::nanoseconds>(config.connect_timeout, options.deadline - std::chrono::steady_clock::now());
+  }
+  std::error_code ec;
+  diagnostics diag;
+  const auto settings = detail::make_session_settings(std::move(config), ec, diag.context);
+  if (settings) {
+    connect->start(executor, settings);
+  } else {
+    connect->fail(ec, std::move(diag));
+  }
+  return [weak = std::weak_ptr<detail::lone_connect>(connect)] {
+    if (const auto self = weak.lock()) self->cancel();
+  };
+}
+
+namespace {
+
+asio::awaitable<connection> co_connect(connect_config config, op_options options) {
+  const auto executor = co_await asio::this_coro::executor;
+  diagnostics diag;
+  options.diag = &diag;
+  std::error_code ec;
+  connection db = co_await connection::async_connect_with(asio::redirect_error(asio::use_awaitable, ec), executor, std::move(config), options);
+  if (ec) throw error(ec, std::move(diag));
+  co_return db;
+}
+
+asio::awaitable<std::vector<result<>>> co_simple(detail::session_handle on, detail::op_plan plan, detail::request statement) {
+  detail::op_outcome out = co_await detail::co_run(on, plan, statement);
+  if (out.error) detail::throw_outcome(out);
+  std::vector<result<>> results;
+  results.reserve(out.results.size());
+  for (detail::raw_result& raw : out.results) {
+    diagnostics mismatch;
+    if (const std::error_code ec = results.emplace_back(std::move(raw)).bind(mismatch)) throw error(ec, std::move(mismatch));
+  }
+  co_return results;
+}
+
+asio::awaitable<void> co_close(std::shared_ptr<detail::managed_session> session, std::chrono::nanoseconds patience) {
+  co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(
+      [](auto handler, std::shared_ptr<detail::managed_session> closing, std::chrono::nanoseconds at_most) {
+        auto done = std::make_shared<detail::any_completion<>>(std::move(handler), closing->executor());
+        closing->close(within(at_most).deadline, [done](bool) { done->post(); });
+      },
+      asio::use_awaitable, std::move(session), patience);
+}
+
+std::string begin_text(const transaction_options& mode) {
+  std::string sql = "BEGIN";
+  switch (mode.isolation) {
+    case isolation::server_default: break;
+    case isolation::read_committed: sql += " ISOLATION LEVEL READ COMMITTED"; break;
+    case isolation::repeatable_read: sql += " ISOLATION LEVEL REPEATABLE READ"; break;
+    case isolation::serializable: sql += " ISOLATION LEVEL SERIALIZABLE"; break;
+  }
+  if (mode.read_only) sql += " READ ONLY";
+  if (mode.deferrable) sql += " DEFERRABLE";
+  return sql;
+}
+
+constexpr std::chrono::seconds default_close_patience{2};
+
+}  // namespace
+
+asio::awaitable<connection> connection::async_connect(connect_config config, op_options options) { return co_connect(std::move(config), options); }
+
+asio::awaitable<std::vector<result<>>> connection::async_simple_query(std::string_view sql, op_options options) {
+  return co_simple(handle_, {detail::op_kind::simple, false, options}, detail::begin_request(sql));
+}
+
+asio::awaitable<transaction> connection::async_begin(transaction_options mode, op_options options) { return transaction::co_begin(handle_, mode, options); }
+
+asio::awaitable<void> connection::async_close() {
+  owns_ = false;
+  detail::session_handle handle = release_handle();
+  if (handle.session) handle.session->end_tenure(handle.tenure);
+  return co_close(std::move(handle.session), default_close_patience);
+}
+
+std::optional<std::string> connection::server_parameter(std::string_view name) const {
+  std::string value;
+  if (!handle_.session || handle_.session->parameter_copy(name, value) == nullptr) return std::nullopt;
+  return value;
+}
+
+// ---- transactions ----
+
+transaction& transaction::operator=(transaction&& other) noexcept {
+  if (this == &other) return *this;
+  leave();
+  db_ = std::move(other.db_);
+  open_ = std::exchange(other.open_, false);
+  return *this;
+}
+
+void transaction::leave() noexcept {
+  if (!std::exchange(open_, false)) return;
+  const detail::session_handle& on = db_.handle();
+  if (on.session) on.session->roll_back_later(on.tenure);
+}
+
+asio::awaitable<transaction> transaction::co_begin(detail::session_handle on, transaction_options mode, op_options options) {
+  detail::request statement(begin_text(mode));
+  detail::op_outcome out = co_await detail::co_run(on, {detail::op_kind::begin, false, options}, statement);
+  if (out.error) detail::throw_outcome(out);
+  co_return transaction(std::move(on));
+}
+
+asio::awaitable<commit_result> transaction::async_commit(op_options options) {
+  open_ = false;
+  return co_commit(db_.handle(), options);
+}
+
+asio::awaitable<void> transaction::async_rollback(op_options options) {
+  open_ = false;
+  return co_roll_back(db_.handle(), options);
+}
+
+asio::awaitable<commit_result> transaction::co_commit(detail::session_handle on, op_options options) {
+  detail::request statement("COMMIT");
+  detail::op_outcome out = co_await detail::co_run(on, {detail::op_kind::commit, false, options}, statement);
+  if (out.error) detail::throw_outcome(out);
+  co_return commit_result{std::move(out.warnings)};
+}
+
+asio::awaitable<void> transaction::co_roll_back(detail::session_handle on, op_options options) {
+  detail::request statement("ROLLBACK");
+  detail::op_outcome out = co_await detail::co_run(on, {detail::op_kind::rollback, false, options}, statement);
+  if (out.error && out.error != errc::lease_revoked && !is_disconnect(out.error)) detail::throw_outcome(out);
+}
+
+}  // namespace v0
+}  // namespace lido

@@ -1,0 +1,74 @@
+// One connect: dial, negotiate, authenticate, under one deadline (contract I5); falls back between plain and TLS where sslmode says so. Performs the
+// actions of transport::dialler and session::startup; what it makes is an engine.
+#pragma once
+
+#include <asio/any_io_executor.hpp>
+#include <functional>
+#include <lido/driver/detail/session.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "driver/io/input_buffer.hpp"
+#include "driver/io/settings.hpp"
+#include "driver/session/startup.hpp"
+#include "driver/sync.hpp"
+#include "driver/transport/dialler.hpp"
+
+namespace lido::io {
+
+class connector final : public detail::connect_attempt,
+                        public detail::deadline_target,
+                        public std::enable_shared_from_this<connector> {
+ public:
+  using handler = std::function<void(detail::connect_result)>;
+
+  connector(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings,
+            std::shared_ptr<detail::deadline_queue> deadlines, std::weak_ptr<detail::session_observer> observer, handler done);
+  ~connector() override;
+
+  void start();
+  void cancel() noexcept override;
+  void on_deadline(time_point now) noexcept override;
+
+ private:
+  enum class state { dialling, starting_up, deriving_key, over };
+
+  void dial() LIDO_REQUIRES(mutex_);
+  void on_dialled(transport::dial_result result);
+  void begin_startup(transport::dial_result result) LIDO_REQUIRES(mutex_);
+  void perform(session::startup::action action) LIDO_REQUIRES(mutex_);
+  void flush() LIDO_REQUIRES(mutex_);
+  void receive() LIDO_REQUIRES(mutex_);
+  void on_received(std::error_code ec, std::size_t n);
+  void process() LIDO_REQUIRES(mutex_);
+  void derive_key() LIDO_REQUIRES(mutex_);
+  void on_key(const secret& key);
+  void attempt_failed(std::error_code ec, diagnostics diag) LIDO_REQUIRES(mutex_);
+  bool may_fall_back(std::error_code ec) const LIDO_REQUIRES(mutex_);
+  void succeed() LIDO_REQUIRES(mutex_);
+  void finish(detail::connect_result result) LIDO_REQUIRES(mutex_);
+  std::string where() const LIDO_REQUIRES(mutex_);
+
+  const asio::any_io_executor executor_;
+  const std::shared_ptr<const detail::session_settings> settings_;
+  const std::shared_ptr<detail::deadline_queue> deadlines_;
+  const std::weak_ptr<detail::session_observer> observer_;
+
+  detail::mutex mutex_;
+  state state_ LIDO_GUARDED_BY(mutex_) = state::dialling;
+  handler done_ LIDO_GUARDED_BY(mutex_);
+  std::vector<transport::negotiation> attempts_ LIDO_GUARDED_BY(mutex_);  // still to try, the next one last
+  transport::negotiation current_ LIDO_GUARDED_BY(mutex_) = transport::negotiation::tls;
+  std::shared_ptr<transport::dialler> dialler_ LIDO_GUARDED_BY(mutex_);
+  transport::stream stream_ LIDO_GUARDED_BY(mutex_);
+  transport::peer peer_ LIDO_GUARDED_BY(mutex_);
+  std::optional<session::startup> startup_ LIDO_GUARDED_BY(mutex_);
+  input_buffer in_ LIDO_GUARDED_BY(mutex_);
+  std::string out_ LIDO_GUARDED_BY(mutex_);
+  time_point deadline_;
+  detail::deadline_entry deadline_entry_;
+};
+
+}  // namespace lido::io

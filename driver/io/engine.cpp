@@ -1,0 +1,445 @@
+#include "driver/io/engine.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "driver/io/context_registry.hpp"
+#include "driver/session/statement_class.hpp"
+#include "driver/wire/frontend.hpp"
+
+namespace lido::io {
+
+using detail::lock;
+using detail::op_kind;
+using detail::op_latch;
+using detail::op_outcome;
+using detail::op_ptr;
+using session::event_kind;
+
+namespace {
+
+constexpr std::size_t max_warnings = 16;                  // kept of one operation
+constexpr std::size_t kept_output_capacity = 64U << 10;   // a larger write buffer is given back
+constexpr auto patience_after_write_error = std::chrono::seconds(1);
+
+time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
+
+}  // namespace
+
+std::shared_ptr<engine> engine::adopt(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings,
+                                      std::shared_ptr<detail::deadline_queue> deadlines, std::weak_ptr<detail::session_observer> observer, link l) {
+  auto made = std::make_shared<engine>(executor, std::move(settings), std::move(observer), std::move(l));
+  made->deadline_entry_.attach(std::move(deadlines), made);
+  context_registry::of(executor).add(made);
+  aftermath after;
+  {
+    const lock guard(made->mutex_);
+    made->process(after);  // what came behind the last message of start-up
+    if (made->link_ == link_state::open) made->receive();
+  }
+  after.run();
+  return made;
+}
+
+engine::engine(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings, std::weak_ptr<detail::session_observer> observer, link l)
+    : executor_(std::move(executor)),
+      settings_(std::move(settings)),
+      peer_(std::move(l.peer)),
+      process_id_(l.identity.process_id),
+      owner_process_(::getpid()),
+      observer_(std::move(observer)),
+      cancel_key_(std::move(l.identity.cancel_key)),
+      protocol_(std::move(l.identity.parameters)),
+      cache_(settings_->config.statement_cache_size),
+      in_(std::move(l.in)),
+      stream_(std::move(l.stream)) {}
+
+engine::~engine() {
+  const lock guard(mutex_);
+  if (link_ == link_state::open) say_goodbye();
+  stream_.close();
+}
+
+void engine::aftermath::run() {
+  for (const auto& call : calls) call();
+  if (timed_out) timed_out->time_out();
+  if (ended_too) ended_too->post();
+  if (ended) ended->dispatch();
+}
+
+// ---- operations ----
+
+std::error_code engine::refusal(const detail::operation& op) const {
+  if (op.tenure != tenure_.load(std::memory_order_acquire)) return errc::lease_revoked;
+  if (link_ != link_state::open) return end_ ? end_ : make_error_code(errc::connection_closed);
+  if (op.statement.error()) return op.statement.error();
+  if (current_ || queued_) return errc::connection_busy;
+  return {};
+}
+
+void engine::start(op_ptr op) noexcept {
+  aftermath after;
+  {
+    const lock guard(mutex_);
+    if (const std::error_code ec = refusal(*op)) {
+      if (op->win(op_latch::completed)) {
+        op->outcome = op_outcome::failed(ec);
+        after.ended_too = std::move(op);  // posted: never inside the initiating function
+      }
+    } else if (traffic_ != traffic::none || rollback_wanted_ || settle_.active()) {
+      queued_ = std::move(op);
+      publish();
+      rearm();
+    } else {
+      launch(op, after);
+    }
+  }
+  after.run();
+}
+
+void engine::launch(const op_ptr& op, aftermath& after) {
+  if (!op->mark_sent()) return;  // cancelled a moment ago: its handler has gone (I19)
+  current_ = op;
+  traffic_ = traffic::user;
+  publish();
+  encode(*op);
+  flush(after);
+  if (op->deadline != time_point::max()) rearm();
+}
+
+void engine::encode(detail::operation& op) {
+  if (op.kind == op_kind::query && session::classify(op.statement.sql()) == session::statement_class::commit) op.kind = op_kind::commit;
+  if (!op.prepared) {
+    wire::append_query(out_, op.statement.sql());
+    protocol_.begin(session::segment::simple);
+    return;
+  }
+  entry_ = cache_.find(op.statement);
+  const bool known = entry_ != nullptr && entry_->prepared;
+  if (entry_ == nullptr) entry_ = cache_.insert(op.statement);
+  const auto closable = cache_.has_closable() ? cache_.take_closable() : std::vector<std::string>{};
+  for (const std::string& name : closable) wire::append_close_statement(out_, name);
+  const std::string_view name = entry_ != nullptr ? std::string_view{entry_->name} : std::string_view{};
+  if (known) {
+    protocol_.begin(session::segment::run, entry_->columns);
+  } else {
+    wire::append_parse(out_, name, op.statement);
+    wire::append_describe_statement(out_, name);
+    protocol_.begin(session::segment::prepare_and_run);
+  }
+  if (!closable.empty()) protocol_.expect_close_complete(static_cast<unsigned>(closable.size()));
+  wire::append_bind(out_, name, op.statement);
+  wire::append_execute(out_);
+  wire::append_sync(out_);
+  if (known) {
+    op.outcome.results.emplace_back().columns = entry_->columns;
+  }
+}
+
+void engine::launch_internal(aftermath& after) {
+  traffic_ = traffic::internal;
+  publish();
+  if (job_->sql.empty()) {
+    wire::append_sync(out_);
+    protocol_.begin(session::segment::sync);
+  } else {
+    wire::append_query(out_, job_->sql);
+    protocol_.begin(session::segment::simple);
+  }
+  flush(after);
+  rearm();
+}
+
+// The wire is quiet: a wanted rollback goes first, then who waited for it.
+void engine::launch_next(aftermath& after) {
+  if (link_ != link_state::open || traffic_ != traffic::none || settle_.active()) return;
+  if (rollback_wanted_) {
+    rollback_wanted_ = false;
+    if (protocol_.status() != wire::transaction_status::idle) {
+      job_ = internal_job{"ROLLBACK", within(settings_->config.connect_timeout).deadline, nullptr, {}};
+      launch_internal(after);
+      return;
+    }
+  }
+  if (queued_) {
+    const op_ptr op = std::exchange(queued_, {});
+    launch(op, after);
+  }
+}
+
+// ---- bytes out ----
+
+void engine::flush(aftermath& after) {
+  if (writer_ == writer::waiting || write_failed_ != time_point::max()) return;
+  while (out_sent_ < out_.size()) {
+    const transport::io_result r = stream_.write_some(std::string_view{out_}.substr(out_sent_));
+    out_sent_ += r.bytes;
+    if (r.error) {
+      // the reader still has the server's last words, if any; it gets a moment to find them
+      write_failed_ = steady_now() + patience_after_write_error;
+      rearm();
+      return;
+    }
+    if (!r.would_block) continue;
+    writer_ = writer::waiting;
+    stream_.async_wait_writable([self = weak_from_this()](const std::error_code& ec) {
+      if (const auto me = self.lock()) me->on_writable(ec);
+    });
+    return;
+  }
+  out_.clear();
+  out_sent_ = 0;
+  if (out_.capacity() > kept_output_capacity) out_.shrink_to_fit();
+  if (settle_.active()) perform(settle_.flushed(steady_now()), after);
+}
+
+void engine::on_writable(std::error_code ec) {
+  aftermath after;
+  {
+    const lock guard(mutex_);
+    writer_ = writer::idle;
+    if (!ec && link_ == link_state::open) flush(after);
+  }
+  after.run();
+}
+
+// ---- bytes in ----
+
+void engine::receive() {
+  in_.make_room();
+  stream_.async_receive(in_.room(), [self = weak_from_this()](const std::error_code& ec, std::size_t n) {
+    if (const auto me = self.lock()) me->on_received(ec, n);
+  });
+}
+
+void engine::on_received(std::error_code ec, std::size_t n) {
+  aftermath after;
+  {
+    const lock guard(mutex_);
+    if (link_ == link_state::closed) return;
+    take_bytes(ec, n, after);
+    if (link_ != link_state::closed) receive();
+  }
+  after.run();
+}
+
+void engine::take_bytes(std::error_code ec, std::size_t n, aftermath& after) {
+  const bool filled = n == in_.room().size();
+  transport::io_result r = stream_.accept(in_.room(), ec, n);
+  for (;;) {
+    in_.commit(r.bytes);
+    if (settle_.active() && r.bytes > 0) perform(settle_.received(r.bytes, steady_now()), after);
+    process(after);
+    if (r.error) return lost(r.error, after);
+    if (r.would_block || link_ == link_state::closed) break;
+    in_.make_room();
+    r = stream_.more(in_.room());
+  }
+  if (filled) in_.was_filled();
+}
+
+void engine::process(aftermath& after) {
+  if (link_ == link_state::closing) in_.consume(in_.data().size());  // nobody listens any more
+  while (link_ == link_state::open) {
+    const wire::frame_result next = wire::next_frame(in_.data(), wire::phase::ready, settings_->bounds);
+    if (next.status == wire::frame_status::incomplete) return;
+    if (next.status == wire::frame_status::violation) return lost(next.error, after);
+    on_event(protocol_.on_frame(next.value), next.value, after);
+    if (link_ == link_state::closed) return;
+    in_.consume(next.size);
+  }
+}
+
+void engine::on_event(event_kind kind, const wire::frame& frame, aftermath& after) {
+  switch (kind) {
+    case event_kind::none: return;
+    case event_kind::columns:
+      if (collects()) current_->outcome.results.emplace_back().columns = protocol_.columns();
+      return;
+    case event_kind::row: return on_row(frame.body, after);
+    case event_kind::complete:
+      if (collects()) {
+        auto& results = current_->outcome.results;
+        if (results.empty() || !results.back().tag.empty()) results.emplace_back();
+        results.back().tag = protocol_.tag();
+      }
+      return;
+    case event_kind::server_error: return on_server_error();
+    case event_kind::ready: return on_ready(after);
+    case event_kind::copy_in: return refuse_copy(after);
+    case event_kind::notice: return on_notice(after);
+    case event_kind::notification:
+    case event_kind::parameter: return;
+    case event_kind::fatal: return on_fatal(after);
+    case event_kind::violation: return lost(protocol_.error(), after);
+  }
+}
+
+bool engine::collects() const { return traffic_ == traffic::user && current_ && current_->is_pending() && !soft_; }
+
+void engine::on_row(std::string_view body, aftermath& after) {
+  if (!collects()) return;
+  auto& result = current_->outcome.results.back();
+  result.bytes.append(body);
+  result.ends.push_back(result.bytes.size());
+  if (result.bytes.size() <= settings_->config.max_result_bytes) return;
+  // B94: too much. The lease stays: cancel, drain, and say so at ReadyForQuery.
+  current_->outcome = op_outcome::failed(errc::result_too_large, false);
+  soft_ = true;
+  begin_settle(budgets_, after);
+}
+
+void engine::on_server_error() {
+  diagnostics& diag = protocol_.diag();
+  const std::error_code ec = make_sqlstate(diag.sqlstate);
+  if (traffic_ == traffic::internal) {
+    if (!job_->error) job_->error = ec;
+    return;
+  }
+  if (!collects() || current_->outcome.error) return;
+  current_->outcome.error = ec;
+  current_->outcome.diag = std::make_unique<diagnostics>(std::move(diag));
+}
+
+void engine::on_notice(aftermath& after) {
+  diagnostics& diag = protocol_.diag();
+  tell(after, [note = diag](detail::session_observer& o) { o.on_notice(note); });
+  if (collects() && current_->outcome.warnings.size() < max_warnings) current_->outcome.warnings.push_back(std::move(diag));
+}
+
+// B87, M6: the server's last word. Whatever SQLSTATE it has, the session is gone, and the code must say so (I25).
+void engine::on_fatal(aftermath& after) {
+  farewell_ = std::move(protocol_.diag());
+  const std::error_code ec = make_sqlstate(farewell_.sqlstate);
+  lost(is_disconnect(ec) ? ec : make_error_code(errc::server_shutdown), after);
+}
+
+// B79: nobody offered data for this COPY. CopyFail ends it; the server's error is replaced by one that says what to do.
+void engine::refuse_copy(aftermath& after) {
+  wire::append_copy_fail(out_, "no data was offered for this COPY");
+  if (protocol_.copy_needs_sync()) wire::append_sync(out_);
+  if (collects() && !current_->outcome.error) {
+    current_->outcome.error = errc::copy_unexpected;
+    current_->outcome.diag = std::make_unique<diagnostics>();
+    current_->outcome.diag->context = "COPY FROM STDIN needs the COPY interface";
+  }
+  flush(after);
+}
+
+// ---- the end of a segment ----
+
+void engine::on_ready(aftermath& after) {
+  settle_statement();
+  const bool internal = traffic_ == traffic::internal;
+  traffic_ = traffic::none;
+  if (internal) {
+    internal_segment_over(after);
+  } else {
+    user_segment_over(after);
+  }
+  if (settle_.active()) perform(settle_.ready(steady_now()), after);
+  publish();
+  launch_next(after);
+}
+
+// What this segment says about the statement's existence on the server.
+void engine::settle_statement() {
+  if (entry_ == nullptr) return;
+  auto* const entry = std::exchange(entry_, nullptr);
+  if (!entry->prepared) {
+    if (!protocol_.parsed()) return cache_.erase(entry);
+    entry->prepared = true;
+    entry->columns = protocol_.columns();
+    return;
+  }
+  if (!current_ || !current_->outcome.error || !collects()) return;
+  const std::string state = sqlstate_of(current_->outcome.error);
+  if (state == "26000") cache_.erase(entry);
+  if (state == "0A000") cache_.evict(entry);  // "cached plan must not change result type"
+}
+
+void engine::user_segment_over(aftermath& after) {
+  if (!current_ || soft_) return;  // soft: completes when the fence is quiet
+  const op_ptr op = std::exchange(current_, {});
+  if (op->kind == op_kind::commit && !op->outcome.error && op->is_pending() && !op->outcome.results.empty() &&
+      op->outcome.results.back().tag == "ROLLBACK") {
+    op->outcome.error = errc::rolled_back;  // M5: COMMIT of a failed transaction
+    op->outcome.diag = std::make_unique<diagnostics>();
+  }
+  if (op->win(op_latch::completed)) after.finish(op);
+}
+
+void engine::internal_segment_over(aftermath& after) {
+  internal_job job = std::move(*job_);
+  job_.reset();
+  const bool idle = protocol_.status() == wire::transaction_status::idle;
+  if (!job.done) {
+    if (!idle && !settle_.active()) lost(errc::protocol_error, after);  // a ROLLBACK that does not end the transaction: give the session up
+    return;
+  }
+  if (job.error == condition::query_canceled) tell(after, [](detail::session_observer& o) { o.on_stray_cancel(); });
+  after.calls.emplace_back([done = std::move(job.done), ec = job.error, idle] { done(ec, idle); });
+}
+
+// ---- state for others ----
+
+void engine::publish() noexcept {
+  using detail::session_condition;
+  session_condition now = session_condition::clean;
+  if (link_ != link_state::open || !farewell_.empty()) {
+    now = session_condition::dead;
+  } else if (traffic_ != traffic::none || queued_ || settle_.active() || rollback_wanted_) {
+    now = session_condition::in_use;
+  } else if (protocol_.status() != wire::transaction_status::idle) {
+    now = session_condition::dirty;
+  }
+  condition_.store(now, std::memory_order_release);
+}
+
+void engine::rearm() noexcept {
+  time_point next = std::min(close_deadline_, write_failed_);
+  if (current_ && current_->is_pending()) next = std::min(next, current_->deadline);
+  if (queued_) next = std::min(next, queued_->deadline);
+  if (job_) next = std::min(next, job_->deadline);
+  if (settle_.active()) next = std::min(next, settle_.next_deadline());
+  deadline_entry_.arm(next);
+}
+
+void engine::on_deadline(time_point now) noexcept {
+  aftermath after;
+  {
+    const lock guard(mutex_);
+    if (link_ == link_state::closed) return;
+    if (current_ && current_->is_pending() && current_->deadline <= now) after.timed_out = current_;
+    if (queued_ && queued_->deadline <= now) after.timed_out = queued_;
+    if (settle_.active() && settle_.next_deadline() <= now) perform(settle_.tick(now), after);
+    if (link_ == link_state::closing && close_deadline_ <= now) finish_close(true, after);
+    if (write_failed_ <= now) lost(errc::connection_lost, after);
+    if (job_ && job_->deadline <= now) lost(errc::timeout, after);  // a pool-owned statement that hangs: the session is not worth more
+    if (link_ != link_state::closed) rearm();
+  }
+  after.run();
+}
+
+bool engine::holds(std::uint64_t tenure) const noexcept {
+  return tenure_.load(std::memory_order_acquire) == tenure && condition() != detail::session_condition::dead;
+}
+
+std::uint64_t engine::begin_tenure() noexcept { return tenure_.fetch_add(1, std::memory_order_acq_rel) + 1; }
+
+void engine::set_budgets(const detail::recovery_budgets& budgets) noexcept {
+  const lock guard(mutex_);
+  budgets_ = budgets;
+}
+
+const std::string* engine::parameter_copy(std::string_view name, std::string& into) const {
+  const lock guard(mutex_);
+  const std::string* value = protocol_.parameter(name);
+  if (value == nullptr) return nullptr;
+  into = *value;
+  return &into;
+}
+
+}  // namespace lido::io

@@ -1,0 +1,192 @@
+// A live session: the one loop that performs what session::protocol and session::settle decide. An actor behind its own mutex: whatever happens (bytes, a
+// user's start or cancel, a deadline, the end of a cancel request) takes the lock, moves the state machines, and calls out only after the lock is released.
+// A mutex instead of a strand: a strand costs a hop and an allocation each way (268 ns), and nothing may stand between a cancel and its latch (I2).
+//
+//   link:     open ──close()──► closing ──EOF or deadline──► closed          open/closing ──lost──► closed
+//   traffic:  none ─launch─► user ─ReadyForQuery─► none                      (an abandoned user operation stays `user` until its ReadyForQuery)
+//             none ─ping, run_internal, rollback─► internal ─ReadyForQuery─► none
+#pragma once
+
+#include <atomic>
+#include <lido/driver/detail/session.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "driver/cancel/cancel_request.hpp"
+#include "driver/io/input_buffer.hpp"
+#include "driver/io/settings.hpp"
+#include "driver/session/protocol.hpp"
+#include "driver/session/settle.hpp"
+#include "driver/session/startup.hpp"
+#include "driver/session/statement_cache.hpp"
+#include "driver/sync.hpp"
+#include "driver/transport/dialler.hpp"
+
+namespace lido::io {
+
+// What a finished start-up hands over.
+struct link {
+  transport::stream stream;
+  transport::peer peer;
+  input_buffer in;
+  session::server_identity identity;
+};
+
+class engine final : public detail::managed_session, public detail::deadline_target, public std::enable_shared_from_this<engine> {
+ public:
+  static std::shared_ptr<engine> adopt(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings,
+                                       std::shared_ptr<detail::deadline_queue> deadlines, std::weak_ptr<detail::session_observer> observer, link l);
+  engine(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings, std::weak_ptr<detail::session_observer> observer, link l);
+  ~engine() override;
+
+  void start(detail::op_ptr op) noexcept override;
+  void abandon(detail::operation& op) noexcept override;
+  void soft_cancel(detail::operation& op) noexcept override;
+  void cancel_running(std::uint64_t tenure) noexcept override;
+  void roll_back_later(std::uint64_t tenure) noexcept override;
+  void set_budgets(const detail::recovery_budgets& budgets) noexcept override;
+  bool holds(std::uint64_t tenure) const noexcept override;
+  asio::any_io_executor executor() const noexcept override { return executor_; }
+
+  detail::session_condition condition() const noexcept override { return condition_.load(std::memory_order_acquire); }
+  std::uint64_t begin_tenure() noexcept override;
+  detail::session_condition end_tenure(std::uint64_t tenure) noexcept override;
+  void ping(time_point deadline, std::function<void(std::error_code)> done) override;
+  void recover(const detail::recovery_budgets& budgets, std::function<void(detail::recovery_failure)> done) override;
+  void hurry(const detail::recovery_budgets& smaller) noexcept override;
+  void run_internal(std::string_view sql, time_point deadline, std::function<void(std::error_code, bool)> done) override;
+  void close(time_point deadline, std::function<void(bool)> done) override;
+  void close_now() noexcept override;
+  int process_id() const noexcept override { return static_cast<int>(process_id_); }
+  bool secure() const noexcept override { return peer_.secure; }
+  const std::string* parameter_copy(std::string_view name, std::string& into) const override;
+
+  void on_deadline(time_point now) noexcept override;
+  void context_is_going() noexcept;  // its io_context is being destroyed: destroy handlers, close, call nobody (I28)
+
+ private:
+  enum class link_state : std::uint8_t { open, closing, closed };
+  enum class traffic : std::uint8_t { none, user, internal };
+  enum class writer : std::uint8_t { idle, waiting };
+
+  // A statement or ping of the pool's or the engine's own.
+  struct internal_job {
+    std::string sql;  // empty: ping
+    time_point deadline;
+    std::function<void(std::error_code, bool)> done;
+    std::error_code error;
+  };
+
+  // What is to be done once the lock is released: observers first, handlers last, so that a throwing handler finds all consistent (I27).
+  struct aftermath {
+    std::vector<std::function<void()>> calls;  // rare things
+    detail::op_ptr ended;      // dispatched last
+    detail::op_ptr ended_too;  // posted
+    detail::op_ptr timed_out;
+    void finish(detail::op_ptr op) { (ended ? ended_too : ended) = std::move(op); }
+    void run();
+  };
+
+  // engine.cpp: operations and bytes
+  std::error_code refusal(const detail::operation& op) const LIDO_REQUIRES(mutex_);
+  void launch(const detail::op_ptr& op, aftermath& after) LIDO_REQUIRES(mutex_);
+  void encode(detail::operation& op) LIDO_REQUIRES(mutex_);
+  void launch_internal(aftermath& after) LIDO_REQUIRES(mutex_);
+  void launch_next(aftermath& after) LIDO_REQUIRES(mutex_);
+  void flush(aftermath& after) LIDO_REQUIRES(mutex_);
+  void on_writable(std::error_code ec);
+  void receive() LIDO_REQUIRES(mutex_);
+  void on_received(std::error_code ec, std::size_t n);
+  void take_bytes(std::error_code ec, std::size_t n, aftermath& after) LIDO_REQUIRES(mutex_);
+  void process(aftermath& after) LIDO_REQUIRES(mutex_);
+  void on_event(session::event_kind kind, const wire::frame& frame, aftermath& after) LIDO_REQUIRES(mutex_);
+  void on_row(std::string_view body, aftermath& after) LIDO_REQUIRES(mutex_);
+  void on_server_error() LIDO_REQUIRES(mutex_);
+  void on_notice(aftermath& after) LIDO_REQUIRES(mutex_);
+  void on_fatal(aftermath& after) LIDO_REQUIRES(mutex_);
+  void refuse_copy(aftermath& after) LIDO_REQUIRES(mutex_);
+  void on_ready(aftermath& after) LIDO_REQUIRES(mutex_);
+  void settle_statement() LIDO_REQUIRES(mutex_);
+  void user_segment_over(aftermath& after) LIDO_REQUIRES(mutex_);
+  void internal_segment_over(aftermath& after) LIDO_REQUIRES(mutex_);
+  bool collects() const LIDO_REQUIRES(mutex_);  // somebody still wants what comes
+  void publish() noexcept LIDO_REQUIRES(mutex_);
+  void rearm() noexcept LIDO_REQUIRES(mutex_);
+
+  // engine_recovery.cpp: the fence
+  void begin_settle(const detail::recovery_budgets& budgets, aftermath& after) LIDO_REQUIRES(mutex_);
+  session::cancel_permission permission(const detail::recovery_budgets& budgets, aftermath& after) LIDO_REQUIRES(mutex_);
+  void perform(const session::settle_step& step, aftermath& after) LIDO_REQUIRES(mutex_);
+  void start_cancel(aftermath& after) LIDO_REQUIRES(mutex_);
+  void on_cancel_ended(const cancel::outcome& out);
+  bool on_may_write();
+  void release_cancel(aftermath& after, bool park) LIDO_REQUIRES(mutex_);
+  void settled(session::give_up why, aftermath& after) LIDO_REQUIRES(mutex_);
+  void finish_soft(aftermath& after) LIDO_REQUIRES(mutex_);
+  template <class Call>
+  void tell(aftermath& after, Call call);  // the observer, later, if there still is one
+  void count(detail::cancel_event what, aftermath& after) LIDO_REQUIRES(mutex_);
+
+  // engine_close.cpp: the end
+  void lost(std::error_code ec, aftermath& after) LIDO_REQUIRES(mutex_);
+  void fail_operations(std::error_code ec, aftermath& after) LIDO_REQUIRES(mutex_);
+  void say_goodbye() noexcept LIDO_REQUIRES(mutex_);
+  void finish_close(bool orphaned, aftermath& after) LIDO_REQUIRES(mutex_);
+  bool in_parent() const noexcept;  // false in a forked child
+
+  const asio::any_io_executor executor_;
+  const std::shared_ptr<const detail::session_settings> settings_;
+  const transport::peer peer_;
+  const std::uint32_t process_id_;
+  const int owner_process_;
+
+  std::atomic<std::uint64_t> tenure_{0};
+  std::atomic<detail::session_condition> condition_{detail::session_condition::clean};
+
+  mutable detail::mutex mutex_;
+  const std::weak_ptr<detail::session_observer> observer_;
+  secret cancel_key_ LIDO_GUARDED_BY(mutex_);
+  session::protocol protocol_ LIDO_GUARDED_BY(mutex_);
+  session::statement_cache cache_ LIDO_GUARDED_BY(mutex_);
+  session::statement_cache::entry* entry_ LIDO_GUARDED_BY(mutex_) = nullptr;  // of the statement under way
+  input_buffer in_ LIDO_GUARDED_BY(mutex_);
+  std::string out_ LIDO_GUARDED_BY(mutex_);
+  std::size_t out_sent_ LIDO_GUARDED_BY(mutex_) = 0;
+
+  link_state link_ LIDO_GUARDED_BY(mutex_) = link_state::open;
+  traffic traffic_ LIDO_GUARDED_BY(mutex_) = traffic::none;
+  writer writer_ LIDO_GUARDED_BY(mutex_) = writer::idle;
+  std::error_code end_ LIDO_GUARDED_BY(mutex_);        // why the link is not open
+  diagnostics farewell_ LIDO_GUARDED_BY(mutex_);       // the server's FATAL, if it sent one
+  time_point write_failed_ LIDO_GUARDED_BY(mutex_) = time_point::max();
+
+  detail::op_ptr current_ LIDO_GUARDED_BY(mutex_);
+  detail::op_ptr queued_ LIDO_GUARDED_BY(mutex_);
+  std::optional<internal_job> job_ LIDO_GUARDED_BY(mutex_);
+  bool rollback_wanted_ LIDO_GUARDED_BY(mutex_) = false;
+
+  session::settle settle_ LIDO_GUARDED_BY(mutex_);
+  detail::recovery_budgets budgets_ LIDO_GUARDED_BY(mutex_);
+  std::shared_ptr<cancel::cancel_request> cancel_ LIDO_GUARDED_BY(mutex_);
+  std::function<void(detail::recovery_failure)> recovered_ LIDO_GUARDED_BY(mutex_);
+  bool soft_ LIDO_GUARDED_BY(mutex_) = false;      // a partial cancel: the lease stays
+  bool admitted_ LIDO_GUARDED_BY(mutex_) = false;  // a cancel of ours counts against the observer's budget
+
+  std::function<void(bool)> closed_ LIDO_GUARDED_BY(mutex_);
+  time_point close_deadline_ LIDO_GUARDED_BY(mutex_) = time_point::max();
+  std::shared_ptr<engine> alive_ LIDO_GUARDED_BY(mutex_);  // while recovering or closing nobody else need hold us
+
+  detail::deadline_entry deadline_entry_;
+  transport::stream stream_ LIDO_GUARDED_BY(mutex_);  // last: closed before the buffers that a receive may still point to
+};
+
+template <class Call>
+void engine::tell(aftermath& after, Call call) {
+  after.calls.emplace_back([observer = observer_, call = std::move(call)] {
+    if (const auto one = observer.lock()) call(*one);
+  });
+}
+
+}  // namespace lido::io

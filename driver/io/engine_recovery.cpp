@@ -1,0 +1,283 @@
+// The fence of an abandoned operation: what session::settle decides, performed. Nothing in here can reach a user's operation but its end (contract I1).
+#include <algorithm>
+#include <utility>
+
+#include "driver/io/engine.hpp"
+
+namespace lido::io {
+
+using detail::cancel_event;
+using detail::lock;
+using detail::op_kind;
+using detail::op_latch;
+using detail::op_outcome;
+using detail::op_ptr;
+using detail::recovery_failure;
+
+namespace {
+
+time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
+
+session::settle_budgets in_session_terms(const detail::recovery_budgets& b) {
+  session::settle_budgets out;
+  out.cancel_timeout = b.cancel_timeout;
+  out.retry_after = b.cancel_retry_after;
+  out.drain_timeout = b.drain_timeout;
+  out.drain_max_bytes = b.drain_max_bytes;
+  switch (b.after) {
+    case detail::cancel_policy::recover: out.after = session::cancel_after::recover; break;
+    case detail::cancel_policy::discard: out.after = session::cancel_after::discard; break;
+    case detail::cancel_policy::never: out.after = session::cancel_after::never; break;
+  }
+  return out;
+}
+
+recovery_failure in_owner_terms(session::give_up why) {
+  using session::give_up;
+  switch (why) {
+    case give_up::none: return recovery_failure::none;
+    case give_up::no_key: return recovery_failure::no_key;
+    case give_up::policy: return recovery_failure::policy;
+    case give_up::cancel_unknown: return recovery_failure::cancel_unknown;
+    case give_up::cancel_failed: return recovery_failure::cancel_failed;
+    case give_up::drain_timeout: return recovery_failure::drain_timeout;
+    case give_up::drain_bytes: return recovery_failure::drain_bytes;
+    case give_up::write_stalled: return recovery_failure::write_stalled;
+    case give_up::discarded: return recovery_failure::discarded;
+    case give_up::lost: return recovery_failure::lost;
+  }
+  return recovery_failure::lost;
+}
+
+cancel_event failure_event(session::cancel_phase phase) {
+  using session::cancel_phase;
+  switch (phase) {
+    case cancel_phase::resolve: return cancel_event::failed_resolve;
+    case cancel_phase::connect: return cancel_event::failed_connect;
+    case cancel_phase::tls: return cancel_event::failed_tls;
+    case cancel_phase::write: return cancel_event::failed_write;
+    case cancel_phase::eof: return cancel_event::failed_eof;
+  }
+  return cancel_event::failed_connect;
+}
+
+}  // namespace
+
+// The latch was won by a cancel or a deadline, and the caller is on its way. What is left is the session's business.
+void engine::abandon(detail::operation& op) noexcept {
+  aftermath after;
+  {
+    const lock guard(mutex_);
+    if (queued_.get() == &op) {
+      queued_ = {};
+      publish();
+    }
+    if (!op.was_sent()) {
+      count(cancel_event::suppressed_unsent, after);  // gone without trace; the lease stays (I19)
+    } else if (tenure_.load(std::memory_order_acquire) == op.tenure) {
+      tenure_.fetch_add(1, std::memory_order_acq_rel);  // the lease is over, for each of its handles (I13)
+      if (observer_.expired()) {
+        alive_ = shared_from_this();  // a session of nobody's: stop the query on the server, then close
+        detail::recovery_budgets budgets = budgets_;
+        if (budgets.after == detail::cancel_policy::recover) budgets.after = detail::cancel_policy::discard;
+        recovered_ = [this](recovery_failure) { close_now(); };
+        begin_settle(budgets, after);
+      } else {
+        tell(after, [](detail::session_observer& o) { o.on_revoked(); });
+      }
+    }
+  }
+  after.run();
+}
+
+// Partial: stop it on the server, keep the lease, complete when the wire is quiet. Not for COMMIT (contract, table of types).
+void engine::soft_cancel(detail::operation& op) noexcept {
+  aftermath after;
+  {
+    const lock guard(mutex_);
+    const bool running = current_.get() == &op && op.is_pending() && op.kind != op_kind::commit;
+    if (running && !soft_ && !settle_.active()) {
+      soft_ = true;
+      op.outcome = op_outcome::failed(asio::error::operation_aborted, false);
+      begin_settle(budgets_, after);
+    }
+  }
+  after.run();
+}
+
+void engine::cancel_running(std::uint64_t tenure) noexcept {
+  op_ptr waiting;
+  op_ptr running;
+  {
+    const lock guard(mutex_);
+    if (current_ && current_->tenure == tenure) running = current_;
+    if (queued_ && queued_->tenure == tenure) waiting = queued_;
+  }
+  if (waiting) waiting->cancel(asio::cancellation_type::terminal);
+  if (running) running->cancel(asio::cancellation_type::terminal);
+}
+
+void engine::roll_back_later(std::uint64_t tenure) noexcept {
+  aftermath after;
+  {
+    const lock guard(mutex_);
+    if (tenure_.load(std::memory_order_acquire) != tenure || link_ != link_state::open) return;
+    rollback_wanted_ = true;
+    launch_next(after);
+    publish();
+  }
+  after.run();
+}
+
+// The lease ends; no handle of it can start anything after the exchange.
+detail::session_condition engine::end_tenure(std::uint64_t tenure) noexcept {
+  if (condition() == detail::session_condition::in_use) cancel_running(tenure);
+  std::uint64_t expected = tenure;
+  tenure_.compare_exchange_strong(expected, tenure + 1, std::memory_order_acq_rel);
+  return condition();
+}
+
+void engine::recover(const detail::recovery_budgets& budgets, std::function<void(recovery_failure)> done) {
+  aftermath after;
+  {
+    const lock guard(mutex_);
+    alive_ = shared_from_this();
+    recovered_ = std::move(done);
+    if (link_ != link_state::open) {
+      settled(session::give_up::lost, after);
+    } else if (settle_.active()) {
+      perform(settle_.hurry(in_session_terms(budgets), steady_now()), after);  // a terminal cancel behind a partial one
+    } else {
+      begin_settle(budgets, after);
+    }
+  }
+  after.run();
+}
+
+void engine::hurry(const detail::recovery_budgets& smaller) noexcept {
+  aftermath after;
+  {
+    const lock guard(mutex_);
+    if (settle_.active()) perform(settle_.hurry(in_session_terms(smaller), steady_now()), after);
+  }
+  after.run();
+}
+
+void engine::begin_settle(const detail::recovery_budgets& budgets, aftermath& after) {
+  const session::cancel_permission allowed = permission(budgets, after);
+  const bool flushed = out_sent_ == out_.size();
+  perform(settle_.begin(in_session_terms(budgets), allowed, protocol_.outstanding(), flushed, steady_now()), after);
+  publish();
+  if (settle_.active()) rearm();
+}
+
+session::cancel_permission engine::permission(const detail::recovery_budgets& budgets, aftermath& after) {
+  using session::cancel_permission;
+  if (protocol_.outstanding() == 0) {
+    count(cancel_event::suppressed_overtaken, after);
+    return cancel_permission::allowed;  // nothing to cancel: quiet at once
+  }
+  if (traffic_ == traffic::internal || (current_ && current_->kind == op_kind::commit)) return cancel_permission::drain_only;  // I15
+  count(cancel_event::requested, after);
+  if (cancel_key_.empty()) {
+    count(cancel_event::suppressed_no_key, after);
+    return cancel_permission::forbidden;  // I7
+  }
+  if (budgets.after == detail::cancel_policy::never) return cancel_permission::forbidden;
+  const auto observer = observer_.lock();
+  if (observer && !observer->admit_cancel()) {
+    count(cancel_event::suppressed_budget, after);
+    return cancel_permission::drain_only;  // I8
+  }
+  admitted_ = observer != nullptr;
+  return cancel_permission::allowed;
+}
+
+void engine::perform(const session::settle_step& step, aftermath& after) {
+  if (step.start_cancel) start_cancel(after);
+  if (step.drop_cancel) {
+    count(cancel_event::suppressed_overtaken, after);
+    release_cancel(after, false);
+  }
+  if (step.park_cancel) release_cancel(after, true);
+  if (step.quiet || step.close != session::give_up::none) return settled(step.close, after);
+  if (settle_.active()) rearm();
+}
+
+void engine::start_cancel(aftermath&) {
+  cancel::cancel_request::owner who;
+  who.may_write = [weak = weak_from_this()] {
+    const auto me = weak.lock();
+    return me && me->on_may_write();
+  };
+  who.ended = [weak = weak_from_this()](const cancel::outcome& out) {
+    if (const auto me = weak.lock()) me->on_cancel_ended(out);
+  };
+  cancel_ = cancel::cancel_request::start(executor_, peer_, process_id_, cancel_key_, std::move(who));
+}
+
+bool engine::on_may_write() {
+  aftermath after;
+  bool allowed = false;
+  {
+    const lock guard(mutex_);
+    allowed = settle_.active() && settle_.may_write();
+    if (allowed) count(cancel_event::sent, after);
+    if (allowed && settle_.attempt() > 1) count(cancel_event::retried, after);
+  }
+  after.run();
+  return allowed;
+}
+
+void engine::on_cancel_ended(const cancel::outcome& out) {
+  aftermath after;
+  {
+    const lock guard(mutex_);
+    if (!settle_.active()) return;
+    cancel_.reset();
+    count(out.eof ? cancel_event::eof : failure_event(out.phase), after);
+    perform(out.eof ? settle_.cancel_eof(steady_now()) : settle_.cancel_failed(out.phase, steady_now()), after);
+  }
+  after.run();
+}
+
+// The request itself is told without the lock: drop() and park() may wait for a handler of theirs that wants it.
+void engine::release_cancel(aftermath& after, bool park) {
+  if (!cancel_) return;
+  after.calls.emplace_back([request = std::move(cancel_), park] { park ? request->park() : request->drop(); });
+  cancel_.reset();
+}
+
+void engine::settled(session::give_up why, aftermath& after) {
+  if (why == session::give_up::cancel_unknown) count(cancel_event::unknown, after);
+  release_cancel(after, false);
+  if (std::exchange(admitted_, false)) {
+    if (const auto observer = observer_.lock()) observer->cancel_ended();
+  }
+  if (soft_) finish_soft(after);
+  if (protocol_.outstanding() == 0 && current_) current_ = {};
+  publish();
+  if (recovered_) {
+    after.calls.emplace_back([done = std::move(recovered_), failure = in_owner_terms(why)] { done(failure); });
+    recovered_ = nullptr;
+  } else if (why != session::give_up::none && link_ == link_state::open) {
+    // a partial cancel whose budget ran out: the lease is lost with its session
+    tenure_.fetch_add(1, std::memory_order_acq_rel);
+    lost(errc::connection_lost, after);
+  }
+  if (why == session::give_up::none) launch_next(after);
+  if (!closed_ && link_ != link_state::closing) alive_.reset();
+}
+
+// A partial cancel has come to its end: the user's operation completes now, with the reason that was noted when it began.
+void engine::finish_soft(aftermath& after) {
+  soft_ = false;
+  const op_ptr op = std::exchange(current_, {});
+  if (op && op->win(op_latch::completed)) after.finish(op);
+}
+
+void engine::count(cancel_event what, aftermath& after) {
+  tell(after, [what](detail::session_observer& o) { o.on_cancel(what); });
+}
+
+}  // namespace lido::io

@@ -1,0 +1,50 @@
+#include <lido/driver/detail/operation.hpp>
+
+namespace lido {
+inline namespace v0 {
+namespace detail {
+
+op_outcome op_outcome::failed(std::error_code ec, bool outcome_known) {
+  op_outcome out;
+  out.error = ec;
+  out.diag = std::make_unique<diagnostics>();
+  out.diag->outcome_known = outcome_known;
+  return out;
+}
+
+void operation::cancel(asio::cancellation_type type) noexcept {
+  using asio::cancellation_type;
+  if ((type & cancellation_type::terminal) != cancellation_type::none) {
+    finish_early(op_latch::cancelled);
+    return;
+  }
+  // total and partial: gone without trace while unsent; partial is also honoured in flight (contract, table of types)
+  op_latch expected = op_latch::unsent;
+  if (latch_.compare_exchange_strong(expected, op_latch::cancelled, std::memory_order_acq_rel)) {
+    leave();
+  } else if ((type & cancellation_type::partial) != cancellation_type::none) owner_->soft_cancel(*this);
+}
+
+void operation::finish_early(op_latch how) noexcept {
+  if (win(how)) leave();
+}
+
+void operation::leave() noexcept {
+  const op_ptr keep{this};  // the posted handler may run, and drop its reference, before abandon() is done
+  const auto owner = owner_;
+  post();
+  owner->abandon(*this);
+}
+
+op_outcome operation::take_outcome() {
+  const op_latch how = latch();
+  if (how == op_latch::completed) return std::move(outcome);
+  // the session may still be writing to `outcome`: it is not touched here
+  if (kind == op_kind::commit && was_sent_) return op_outcome::failed(errc::outcome_unknown, false);
+  if (how == op_latch::timed_out) return op_outcome::failed(errc::timeout, !was_sent_);
+  return op_outcome::failed(asio::error::operation_aborted, !was_sent_);
+}
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace lido

@@ -1,0 +1,23 @@
+// What all connections of one configuration share: the validated configuration, its TLS context, its limits.
+#pragma once
+
+#include <lido/driver/config.hpp>
+#include <lido/driver/detail/session.hpp>
+#include <memory>
+
+#include "driver/transport/tls_context.hpp"
+#include "driver/wire/limits.hpp"
+
+namespace lido {
+inline namespace v0 {
+namespace detail {
+
+struct session_settings {
+  connect_config config;
+  std::shared_ptr<const transport::tls_context> tls;  // null when sslmode is disable or the socket is a Unix one
+  wire::limits bounds;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace lido

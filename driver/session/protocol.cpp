@@ -1,0 +1,321 @@
+#include "driver/session/protocol.hpp"
+
+#include "driver/wire/limits.hpp"
+
+#include <cassert>
+#include <utility>
+
+namespace lido::session {
+namespace {
+
+bool is_fatal(const diagnostics& diag) noexcept { return diag.severity == "FATAL" || diag.severity == "PANIC"; }
+
+// The last words of a server that stops at once or lost another backend come as a WARNING (M6). A user's own RAISE
+// NOTICE with such a code is no death.
+bool is_goodbye(const diagnostics& notice) noexcept {
+  if (notice.sqlstate != "57P01" && notice.sqlstate != "57P02") return false;
+  return notice.severity == "WARNING" || is_fatal(notice);
+}
+
+}  // namespace
+
+protocol::protocol(std::map<std::string, std::string, std::less<>> parameters) : parameters_(std::move(parameters)) {
+  for (const auto& [name, value] : parameters_) parameter_bytes_ += name.size() + value.size();
+}
+
+void protocol::begin(segment kind, std::shared_ptr<const detail::row_description> columns) {
+  if (state_ == state::dead || state_ == state::broken) return;
+  assert(outstanding_ == 0 && state_ == state::idle);
+  segment_ = kind;
+  outstanding_ = 1;
+  parsed_ = in_doubt_ = copied_out_ = false;
+  bound_count_ = wanted_count_ = unknown_count;
+  columns_ = std::move(columns);
+  column_count_ = columns_ ? columns_->size() : 0;
+  tag_ = {};
+  error_.clear();
+  switch (kind) {
+    case segment::simple: state_ = state::query; break;
+    case segment::prepare_and_run: state_ = state::parse; break;
+    case segment::run: state_ = state::bind; break;
+    case segment::sync: state_ = state::sync; break;
+  }
+}
+
+void protocol::expect_close_complete(unsigned count) noexcept { closes_owed_ += count; }
+
+void protocol::expect_parameters(std::size_t count) noexcept { bound_count_ = count; }
+
+// Each state knows what is owed; all else goes to on_other().
+event_kind protocol::on_frame(const wire::frame& frame) {
+  if (closes_owed_ > 0) return on_close_complete(frame);
+  switch (state_) {
+    case state::rows: return on_row(frame);
+    case state::bind: return on_bind_complete(frame);
+    case state::execute: return on_execute_reply(frame);
+    case state::sync:
+    case state::skip: return on_ready(frame);
+    case state::idle: return on_other(frame, "message without a request");  // B93
+    case state::query:
+    case state::between: return on_query_reply(frame);
+    case state::parse: return on_parse_complete(frame);
+    case state::parameters: return on_parameter_description(frame);
+    case state::describe: return on_description(frame);
+    case state::copy_in: return on_other(frame, "answer to a COPY that was refused");
+    case state::copy_out: return on_copy_out(frame);
+    case state::copy_ended: return on_command_end(frame);
+    case state::dead: return event_kind::none;  // B87
+    case state::broken: break;
+  }
+  return event_kind::violation;
+}
+
+// What may come at any moment; anything else was not owed (B62, B74, B82, B86).
+event_kind protocol::on_other(const wire::frame& frame, const char* owed) {
+  switch (frame.type) {
+    case 'E': return on_error(frame.body);
+    case 'N': return on_notice(frame.body);
+    case 'A': return on_notification(frame.body);
+    case 'S': return on_parameter(frame.body);
+    default: return violation(owed);
+  }
+}
+
+event_kind protocol::on_close_complete(const wire::frame& frame) {
+  if (state_ == state::skip) return on_ready(frame);
+  if (state_ == state::dead) return event_kind::none;
+  if (state_ == state::broken) return event_kind::violation;
+  if (frame.type != '3') return on_other(frame, "CloseComplete was owed");
+  if (!frame.body.empty()) return violation("malformed CloseComplete");
+  --closes_owed_;
+  return event_kind::none;
+}
+
+event_kind protocol::on_query_reply(const wire::frame& frame) {
+  switch (frame.type) {
+    case 'T': return on_row_description(frame.body, state::rows);
+    case 'C': columns_.reset(); return on_command_complete(frame.body);
+    case 'I': return on_empty_query(frame.body);
+    case 'G':
+    case 'H': return on_copy_response(frame);
+    case 'Z': return state_ == state::between ? on_ready(frame) : violation("ReadyForQuery before any answer");  // B72
+    default: return on_other(frame, "answer to a query was owed");
+  }
+}
+
+event_kind protocol::on_execute_reply(const wire::frame& frame) {
+  switch (frame.type) {
+    case 'D': return columns_ ? on_row(frame) : violation("row of a statement without rows");  // B62
+    case 'C': return on_command_complete(frame.body);
+    case 'I': return on_empty_query(frame.body);  // B77
+    case 'G':
+    case 'H': return on_copy_response(frame);
+    default:
+      return on_other(frame, "answer to Execute was owed");  // a second RowDescription (B69), PortalSuspended (B76)
+  }
+}
+
+event_kind protocol::on_row(const wire::frame& frame) {
+  if (frame.type != 'D') return on_command_end(frame);
+  if (!wire::is_data_row(frame.body, column_count_))
+    return violation("row that does not fit its description");  // B63-B65
+  state_ = state::rows;
+  return event_kind::row;
+}
+
+event_kind protocol::on_command_end(const wire::frame& frame) {
+  return frame.type == 'C' ? on_command_complete(frame.body) : on_other(frame, "CommandComplete was owed");
+}
+
+event_kind protocol::on_parse_complete(const wire::frame& frame) {
+  if (frame.type != '1') return on_other(frame, "ParseComplete was owed");
+  if (!frame.body.empty()) return violation("malformed ParseComplete");
+  parsed_ = true;
+  state_ = state::parameters;
+  return event_kind::none;
+}
+
+event_kind protocol::on_parameter_description(const wire::frame& frame) {
+  if (frame.type != 't') return on_other(frame, "ParameterDescription was owed");
+  const auto types = wire::parse_parameter_description(frame.body);
+  if (!types) return violation("malformed ParameterDescription");
+  wanted_count_ = types->size();
+  state_ = state::describe;
+  return event_kind::none;
+}
+
+event_kind protocol::on_description(const wire::frame& frame) {
+  if (frame.type == 'T') return on_row_description(frame.body, state::bind);
+  if (frame.type != 'n') return on_other(frame, "RowDescription or NoData was owed");
+  if (!frame.body.empty()) return violation("malformed NoData");
+  columns_.reset();
+  state_ = state::bind;
+  return event_kind::none;
+}
+
+event_kind protocol::on_row_description(std::string_view body, state next) {
+  auto columns = wire::parse_row_description(body);
+  if (!columns) return violation("malformed RowDescription");
+  // Described before Bind, a statement's columns have no format yet; our Bind asks for binary ones.
+  if (segment_ == segment::prepare_and_run) {
+    for (column& each : *columns) each.binary = true;
+  }
+  column_count_ = columns->size();
+  columns_ = std::make_shared<const detail::row_description>(std::move(*columns));
+  state_ = next;
+  return event_kind::columns;
+}
+
+event_kind protocol::on_bind_complete(const wire::frame& frame) {
+  if (frame.type != '2') return on_other(frame, "BindComplete was owed");
+  if (!frame.body.empty()) return violation("malformed BindComplete");
+  const bool counts_known = bound_count_ != unknown_count && wanted_count_ != unknown_count;
+  // A real server refuses such a Bind with 08P01, which is the user's error and comes as an ErrorResponse.
+  if (counts_known && bound_count_ != wanted_count_)
+    return violation("BindComplete for a wrong number of values");  // B75
+  state_ = state::execute;
+  return event_kind::none;
+}
+
+event_kind protocol::on_command_complete(std::string_view body) {
+  const auto tag = wire::parse_command_complete(body);
+  if (!tag) return violation("malformed CommandComplete");  // B70
+  tag_ = *tag;
+  state_ = after_command();
+  return event_kind::complete;
+}
+
+event_kind protocol::on_empty_query(std::string_view body) {
+  if (!body.empty()) return violation("malformed EmptyQueryResponse");
+  columns_.reset();
+  tag_ = {};
+  state_ = after_command();
+  return event_kind::complete;
+}
+
+event_kind protocol::on_copy_response(const wire::frame& frame) {
+  if (!wire::is_copy_response(frame.body)) return violation("malformed CopyInResponse or CopyOutResponse");  // B83
+  columns_.reset();
+  if (frame.type == 'G') {
+    in_doubt_ = segment_ != segment::simple;
+    state_ = state::copy_in;
+    return event_kind::copy_in;
+  }
+  copied_out_ = true;
+  state_ = state::copy_out;
+  return event_kind::none;
+}
+
+event_kind protocol::on_copy_out(const wire::frame& frame) {
+  if (frame.type == 'd') return event_kind::none;  // B85: empty ones too
+  if (frame.type != 'c') return on_other(frame, "CopyData or CopyDone was owed");
+  if (!frame.body.empty()) return violation("malformed CopyDone");
+  state_ = state::copy_ended;
+  return event_kind::none;
+}
+
+event_kind protocol::on_ready(const wire::frame& frame) {
+  if (frame.type != 'Z') return on_other(frame, "ReadyForQuery was owed");
+  const auto status = wire::parse_ready_for_query(frame.body);
+  if (!status) return violation("malformed ReadyForQuery");  // B45, B46
+  status_ = *status;
+  outstanding_ = 0;
+  closes_owed_ = 0;  // those behind an error were skipped
+  state_ = state::idle;
+  return event_kind::ready;
+}
+
+event_kind protocol::on_error(std::string_view body) {
+  auto diag = wire::parse_diagnostics(body);
+  if (!diag) return violation("malformed ErrorResponse");
+  diag_ = std::move(*diag);
+  error_ = make_sqlstate(diag_.sqlstate);
+  diag_.sqlstate = sqlstate_of(error_);  // I25: 00000 is no error's code, whatever the severity says
+  if (is_fatal(diag_)) {
+    state_ = state::dead;
+    return event_kind::fatal;
+  }
+  if (state_ == state::idle) return violation("ErrorResponse without a request");
+  if (state_ == state::skip) return violation("second ErrorResponse");
+  state_ = state::skip;
+  return event_kind::server_error;
+}
+
+event_kind protocol::on_notice(std::string_view body) {
+  auto diag = wire::parse_diagnostics(body);
+  if (!diag) return violation("malformed NoticeResponse");
+  diag_ = std::move(*diag);
+  if (!is_goodbye(diag_)) return event_kind::notice;
+  error_ = make_sqlstate(diag_.sqlstate);
+  state_ = state::dead;
+  return event_kind::fatal;
+}
+
+event_kind protocol::on_notification(std::string_view body) {
+  const auto note = wire::parse_notification(body);
+  if (!note) return violation("malformed NotificationResponse");  // B88
+  note_ = *note;
+  return event_kind::notification;
+}
+
+event_kind protocol::on_parameter(std::string_view body) {
+  const auto changed = wire::parse_parameter_status(body);
+  if (!changed) return violation("malformed ParameterStatus");  // B47
+  if (!store_parameter(*changed)) return violation("more parameters than a server has");
+  changed_ = changed->name;
+  return event_kind::parameter;
+}
+
+bool protocol::store_parameter(const wire::parameter_status& changed) {
+  const auto known = parameters_.find(changed.name);
+  const std::size_t before = known == parameters_.end() ? 0 : known->first.size() + known->second.size();
+  const std::size_t bytes = parameter_bytes_ - before + changed.name.size() + changed.value.size();
+  if (bytes > wire::max_server_parameter_bytes) return false;
+  if (known != parameters_.end()) {
+    known->second = changed.value;
+  } else {
+    if (parameters_.size() >= wire::max_server_parameters) return false;
+    parameters_.emplace(changed.name, changed.value);
+  }
+  parameter_bytes_ = bytes;
+  return true;
+}
+
+// `rule` is one of ours, never the peer's words.
+event_kind protocol::violation(const char* rule) {
+  state_ = state::broken;
+  error_ = errc::protocol_error;
+  diag_ = {};
+  diag_.context = rule;
+  return event_kind::violation;
+}
+
+protocol::state protocol::after_command() const noexcept {
+  return segment_ == segment::simple ? state::between : state::sync;
+}
+
+unsigned protocol::outstanding() const noexcept { return outstanding_; }
+wire::transaction_status protocol::status() const noexcept { return status_; }
+bool protocol::parsed() const noexcept { return parsed_; }
+bool protocol::copy_needs_sync() const noexcept { return in_doubt_; }
+bool protocol::in_doubt() const noexcept { return in_doubt_; }
+bool protocol::copied_out() const noexcept { return copied_out_; }
+const std::shared_ptr<const detail::row_description>& protocol::columns() const noexcept { return columns_; }
+std::string_view protocol::tag() const noexcept { return tag_; }
+diagnostics& protocol::diag() noexcept { return diag_; }
+const wire::notification& protocol::note() const noexcept { return note_; }
+std::string_view protocol::changed_parameter() const noexcept { return changed_; }
+std::error_code protocol::error() const noexcept { return error_; }
+
+const std::string* protocol::parameter(std::string_view name) const {
+  const auto found = parameters_.find(name);
+  return found == parameters_.end() ? nullptr : &found->second;
+}
+
+bool protocol::text_is_safe() const noexcept {
+  const std::string* const encoding = parameter("client_encoding");
+  const std::string* const conforming = parameter("standard_conforming_strings");
+  return encoding != nullptr && *encoding == "UTF8" && conforming != nullptr && *conforming == "on";
+}
+
+}  // namespace lido::session

@@ -1,0 +1,167 @@
+// The session after start-up, sans-io: what the server owes us, in what order, and what its messages mean. One segment
+// (up to its Sync or the end of a simple query) is under way at a time. Contract I12: `quiet` is judged here, by what
+// was written and read, never by a count of calls.
+#pragma once
+
+#include "driver/wire/backend.hpp"
+#include "driver/wire/frame.hpp"
+
+#include <lido/driver/detail/raw_result.hpp>
+#include <lido/driver/error.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace lido::session {
+
+enum class segment {
+  simple,           // Query
+  prepare_and_run,  // Parse, Describe(statement), Bind, Execute, Sync
+  run,              // Bind, Execute, Sync; columns are known from the cache
+  sync,             // Sync alone: the ping
+};
+
+// What one frame meant to the operation under way.
+enum class event_kind {
+  none,          // taken note of; nothing for the operation
+  columns,       // columns() is set for the rows that follow
+  row,           // the frame's body is a checked DataRow
+  complete,      // a command ended: tag()
+  server_error,  // diag(): the operation failed; ReadyForQuery follows
+  ready,         // the segment is over: status() is fresh, outstanding() == 0
+  copy_in,       // server waits for COPY data: send CopyFail, and Sync when copy_needs_sync(); the error follows (B79)
+  notice,        // diag()
+  notification,  // note()
+  parameter,     // parameter(name) changed
+  fatal,         // diag(): ERROR of severity FATAL or PANIC, or NOTICE 57P01/57P02: the connection is dead (M6, B87)
+  violation,     // error(): close the socket
+};
+
+class protocol {
+ public:
+  explicit protocol(std::map<std::string, std::string, std::less<>> parameters = {});
+
+  // A segment of this kind was handed to the writer. For `run`, the columns that the statement was described with
+  // (null: no rows). Precondition: outstanding() == 0. A request whose text is empty may answer EmptyQueryResponse.
+  void begin(segment kind, std::shared_ptr<const detail::row_description> columns = nullptr);
+  // Statements of the cache are closed in front of the segment: so many CloseComplete are owed. Before or after
+  // begin(), before its first frame.
+  void expect_close_complete(unsigned count) noexcept;
+  // How many values the segment's Bind carries; after begin(). A BindComplete for another number is a lie (B75).
+  // Unknown: not checked.
+  void expect_parameters(std::size_t count) noexcept;
+
+  event_kind on_frame(const wire::frame& frame);
+  // A faster way over many rows: hands the body of each DataRow in front of `bytes` to `sink`, as long as one is whole
+  // and legal here, and answers how many bytes that took. What stops it is left to next_frame() and on_frame().
+  template <typename Sink>
+  std::size_t take_rows(std::string_view bytes, const wire::limits& bounds, Sink&& sink);
+
+  unsigned outstanding() const noexcept;             // ReadyForQuery owed: 0 or 1
+  wire::transaction_status status() const noexcept;  // of the last ReadyForQuery
+  bool parsed() const noexcept;  // ParseComplete came in this segment: the statement exists on the server
+  bool copy_needs_sync() const noexcept;
+  // COPY FROM STDIN in an extended segment: our first Sync may have been swallowed by the copy or not, so the number of
+  // ReadyForQuery owed cannot be known any more. The result stands; the connection is to be discarded (contract, the
+  // fence). Valid until the next begin().
+  bool in_doubt() const noexcept;
+  bool copied_out() const noexcept;  // the segment was a COPY TO STDOUT, its data drained unseen (B80)
+  const std::shared_ptr<const detail::row_description>& columns() const noexcept;
+  std::string_view tag() const noexcept;  // valid until the next frame
+  diagnostics& diag() noexcept;
+  const wire::notification& note() const noexcept;      // valid until the next frame
+  std::string_view changed_parameter() const noexcept;  // valid until the next frame
+  std::error_code error()
+      const noexcept;  // of the last server_error, fatal or violation; diag().context says which rule was violated
+  const std::string* parameter(std::string_view name) const;
+  bool text_is_safe() const noexcept;  // client_encoding UTF8 and standard_conforming_strings on (B48)
+
+ private:
+  // Where the segment stands: named after what the server owes next.
+  enum class state : std::uint8_t {
+    idle,        // nothing is owed
+    query,       // simple: the first answer
+    between,     // simple: a statement ended; the next answer or ReadyForQuery
+    parse,       // ParseComplete
+    parameters,  // ParameterDescription
+    describe,    // RowDescription or NoData
+    bind,        // BindComplete
+    execute,     // the first answer of Execute
+    rows,        // DataRow or CommandComplete
+    copy_in,     // an error: CopyFail is all that we send
+    copy_out,    // CopyData or CopyDone
+    copy_ended,  // CommandComplete
+    sync,        // ReadyForQuery
+    skip,        // an error came: ReadyForQuery, whatever else was sent
+    dead,        // the server said goodbye: what follows is ignored
+    broken,      // a violation: nothing is believed any more
+  };
+
+  event_kind on_close_complete(const wire::frame& frame);
+  event_kind on_query_reply(const wire::frame& frame);
+  event_kind on_execute_reply(const wire::frame& frame);
+  event_kind on_row(const wire::frame& frame);
+  event_kind on_command_end(const wire::frame& frame);
+  event_kind on_parse_complete(const wire::frame& frame);
+  event_kind on_parameter_description(const wire::frame& frame);
+  event_kind on_description(const wire::frame& frame);
+  event_kind on_row_description(std::string_view body, state next);
+  event_kind on_bind_complete(const wire::frame& frame);
+  event_kind on_command_complete(std::string_view body);
+  event_kind on_empty_query(std::string_view body);
+  event_kind on_copy_response(const wire::frame& frame);
+  event_kind on_copy_out(const wire::frame& frame);
+  event_kind on_ready(const wire::frame& frame);
+  event_kind on_other(const wire::frame& frame, const char* owed);
+  event_kind on_error(std::string_view body);
+  event_kind on_notice(std::string_view body);
+  event_kind on_notification(std::string_view body);
+  event_kind on_parameter(std::string_view body);
+  event_kind violation(const char* rule);
+  state after_command() const noexcept;
+  bool store_parameter(const wire::parameter_status& changed);
+
+  static constexpr std::size_t unknown_count = SIZE_MAX;
+
+  state state_ = state::idle;
+  segment segment_ = segment::sync;
+  wire::transaction_status status_ = wire::transaction_status::idle;
+  unsigned outstanding_ = 0;
+  unsigned closes_owed_ = 0;
+  bool parsed_ = false;
+  bool in_doubt_ = false;
+  bool copied_out_ = false;
+  std::size_t column_count_ = 0;              // of columns_, for rows
+  std::size_t bound_count_ = unknown_count;   // values in our Bind
+  std::size_t wanted_count_ = unknown_count;  // ParameterDescription
+  std::shared_ptr<const detail::row_description> columns_;
+  std::string_view tag_;
+  std::string_view changed_;
+  wire::notification note_{};
+  std::error_code error_;
+  diagnostics diag_;
+  std::map<std::string, std::string, std::less<>> parameters_;
+  std::size_t parameter_bytes_ = 0;
+};
+
+template <typename Sink>
+std::size_t protocol::take_rows(std::string_view bytes, const wire::limits& bounds, Sink&& sink) {
+  const std::size_t before = bytes.size();
+  if (state_ != state::rows) return 0;
+  const std::size_t columns = column_count_;
+  while (const std::size_t size = wire::data_row_frame(bytes, bounds)) {
+    const std::string_view body = bytes.substr(wire::header_size, size - wire::header_size);
+    if (!wire::is_data_row(body, columns)) break;
+    sink(body);
+    bytes.remove_prefix(size);
+  }
+  return before - bytes.size();
+}
+
+}  // namespace lido::session

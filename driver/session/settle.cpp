@@ -1,0 +1,243 @@
+#include "driver/session/settle.hpp"
+
+#include <algorithm>
+
+namespace lido::session {
+namespace {
+
+// Budgets come from configuration and may be huge; none may wrap.
+time_point after(time_point now, duration budget) noexcept {
+  if (budget <= duration::zero()) return now;
+  return budget > time_point::max() - now ? time_point::max() : now + budget;
+}
+
+duration twice_the_sum(duration a, duration b) noexcept {
+  constexpr duration quarter = duration::max() / 4;
+  return 2 * (std::clamp(a, duration::zero(), quarter) + std::clamp(b, duration::zero(), quarter));
+}
+
+}  // namespace
+
+// ---- ways on ----
+
+void settle::arm(duration budget, time_point now) noexcept { deadline_ = std::min(after(now, budget), overall_); }
+
+settle_step settle::start_attempt(time_point now) {
+  ++attempt_;
+  stage_ = stage::connecting;
+  cancel_ = cancel_state::connecting;
+  retry_at_ = time_point::max();
+  arm(budgets_.cancel_timeout, now);
+  settle_step step;
+  step.start_cancel = true;
+  return step;
+}
+
+// No cancel is under way: ReadyForQuery comes by itself, or the time runs out.
+settle_step settle::drain(give_up reason, time_point now) {
+  stage_ = stage::draining;
+  drain_reason_ = reason;
+  arm(budgets_.drain_timeout, now);
+  // `cancel.after = discard` distrusts the peer's EOF. Where no cancel was sent (drain_only) there is nothing to
+  // distrust.
+  const bool cancel_was_tried = permission_ == cancel_permission::allowed;
+  if (cancel_was_tried && budgets_.after != cancel_after::recover) return over(give_up::discarded);
+  return expire(now);
+}
+
+settle_step settle::after_eof(time_point now) {
+  cancel_ = cancel_state::eof;
+  if (attempt_ == 1) retry_at_ = after(now, budgets_.retry_after);
+  return drain(give_up::drain_timeout, now);
+}
+
+// ---- ways out ----
+
+settle_step settle::over(give_up reason) noexcept {
+  stage_ = stage::idle;
+  deadline_ = retry_at_ = overall_ = time_point::max();
+  settle_step step;
+  step.close = reason;
+  return step;
+}
+
+settle_step settle::finish_quiet() noexcept {
+  settle_step step = over(give_up::none);
+  step.quiet = true;
+  return step;
+}
+
+// Closing while a cancel connection is open: before its first byte it goes too; afterwards it must stay until the
+// peer's EOF (M3), and what it does is unknown.
+settle_step settle::over_with_cancel(give_up reason) noexcept {
+  const bool first_byte_out = cancel_ == cancel_state::written;
+  const bool opening = cancel_ == cancel_state::connecting;
+  if (first_byte_out) cancel_ = cancel_state::unknown;
+  if (opening) cancel_ = cancel_state::none;
+  settle_step step = over(reason);
+  step.park_cancel = first_byte_out;
+  step.drop_cancel = opening;
+  return step;
+}
+
+// ---- time ----
+
+// One deadline of the stage has passed.
+settle_step settle::on_deadline(time_point now) {
+  switch (stage_) {
+    case stage::idle: return {};
+    case stage::flushing:
+    case stage::flushing_ready: return over(give_up::write_stalled);
+    case stage::connecting: {
+      cancel_ = cancel_state::none;
+      settle_step step = drain(give_up::cancel_failed, now);
+      step.drop_cancel = true;
+      return step;
+    }
+    case stage::written:
+    case stage::written_ready: return over_with_cancel(give_up::cancel_unknown);
+    case stage::draining: return over(drain_reason_);
+    case stage::doomed_connecting:
+    case stage::doomed_written: return over_with_cancel(give_up::drain_bytes);
+  }
+  return {};
+}
+
+settle_step settle::expire(time_point now) {
+  if (stage_ == stage::idle) return {};
+  if (now >= deadline_) return on_deadline(now);
+  if (now >= retry_at_) return start_attempt(now);
+  return {};
+}
+
+settle_step settle::tick(time_point now) { return expire(now); }
+
+time_point settle::next_deadline() const noexcept { return std::min(deadline_, retry_at_); }
+
+// ---- events ----
+
+settle_step settle::begin(const settle_budgets& budgets, cancel_permission permission, unsigned owed,
+                          bool flushed_already, time_point now) {
+  *this = settle{};
+  budgets_ = budgets;
+  permission_ = permission;
+  overall_ = after(now, twice_the_sum(budgets.cancel_timeout, budgets.drain_timeout));
+  if (owed == 0 && flushed_already) return finish_quiet();
+  if (owed == 0) {  // nothing to cancel, so nothing to forbid
+    stage_ = stage::flushing_ready;
+    arm(budgets.drain_timeout, now);
+    return expire(now);
+  }
+  // COMMIT is drained whatever the policy: no cancel is sent, so `never` has nothing to forbid.
+  const bool never = permission == cancel_permission::allowed && budgets.after == cancel_after::never;
+  if (never || permission == cancel_permission::forbidden) {
+    return over(budgets.after == cancel_after::never ? give_up::policy : give_up::no_key);
+  }
+  stage_ = stage::flushing;
+  arm(budgets.drain_timeout, now);
+  return flushed_already ? flushed(now) : expire(now);
+}
+
+settle_step settle::flushed(time_point now) {
+  switch (stage_) {
+    case stage::flushing_ready: return finish_quiet();
+    case stage::flushing:
+      if (permission_ == cancel_permission::drain_only) return drain(give_up::drain_timeout, now);
+      return start_attempt(now);
+    default: return {};
+  }
+}
+
+settle_step settle::ready(time_point now) {
+  switch (stage_) {
+    case stage::idle:
+    case stage::flushing_ready:
+    case stage::written_ready: return {};
+    case stage::flushing: stage_ = stage::flushing_ready; return expire(now);
+    case stage::connecting: {  // overtaken: free and certain (I19)
+      cancel_ = cancel_state::none;
+      settle_step step = finish_quiet();
+      step.drop_cancel = true;
+      return step;
+    }
+    case stage::written: stage_ = stage::written_ready; return expire(now);
+    case stage::draining: return finish_quiet();
+    case stage::doomed_connecting:
+    case stage::doomed_written: return over_with_cancel(give_up::drain_bytes);
+  }
+  return {};
+}
+
+settle_step settle::received(std::size_t bytes, time_point now) {
+  if (stage_ == stage::idle) return {};
+  received_ = bytes > SIZE_MAX - received_ ? SIZE_MAX : received_ + bytes;
+  if (!over_bytes()) return expire(now);
+  switch (stage_) {
+    case stage::connecting: stage_ = stage::doomed_connecting; return expire(now);
+    case stage::written: stage_ = stage::doomed_written; return expire(now);
+    case stage::doomed_connecting:
+    case stage::doomed_written: return expire(now);
+    default: return over_with_cancel(give_up::drain_bytes);
+  }
+}
+
+bool settle::may_write() noexcept {
+  if (stage_ != stage::connecting && stage_ != stage::doomed_connecting) return false;
+  stage_ = stage_ == stage::connecting ? stage::written : stage::doomed_written;
+  cancel_ = cancel_state::written;
+  return true;
+}
+
+settle_step settle::cancel_eof(time_point now) {
+  switch (stage_) {
+    case stage::written: return after_eof(now);
+    case stage::written_ready:
+      cancel_ = cancel_state::eof;
+      return budgets_.after == cancel_after::recover ? finish_quiet() : over(give_up::discarded);
+    case stage::doomed_written: cancel_ = cancel_state::eof; return over(give_up::drain_bytes);
+    case stage::connecting:
+    case stage::doomed_connecting:
+      return cancel_failed(cancel_phase::connect, now);  // nothing was written: no EOF of ours
+    default: return {};
+  }
+}
+
+settle_step settle::cancel_failed(cancel_phase, time_point now) {
+  switch (stage_) {
+    case stage::connecting: cancel_ = cancel_state::none; return drain(give_up::cancel_failed, now);
+    case stage::written:
+    case stage::written_ready: cancel_ = cancel_state::unknown; return over(give_up::cancel_unknown);  // I4
+    case stage::doomed_connecting: cancel_ = cancel_state::none; return over(give_up::drain_bytes);
+    case stage::doomed_written: cancel_ = cancel_state::unknown; return over(give_up::drain_bytes);
+    default: return {};
+  }
+}
+
+settle_step settle::lost(time_point) { return stage_ == stage::idle ? settle_step{} : over_with_cancel(give_up::lost); }
+
+settle_step settle::hurry(const settle_budgets& smaller, time_point now) {
+  if (stage_ == stage::idle) return {};
+  budgets_.cancel_timeout = std::min(budgets_.cancel_timeout, smaller.cancel_timeout);
+  budgets_.retry_after = std::min(budgets_.retry_after, smaller.retry_after);
+  budgets_.drain_timeout = std::min(budgets_.drain_timeout, smaller.drain_timeout);
+  budgets_.drain_max_bytes = std::min(budgets_.drain_max_bytes, smaller.drain_max_bytes);
+  budgets_.after = std::max(budgets_.after, smaller.after);
+  overall_ = std::min(overall_, after(now, twice_the_sum(budgets_.cancel_timeout, budgets_.drain_timeout)));
+  const bool cancel_open = cancel_ == cancel_state::connecting || cancel_ == cancel_state::written;
+  deadline_ = std::min(deadline_, after(now, cancel_open ? budgets_.cancel_timeout : budgets_.drain_timeout));
+  deadline_ = std::min(deadline_, overall_);
+  if (retry_at_ != time_point::max()) retry_at_ = std::min(retry_at_, after(now, budgets_.retry_after));
+  // From here on an EOF is distrusted, and one that came already was relied upon: while draining, and by a second
+  // attempt.
+  const bool relied_on_eof = stage_ == stage::draining || (stage_ == stage::connecting && attempt_ > 1);
+  if (relied_on_eof && permission_ == cancel_permission::allowed && budgets_.after != cancel_after::recover) {
+    return over_with_cancel(give_up::discarded);
+  }
+  return received(0, now);
+}
+
+cancel_state settle::cancel() const noexcept { return cancel_; }
+unsigned settle::attempt() const noexcept { return attempt_; }
+bool settle::active() const noexcept { return stage_ != stage::idle; }
+
+}  // namespace lido::session

@@ -1,0 +1,121 @@
+// The fence: how a connection whose operation was abandoned becomes quiet again, or is given up. Sans-io, with time as
+// an argument. Contract: "The fence", I3-I8, I12, I19; model: pool.pml. The owner performs the steps and reports
+// events; nothing here can fail.
+//
+//      begin ──flushed──► cancel: connecting ──written──► written ──eof──► eof ─┐
+//        │                        │ RFQ: dropped, free        │ fail: unknown    ├─ RFQ and (none|dropped|eof) ─► quiet
+//        └── RFQ before all this ─┴──────────────► quiet      └─► close          └─ no RFQ in retry_after: once more;
+//        drain budget: close
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace lido::session {
+
+using duration = std::chrono::nanoseconds;
+using time_point = std::chrono::time_point<std::chrono::steady_clock, duration>;
+
+enum class cancel_state : std::uint8_t { none, connecting, written, eof, unknown };
+
+// May a CancelRequest be sent for what is under way?
+enum class cancel_permission : std::uint8_t {
+  allowed,
+  drain_only,  // COMMIT (I15), or no budget left for a cancel (I8): wait for ReadyForQuery within drain_timeout, else
+               // close
+  forbidden,   // no key (I7) or policy `never`: close at once
+};
+
+enum class cancel_after : std::uint8_t { recover, discard, never };  // knob cancel.after
+
+struct settle_budgets {
+  duration cancel_timeout = std::chrono::seconds(5);      // connect + TLS + write + EOF of one attempt
+  duration retry_after = std::chrono::milliseconds(500);  // EOF but no ReadyForQuery: a second attempt
+  duration drain_timeout =
+      std::chrono::seconds(5);  // for ReadyForQuery (and for the rest of our own request to be written)
+  std::size_t drain_max_bytes = 16U << 20;
+  cancel_after after = cancel_after::recover;
+};
+
+// Why a connection was given up; names are metric labels.
+enum class give_up : std::uint8_t {
+  none,
+  no_key,
+  policy,
+  cancel_unknown,
+  cancel_failed,
+  drain_timeout,
+  drain_bytes,
+  write_stalled,
+  discarded,
+  lost,
+};
+enum class cancel_phase : std::uint8_t { resolve, connect, tls, write, eof };  // where a cancel connection failed
+
+struct settle_step {
+  bool start_cancel = false;  // open the cancel connection now (attempt() says which)
+  bool drop_cancel = false;   // close it: its first byte was not written (it asks may_write() before that)
+  bool park_cancel = false;   // leave it unread, bounded in number, until EOF or 60 s (the main socket is being closed)
+  bool quiet = false;         // over: the connection is quiet
+  give_up close = give_up::none;  // over: close the main socket
+};
+
+class settle {
+ public:
+  // `owed`: ReadyForQuery owed now. `flushed`: every byte of the operation has been written up to its Sync.
+  settle_step begin(const settle_budgets& budgets, cancel_permission permission, unsigned owed, bool flushed,
+                    time_point now);
+  settle_step flushed(time_point now);
+  settle_step ready(time_point now);                        // outstanding == 0
+  settle_step received(std::size_t bytes, time_point now);  // discarded bytes
+  bool may_write() noexcept;  // asked right before the CancelRequest's first byte; true = state is `written` from here
+  settle_step cancel_eof(time_point now);                         // clean end of the cancel socket after a full write
+  settle_step cancel_failed(cancel_phase phase, time_point now);  // before the first byte: drain on; after: unknown
+  settle_step lost(time_point now);                               // the main connection died
+  settle_step tick(time_point now);                               // a deadline may have passed
+  settle_step hurry(const settle_budgets& smaller,
+                    time_point now);  // a stronger second cancel, or a closing pool: shrink budgets (I8)
+
+  time_point next_deadline() const noexcept;
+  cancel_state cancel() const noexcept;
+  unsigned attempt() const noexcept;  // 0 before the first cancel, then 1 or 2
+  bool active() const noexcept;
+
+ private:
+  enum class stage : std::uint8_t {
+    idle,               // not begun, or over
+    flushing,           // our own request is not wholly written: a CancelRequest now would be lost
+    flushing_ready,     // ReadyForQuery came before we learned that our last byte went out
+    connecting,         // ReadyForQuery owed, cancel connection opening
+    written,            // ReadyForQuery owed, EOF owed
+    written_ready,      // ReadyForQuery came; until EOF a signal may still hit the next query
+    draining,           // ReadyForQuery owed, no cancel under way
+    doomed_connecting,  // the byte budget is gone; the socket is closed when the cancel is out (I9), or cannot be
+    doomed_written,
+  };
+
+  settle_step start_attempt(time_point now);
+  settle_step drain(give_up reason, time_point now);
+  settle_step after_eof(time_point now);
+  settle_step over(give_up reason) noexcept;
+  settle_step over_with_cancel(give_up reason) noexcept;
+  settle_step finish_quiet() noexcept;
+  settle_step expire(time_point now);
+  settle_step on_deadline(time_point now);
+  bool over_bytes() const noexcept { return received_ > budgets_.drain_max_bytes; }
+  void arm(duration budget, time_point now) noexcept;
+
+  settle_budgets budgets_;
+  time_point deadline_ = time_point::max();  // of the stage
+  time_point retry_at_ = time_point::max();  // draining after EOF: the second attempt
+  time_point overall_ = time_point::max();   // 2 * (cancel_timeout + drain_timeout) after begin
+  std::size_t received_ = 0;
+  unsigned attempt_ = 0;
+  stage stage_ = stage::idle;
+  cancel_state cancel_ = cancel_state::none;
+  cancel_permission permission_ = cancel_permission::allowed;
+  give_up drain_reason_ = give_up::drain_timeout;  // what running out of time while draining is called
+};
+
+}  // namespace lido::session

@@ -1,0 +1,75 @@
+// Prepared statements of one connection: least recently used ones go first, bounded by count. Sans-io: names to close
+// are handed out and travel with the next segment.
+#pragma once
+
+#include <lido/driver/detail/raw_result.hpp>
+#include <lido/driver/detail/request.hpp>
+
+#include <absl/container/flat_hash_set.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lido::session {
+
+inline constexpr std::size_t max_cached_text = 64U << 10;
+
+class statement_cache {
+ public:
+  struct entry {
+    std::string name;                                        // on the server
+    std::shared_ptr<const detail::row_description> columns;  // null: the statement gives no rows
+    bool prepared = false;                                   // ParseComplete was seen
+  };
+
+  explicit statement_cache(std::size_t capacity);
+  ~statement_cache();
+  statement_cache(const statement_cache&) = delete;
+  statement_cache& operator=(const statement_cache&) = delete;
+
+  // The entry for this text and these parameter types, made most recent; null when there is none. No allocation on a
+  // hit.
+  entry* find(const detail::request& statement);
+  // Adds one (not yet prepared) with a fresh name; may evict the oldest, whose name then waits in take_closable(). Null
+  // when capacity is 0 or the text is longer than max_cached_text: such a statement is better prepared anew than kept.
+  // One that is there already is answered as it is. Pointers stay valid until the entry is erased or evicted.
+  entry* insert(const detail::request& statement);
+  void erase(entry* e) noexcept;  // it never came to exist, or the server forgot it: nothing to close
+  void evict(entry* e);           // stale plan: close it with the next segment
+  void clear() noexcept;          // DISCARD ALL, DEALLOCATE ALL
+  std::vector<std::string> take_closable() noexcept;
+  bool has_closable() const noexcept;
+  std::size_t size() const noexcept;
+
+ private:
+  struct node : entry {
+    std::string sql;
+    std::vector<std::uint32_t> types;
+    std::size_t hash = 0;
+    std::list<node>::iterator self;
+  };
+  // Nodes are looked up by a request without building one.
+  struct node_hash {
+    using is_transparent = void;
+    std::size_t operator()(const node* key) const noexcept { return key->hash; }
+    std::size_t operator()(const detail::request& key) const noexcept;
+  };
+  struct node_equal {
+    using is_transparent = void;
+    bool operator()(const node* a, const node* b) const noexcept { return a == b; }
+    bool operator()(const node* a, const detail::request& b) const noexcept;
+  };
+
+  std::size_t capacity_;
+  std::uint64_t names_given_ = 0;
+  std::list<node> recent_;  // most recently used first
+  absl::flat_hash_set<node*, node_hash, node_equal> index_;
+  std::vector<std::string> closable_;
+};
+
+}  // namespace lido::session

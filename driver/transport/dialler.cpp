@@ -1,0 +1,370 @@
+#include "driver/transport/dialler.hpp"
+
+#include "driver/transport/address.hpp"
+#include "driver/transport/call_gate.hpp"
+#include "driver/transport/tls_session.hpp"
+#include "driver/wire/frontend.hpp"
+
+#include <lido/driver/error.hpp>
+
+#include <asio/error.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/post.hpp>
+#include <asio/socket_base.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace lido::transport {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A peer that vanished without a word is noticed: by what we send within the first, by an idle connection within about
+// 60 + 3 x 10 s.
+constexpr int unacknowledged_ms = 30'000;
+constexpr int keepalive_idle_s = 60;
+constexpr int keepalive_interval_s = 10;
+constexpr int keepalive_probes = 3;
+
+// A Unix listener with a full backlog says "no buffer space" at once and offers nothing to wait for (Asio 1.22.1; Linux
+// says EAGAIN).
+constexpr milliseconds first_backlog_wait{1};
+constexpr milliseconds longest_backlog_wait{50};
+constexpr unsigned max_backlog_waits = 400;
+
+// An address that answers nothing leaves the rest of the owner's deadline to the next one.
+constexpr std::chrono::seconds address_patience{2};
+
+constexpr std::size_t max_context = 1024;
+
+void set_tcp_options(socket& s) {
+  std::error_code ignored;  // none of them is needed to talk
+  s.set_option(asio::ip::tcp::no_delay(true), ignored);
+  s.set_option(asio::socket_base::keep_alive(true), ignored);
+  const auto set = [fd = s.native_handle()](int name, int value) {
+    ::setsockopt(fd, IPPROTO_TCP, name, &value, sizeof value);
+  };
+  set(TCP_USER_TIMEOUT, unacknowledged_ms);
+  set(TCP_KEEPIDLE, keepalive_idle_s);
+  set(TCP_KEEPINTVL, keepalive_interval_s);
+  set(TCP_KEEPCNT, keepalive_probes);
+}
+
+bool is_unix(const endpoint& where) noexcept { return where.protocol().family() == AF_UNIX; }
+
+class dial_operation final : public dialler {
+ public:
+  dial_operation(asio::any_io_executor executor, dial_target target, handler done)
+      : executor_(executor), target_(std::move(target)), done_(std::move(done)), socket_(executor), timer_(executor) {}
+
+  void begin();
+  void cancel() noexcept override;
+  dial_phase phase() const noexcept override { return phase_.load(std::memory_order_relaxed); }
+
+ private:
+  using lock = std::unique_lock<std::mutex>;
+
+  // Every handler comes through here: it runs under the lock, and not at all once this is over. What has to be called
+  // then is called without the lock.
+  template <class Step>
+  auto guarded(Step step) {
+    return [self = std::static_pointer_cast<dial_operation>(shared_from_this()), step](auto... arguments) {
+      lock guard(self->mutex_);
+      if (self->over_) return;
+      ((*self).*step)(arguments...);
+      self->hand_over(guard);
+    };
+  }
+
+  void first_step();
+  bool choose_addresses();
+  void on_looked_up(looked_up found);
+  void connect_next();
+  void connect_again();
+  void on_connected(std::error_code ec);
+  void on_backlog_timer(std::error_code ec);
+  void on_slow(std::error_code ec);
+  void send_ssl_request();
+  void on_request_room(std::error_code ec);
+  void on_answer(std::error_code ec, std::size_t n);
+  void start_tls();
+  void shake_hands();
+  void on_ciphertext(std::error_code ec, std::size_t n);
+  void on_room(std::error_code ec);
+
+  std::string here() const;
+  void note(const std::string& what);
+  void fail(std::error_code ec, const std::string& what = {});
+  void succeed();
+  void hand_over(lock& guard);
+  transport::negotiation negotiation() const noexcept;
+  const std::string& host() const noexcept { return target_.same_peer ? target_.same_peer->host : target_.host; }
+  const std::shared_ptr<const tls_context>& tls() const noexcept {
+    return target_.same_peer ? target_.same_peer->tls : target_.tls;
+  }
+
+  const asio::any_io_executor executor_;
+  dial_target target_;
+  std::mutex mutex_;
+  call_gate gate_;
+  handler done_;
+  std::optional<dial_result> result_;  // set: over, to be handed to done_
+  bool over_ = false;
+  std::atomic<dial_phase> phase_{dial_phase::resolve};
+
+  std::shared_ptr<look_up> look_up_;
+  std::vector<endpoint> addresses_;
+  std::size_t next_ = 0;  // of addresses_; the one in use is the one before
+  socket socket_;
+  asio::steady_timer timer_;  // of one connect: too slow, or to be repeated
+  unsigned backlog_waits_ = 0;
+  std::string request_;  // of the SSLRequest, what is not yet sent
+  char answer_ = 0;
+  std::unique_ptr<tls_session> session_;
+  std::string context_;
+};
+
+void dial_operation::begin() { asio::post(executor_, guarded(&dial_operation::first_step)); }
+
+void dial_operation::cancel() noexcept {
+  handler dropped;
+  {
+    const std::lock_guard guard(mutex_);
+    if (!over_) {
+      over_ = true;
+      dropped = std::move(done_);
+      if (look_up_) look_up_->cancel();
+      std::error_code ignored;
+      socket_.close(ignored);
+      timer_.cancel();
+    }
+  }
+  gate_.close();
+}
+
+// ---- where to ----
+
+void dial_operation::first_step() {
+  if (choose_addresses()) return connect_next();
+  if (over_ || result_) return;
+  look_up_ = std::make_shared<look_up>(executor_);
+  look_up_->start(target_.resolve, target_.host, target_.port, guarded(&dial_operation::on_looked_up));
+}
+
+// False: a look-up is needed, or the target is no address at all (then this is over).
+bool dial_operation::choose_addresses() {
+  if (target_.same_peer) {
+    addresses_ = {target_.same_peer->endpoint};
+  } else if (target_.host.empty() || target_.host.find('\0') != std::string::npos) {
+    fail(errc::resolve_failed, "the host is empty or holds a zero byte");
+  } else if (is_unix_host(target_.host)) {
+    const std::string path = unix_path(target_.host, target_.port);
+    const auto where = unix_endpoint(path);
+    if (where)
+      addresses_ = {*where};
+    else
+      fail(errc::connect_failed, path + ": longer than the 107 bytes that a Unix socket's path may have");
+  } else if (const auto where = numeric_endpoint(target_.host, target_.port)) {
+    addresses_ = {*where};
+  }
+  return !addresses_.empty();
+}
+
+void dial_operation::on_looked_up(looked_up found) {
+  look_up_.reset();
+  if (found.addresses.empty()) return fail(errc::resolve_failed, target_.host + ": " + found.failure);
+  addresses_ = std::move(found.addresses);
+  connect_next();
+}
+
+// ---- connect ----
+
+void dial_operation::connect_next() {
+  phase_ = dial_phase::connect;
+  if (next_ == addresses_.size()) return fail(errc::connect_failed);
+  ++next_;
+  backlog_waits_ = 0;
+  connect_again();
+}
+
+void dial_operation::connect_again() {
+  const endpoint& to = addresses_[next_ - 1];
+  std::error_code ec;
+  socket_.close(ec);
+  socket_.open(to.protocol(), ec);
+  if (!ec) socket_.native_non_blocking(true, ec);
+  if (ec) {
+    note(here() + ": " + ec.message());
+    return asio::post(executor_, guarded(&dial_operation::connect_next));
+  }
+  if (!is_unix(to)) set_tcp_options(socket_);
+  if (next_ < addresses_.size()) {
+    timer_.expires_after(address_patience);
+    timer_.async_wait(guarded(&dial_operation::on_slow));
+  }
+  socket_.async_connect(to, guarded(&dial_operation::on_connected));
+}
+
+void dial_operation::on_slow(std::error_code ec) {
+  // Also comes when it was already on its way as the connect ended: that moved the expiry.
+  if (!ec && timer_.expiry() <= std::chrono::steady_clock::now()) socket_.cancel(ec);
+}
+
+void dial_operation::on_connected(std::error_code ec) {
+  timer_.expires_at(asio::steady_timer::time_point::max());
+  const bool full_backlog = ec == asio::error::no_buffer_space || ec == asio::error::try_again;
+  if (full_backlog && is_unix(addresses_[next_ - 1]) && backlog_waits_ < max_backlog_waits) {
+    timer_.expires_after(std::min(longest_backlog_wait, first_backlog_wait * (1U << std::min(backlog_waits_, 6U))));
+    ++backlog_waits_;
+    return timer_.async_wait(guarded(&dial_operation::on_backlog_timer));
+  }
+  if (ec) {
+    note(here() + ": " + (ec == asio::error::operation_aborted ? std::string("no answer") : ec.message()));
+    return connect_next();
+  }
+  if (negotiation() == negotiation::plain) return succeed();
+  phase_ = dial_phase::tls;
+  wire::append_ssl_request(request_);
+  send_ssl_request();
+}
+
+void dial_operation::on_backlog_timer(std::error_code /*ec*/) { connect_again(); }
+
+transport::negotiation dial_operation::negotiation() const noexcept {
+  if (is_unix(addresses_[next_ - 1])) return negotiation::plain;
+  if (!target_.same_peer) return target_.negotiation;
+  // A TLS peer is never asked in plain text, and what was plain is not asked for more (I6).
+  return target_.same_peer->secure ? negotiation::tls : negotiation::plain;
+}
+
+// ---- SSLRequest ----
+
+void dial_operation::send_ssl_request() {
+  while (!request_.empty()) {
+    const ssize_t n = ::send(socket_.native_handle(), request_.data(), request_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0) {
+      request_.erase(0, static_cast<std::size_t>(n));
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return socket_.async_wait(socket::wait_write, guarded(&dial_operation::on_request_room));
+    } else if (errno != EINTR) {
+      return fail(errc::connect_failed, "the connection broke when TLS was asked for");
+    }
+  }
+  // One byte and no more: what follows it belongs to TLS, or to an attacker (C1).
+  socket_.async_read_some(asio::buffer(&answer_, 1), guarded(&dial_operation::on_answer));
+}
+
+void dial_operation::on_request_room(std::error_code ec) {
+  if (ec) return fail(errc::connect_failed, "the connection broke when TLS was asked for");
+  send_ssl_request();
+}
+
+void dial_operation::on_answer(std::error_code ec, std::size_t n) {
+  if (ec || n != 1) return fail(errc::connect_failed, "the server closed the connection when it was asked for TLS");
+  switch (answer_) {
+    case 'S': return start_tls();
+    case 'N':
+      if (negotiation() == negotiation::tls_if_offered) return succeed();
+      return fail(errc::tls_refused, "the server has no TLS");
+    default:  // C2: whatever it says, nobody has proven who said it
+      return fail(errc::connect_failed, "the server answered the request for TLS with something else");
+  }
+}
+
+// ---- TLS ----
+
+void dial_operation::start_tls() {
+  char extra = 0;
+  // A TLS server never speaks first: a byte here was sent before TLS and would be taken for a protected one later
+  // (CVE-2021-23222).
+  if (::recv(socket_.native_handle(), &extra, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+    return fail(errc::plaintext_before_tls, "bytes came between the answer to the request for TLS and TLS itself");
+  }
+  if (tls()) session_ = tls_session::create(*tls(), host(), socket_.native_handle());
+  if (!session_) return fail(errc::tls_failed, "no TLS session can be made for this host");
+  shake_hands();
+}
+
+void dial_operation::shake_hands() {
+  switch (session_->handshake()) {
+    case handshake_step::done: return succeed();
+    case handshake_step::want_read:
+      return socket_.async_read_some(session_->receive_buffer(), guarded(&dial_operation::on_ciphertext));
+    case handshake_step::want_write: return socket_.async_wait(socket::wait_write, guarded(&dial_operation::on_room));
+    case handshake_step::failed: break;
+  }
+  std::string words;
+  const auto ec = session_->handshake_error(words);
+  fail(ec, words);
+}
+
+void dial_operation::on_ciphertext(std::error_code ec, std::size_t n) {
+  session_->received(ec, n);
+  shake_hands();
+}
+
+void dial_operation::on_room(std::error_code /*ec: the next send tells*/) { shake_hands(); }
+
+// ---- the end ----
+
+void dial_operation::note(const std::string& what) {
+  if (what.empty() || context_.size() > max_context) return;
+  if (!context_.empty()) context_ += "; ";
+  context_ += what;
+}
+
+std::string dial_operation::here() const {
+  const endpoint& where = addresses_[next_ - 1];
+  const std::string address = describe(where);
+  return is_unix(where) || is_numeric_address(host()) ? address : host() + " (" + address + ")";
+}
+
+void dial_operation::fail(std::error_code ec, const std::string& what) {
+  note(what.empty() || next_ == 0 ? what : here() + ": " + what);
+  result_.emplace();
+  result_->error = ec;
+  result_->phase = phase();
+  std::error_code ignored;
+  socket_.close(ignored);
+}
+
+void dial_operation::succeed() {
+  const endpoint& where = addresses_[next_ - 1];
+  phase_ = dial_phase::done;
+  result_.emplace();
+  result_->phase = dial_phase::done;
+  result_->peer = {where, host(), is_unix(where), session_ != nullptr, session_ ? tls() : nullptr};
+  result_->stream = stream(std::move(socket_), std::move(session_));
+}
+
+void dial_operation::hand_over(lock& guard) {
+  if (!result_) return;
+  over_ = true;
+  result_->context = std::move(context_);
+  guard.unlock();  // from here on nobody else looks at done_ and result_
+  const call_gate::pass pass(gate_);
+  const handler done = std::exchange(done_, nullptr);
+  dial_result result = std::move(*result_);
+  if (pass) done(std::move(result));
+}
+
+}  // namespace
+
+std::shared_ptr<dialler> dialler::start(asio::any_io_executor executor, dial_target target, handler done) {
+  auto operation = std::make_shared<dial_operation>(std::move(executor), std::move(target), std::move(done));
+  operation->begin();
+  return operation;
+}
+
+}  // namespace lido::transport

@@ -1,0 +1,113 @@
+#include <lido/driver/detail/decode.hpp>
+#include <lido/driver/oid.hpp>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace lido {
+inline namespace v0 {
+namespace detail {
+namespace {
+
+constexpr std::size_t max_shown_name = 128;
+
+// What to read a type as, where the name does not say it.
+struct reader_hint {
+  std::uint32_t type;
+  std::string_view cpp_type;
+};
+constexpr std::array reader_hints{
+    reader_hint{oid::boolean, "bool"},
+    reader_hint{oid::bytea, "std::vector<std::byte>"},
+    reader_hint{oid::int8, "std::int64_t"},
+    reader_hint{oid::int2, "std::int16_t"},
+    reader_hint{oid::int4, "std::int32_t"},
+    reader_hint{oid::object_id, "std::int64_t"},
+    reader_hint{oid::text, "std::string"},
+    reader_hint{oid::varchar, "std::string"},
+    reader_hint{oid::bpchar, "std::string"},
+    reader_hint{oid::name, "std::string"},
+    reader_hint{oid::json, "lido::json or std::string"},
+    reader_hint{oid::jsonb, "lido::jsonb or std::string"},
+    reader_hint{oid::float4, "float or double"},
+    reader_hint{oid::float8, "double"},
+    reader_hint{oid::date, "std::chrono::sys_days or lido::date"},
+    reader_hint{oid::timestamp, "std::chrono::local_time or lido::timestamp, in microseconds"},
+    reader_hint{oid::timestamptz, "std::chrono::sys_time or lido::timestamptz, in microseconds"},
+    reader_hint{oid::numeric, "lido::numeric"},
+    reader_hint{oid::uuid, "lido::uuid"},
+};
+
+// Names are data from the server (C10): bounded, and nothing that a terminal would obey.
+std::string shown(std::string_view name) {
+  std::string out = "\"";
+  for (const char c : name.substr(0, max_shown_name)) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += byte < 0x20 || byte == 0x7f ? '?' : c;
+  }
+  out += name.size() > max_shown_name ? "...\"" : "\"";
+  return out;
+}
+
+std::string place(const column& col, std::size_t index) {
+  return "column " + std::to_string(index + 1) + " " + shown(col.name) + ", " + type_name(col.type_oid);
+}
+
+std::string advice(const column& col) {
+  if (!col.binary)
+    return "it came as text (simple protocol): read a std::string, or send it as a query with parameters";
+  const auto hint = std::ranges::find(reader_hints, col.type_oid, &reader_hint::type);
+  if (hint != reader_hints.end()) return "it is read as " + std::string(hint->cpp_type);
+  return "cast it in the statement (::text), or specialise lido::codec";
+}
+
+}  // namespace
+
+std::string describe_mismatch(const column& col, std::size_t index, std::string_view cpp_type) {
+  return place(col, index) + ", cannot be read as " + std::string(cpp_type) + "; " + advice(col);
+}
+
+std::error_code report(errc code, std::string text, diagnostics& diag) {
+  diag.context = std::move(text);
+  return code;
+}
+
+void throw_error(errc code, std::string text) {
+  diagnostics diag;
+  diag.context = std::move(text);
+  throw error(code, std::move(diag));
+}
+
+void throw_decode_error(decode_status status, const column& col, std::size_t index, std::string_view cpp_type) {
+  if (status == decode_status::null) {
+    const std::string type(cpp_type);
+    throw_error(errc::unexpected_null,
+                place(col, index) + ", is NULL; " + type + " cannot hold it, std::optional<" + type + "> can");
+  }
+  throw_error(errc::value_out_of_range,
+              place(col, index) + ", holds a value that " + std::string(cpp_type) + " cannot have");
+}
+
+std::optional<std::size_t> find_column(const row_description& columns, std::string_view name) noexcept {
+  const auto found = std::ranges::find(columns, name, &column::name);
+  if (found == columns.end()) return std::nullopt;
+  if (std::find_if(found + 1, columns.end(), [&](const column& c) { return c.name == name; }) != columns.end()) {
+    return std::nullopt;
+  }
+  return static_cast<std::size_t>(found - columns.begin());
+}
+
+void throw_no_column(const row_description& columns, std::string_view name) {
+  const bool many = std::ranges::find(columns, name, &column::name) != columns.end();
+  throw_error(errc::column_mismatch, (many ? "more than one column is called " : "no column is called ") + shown(name));
+}
+
+void throw_no_column(std::size_t count, std::size_t index) {
+  throw_error(errc::column_mismatch,
+              "there is no column with index " + std::to_string(index) + ": the row has " + std::to_string(count));
+}
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace lido

@@ -1,0 +1,46 @@
+#include <lido/driver/encode.hpp>
+#include <lido/driver/error.hpp>
+
+#include <cstring>
+
+namespace lido {
+inline namespace v0 {
+namespace detail {
+
+request begin_request(std::string_view sql) {
+  // A NUL would end the statement on the wire and make the rest the next message's fields (C33).
+  if (sql.size() > max_request_bytes || sql.find('\0') != std::string_view::npos) {
+    request refused;
+    refused.fail(errc::not_encodable);
+    return refused;
+  }
+  return request(sql);
+}
+
+std::size_t begin_value(request& out) {
+  const std::size_t where = out.values().size();
+  value_writer(out.values()).put(std::int32_t{0});
+  return where;
+}
+
+void end_value(request& out, std::size_t where, bool encoded) {
+  std::string& values = out.values();
+  const std::size_t begin = where + sizeof(std::int32_t);
+  // The second test also catches a length that found no room. All of a message must fit, not each value alone.
+  if (!encoded || values.size() < begin || values.size() + out.sql().size() > max_request_bytes) {
+    out.fail(errc::not_encodable);
+    return;
+  }
+  const auto length = big_endian(static_cast<std::int32_t>(values.size() - begin));
+  std::memcpy(values.data() + where, &length, sizeof length);
+}
+
+void add_null(request& out) {
+  value_writer writer(out.values());
+  writer.put(std::int32_t{-1});
+  if (!writer.ok()) out.fail(errc::not_encodable);
+}
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace lido

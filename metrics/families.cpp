@@ -1,0 +1,262 @@
+#include "metrics/families.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <limits>
+#include <string_view>
+
+// One table a shape of family. HELP is for whoever is woken up by it: what it is, then what to do.
+namespace lido::inline v0::metrics {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+struct value_family {
+  const char* name;
+  const char* help;
+  MetricType type;
+  double (*read)(const pool_stats&);
+};
+
+constexpr auto number = [](auto n) { return static_cast<double>(n); };
+
+constexpr value_family values[] = {
+    {"db_client_connection_max",
+     "Most connections this pool may have (max_size). Times the number of processes it must stay below the server's "
+     "max_connections.",
+     MetricType::Gauge, [](const pool_stats& s) { return number(s.max_size); }},
+    {"db_client_connection_idle_min", "Connections the pool keeps open even when nobody needs them (min_size).",
+     MetricType::Gauge, [](const pool_stats& s) { return number(s.min_size); }},
+    {"db_client_connection_pending_requests",
+     "Tasks that wait for a connection now. Above 0 for long: raise max_size if the server has room, else look for "
+     "slow queries and for leases kept across other work (db_client_connection_use_time_seconds).",
+     MetricType::Gauge, [](const pool_stats& s) { return number(s.waiting); }},
+    {"db_client_connection_timeouts_total",
+     "Acquires that got no connection within their deadline. Rising: as for pending_requests; if connect failures rise "
+     "too, the server is the cause.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.acquire_timeouts); }},
+    {"lido_acquires_total",
+     "Leases given out: the load. A sudden stop while requests still come means that every connection is held, see "
+     "pending_requests.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.acquires); }},
+    {"lido_acquires_queued_total",
+     "Acquires that found no idle connection and waited. A large share of lido_acquires_total: the pool is small for "
+     "its load.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.acquires_queued); }},
+    {"lido_acquires_cancelled_total",
+     "Tasks that were cancelled while they waited for a connection. Harmless for others; many mean that callers give "
+     "up sooner than the pool can serve.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.acquires_cancelled); }},
+    {"lido_acquires_refused_total",
+     "Acquires refused at once: pool closing, queue full (max_waiters), or a connect error that waiting cannot cure. "
+     "Read the errors in the application's log.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.acquires_refused); }},
+    {"lido_connects_total",
+     "Connects started. A steady rate without a restart of anything means churn: see lido_connections_closed_total by "
+     "reason.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.connects); }},
+    {"lido_connections_opened_total", "Connects that ended in a usable connection.", MetricType::Counter,
+     [](const pool_stats& s) { return number(s.created); }},
+    {"lido_connect_failures_total",
+     "Connects that failed. Check that the server is up, DNS, certificates, password and max_connections; the pool "
+     "retries with back-off.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.connect_failures); }},
+    {"lido_pings_total", "Round trips to check a connection that had been idle before it was used.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.pings); }},
+    {"lido_ping_failures_total",
+     "Connections found dead by a ping before use; the callers noticed nothing. Many: something between drops idle "
+     "connections, so shorten idle_timeout or switch on keepalives.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.ping_failures); }},
+    {"lido_recoveries_total",
+     "Connections that the pool took over from a cancelled or timed-out task, or with a transaction left open.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.recoveries); }},
+    {"lido_connections_recovered_total",
+     "Of lido_recoveries_total, those in use again without a reconnect. The rest were closed: see "
+     "lido_connections_closed_total by reason.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.recovered); }},
+    {"lido_connections_orphaned_total",
+     "Connections closed here whose server side was not seen to end within the close deadline. Look for their backends "
+     "in pg_stat_activity: they count against max_connections until they end.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.orphaned); }},
+    {"lido_pool_generation",
+     "How often all connections were condemned together, by an outage or a new configuration. Each step without a "
+     "deployment was a restart or failover of the server.",
+     MetricType::Gauge, [](const pool_stats& s) { return number(s.generation); }},
+    {"lido_cancels_requested_total", "Running operations that were abandoned by a cancel or a deadline.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.cancels.requested); }},
+    {"lido_cancels_sent_total",
+     "CancelRequests written to the server, second attempts included. Each costs it a fork: if the rate hurts, set "
+     "cancel.rate.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.cancels.sent); }},
+    {"lido_cancels_retried_total",
+     "Second attempts because the query went on. About 1 in 1,000 is normal; many mean that something between swallows "
+     "CancelRequests.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.cancels.retried); }},
+    {"lido_cancels_eof_total",
+     "CancelRequests that the server confirmed by closing the cancel connection: the good case.", MetricType::Counter,
+     [](const pool_stats& s) { return number(s.cancels.eof); }},
+    {"lido_cancels_unknown_total",
+     "CancelRequests that may have been sent and were not confirmed; each cost a connection. Rising: something between "
+     "breaks or delays the cancel connections, try with cancel.after = discard and see lido_cancels_failed_total by "
+     "phase.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.cancels.unknown); }},
+    {"lido_stray_cancels_total",
+     "Cancels that hit the pool's own first message after a recovery and were absorbed there: no task was harmed. "
+     "Above 0: something between answers for the server; use cancel.after = discard behind it.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.stray_cancels); }},
+    {"lido_hook_errors_total", "Exceptions thrown by the application's hooks, contained. Fix the hook.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.hook_errors); }},
+    {"lido_sink_errors_total", "Exceptions thrown by the application's log sink, contained. Fix the sink.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.sink_errors); }},
+};
+
+struct histogram_family {
+  const char* name;
+  const char* help;
+  const histogram_snapshot pool_stats::* read;
+};
+
+constexpr histogram_family histograms[] = {
+    {"db_client_connection_wait_time_seconds",
+     "From acquire to lease. Growing: the pool is too small for the load or leases are kept too long.",
+     &pool_stats::wait_time},
+    {"db_client_connection_use_time_seconds",
+     "From lease to its return. Long: slow queries, or work that needs no connection done while one is held.",
+     &pool_stats::use_time},
+    {"db_client_connection_create_time_seconds",
+     "From the start of a connect to a usable connection: DNS, TCP, TLS and authentication.", &pool_stats::create_time},
+    {"lido_fence_seconds",
+     "From the moment a running operation was abandoned until its connection was usable again or closed. The slot is "
+     "out of use for so long: if it nears cancel.timeout, the cancel path is broken; see lido_cancels_failed_total by "
+     "phase.",
+     &pool_stats::fence_time},
+};
+
+// OpenTelemetry's bounds and some below, since a wait or a fence is often shorter than its least.
+constexpr std::chrono::microseconds exposed_bounds[] = {
+    std::chrono::microseconds{100}, std::chrono::microseconds{250},  std::chrono::microseconds{500},
+    std::chrono::milliseconds{1},   std::chrono::microseconds{2500}, std::chrono::milliseconds{5},
+    std::chrono::milliseconds{10},  std::chrono::milliseconds{25},   std::chrono::milliseconds{50},
+    std::chrono::milliseconds{100}, std::chrono::milliseconds{250},  std::chrono::milliseconds{500},
+    std::chrono::seconds{1},        std::chrono::milliseconds{2500}, std::chrono::seconds{5},
+    std::chrono::seconds{10},       std::chrono::seconds{50},
+};
+
+ClientMetric labelled(const pool_sample& pool) {
+  ClientMetric m;
+  m.label.push_back({"pool_name", pool.pool_name});
+  return m;
+}
+
+ClientMetric labelled(const pool_sample& pool, const char* label, std::string_view value) {
+  ClientMetric m = labelled(pool);
+  m.label.push_back({label, std::string{value}});
+  return m;
+}
+
+void set(ClientMetric& m, MetricType type, double value) {
+  (type == MetricType::Counter ? m.counter.value : m.gauge.value) = value;
+}
+
+MetricFamily render_values(const value_family& f, const std::vector<pool_sample>& pools) {
+  MetricFamily family{f.name, f.help, f.type, {}};
+  for (const pool_sample& pool : pools) set(family.metric.emplace_back(labelled(pool)), f.type, f.read(pool.stats));
+  return family;
+}
+
+double seconds(std::chrono::nanoseconds d) { return std::chrono::duration<double>(d).count(); }
+
+MetricFamily render_histogram(const histogram_family& f, const std::vector<pool_sample>& pools) {
+  MetricFamily family{f.name, f.help, MetricType::Histogram, {}};
+  for (const pool_sample& pool : pools) {
+    const histogram_snapshot& from = pool.stats.*f.read;
+    ClientMetric::Histogram& to = family.metric.emplace_back(labelled(pool)).histogram;
+    to.sample_count = from.count();
+    to.sample_sum = seconds(from.sum);
+    for (const auto bound : exposed_bounds) to.bucket.push_back({from.count_up_to(bound), seconds(bound)});
+    to.bucket.push_back({to.sample_count, std::numeric_limits<double>::infinity()});
+  }
+  return family;
+}
+
+// Not OpenTelemetry's db.client.connection.count: in Prometheus the suffix _count belongs to histograms, and promtool
+// refuses it.
+MetricFamily render_states(const std::vector<pool_sample>& pools) {
+  MetricFamily family{"db_client_connections",
+                      "Connections by state; all together stay within db_client_connection_max. Many used: see "
+                      "pending_requests. Many recovering: cancels are slow, see lido_fence_seconds. Many connecting or "
+                      "closing: see lido_connections_closed_total.",
+                      MetricType::Gauge,
+                      {}};
+  const auto add = [&family](const pool_sample& pool, std::string_view state, std::uint32_t n) {
+    family.metric.emplace_back(labelled(pool, "state", state)).gauge.value = n;
+  };
+  for (const pool_sample& pool : pools) {
+    add(pool, "idle", pool.stats.idle);
+    add(pool, "used", pool.stats.leased);
+    add(pool, "connecting", pool.stats.connecting);
+    add(pool, "validating", pool.stats.validating);
+    add(pool, "recovering", pool.stats.recovering);
+    add(pool, "closing", pool.stats.closing);
+  }
+  return family;
+}
+
+// A counter for each value of an enum, zeros included: an alert on a series that does not exist yet never fires.
+template <class Enum, std::size_t N, class Read>
+MetricFamily render_by(const char* name, const char* help, const char* label, const std::vector<pool_sample>& pools,
+                       Read read) {
+  MetricFamily family{name, help, MetricType::Counter, {}};
+  for (const pool_sample& pool : pools) {
+    const std::array<std::uint64_t, N>& counts = read(pool.stats);
+    for (std::size_t i = 0; i < N; ++i) {
+      family.metric.emplace_back(labelled(pool, label, to_string(static_cast<Enum>(i)))).counter.value =
+          number(counts[i]);
+    }
+  }
+  return family;
+}
+
+}  // namespace
+
+std::vector<MetricFamily> render(const std::vector<pool_sample>& pools) {
+  std::vector<MetricFamily> families;
+  if (pools.empty()) return families;  // a family without a series is not valid exposition
+  families.push_back(render_states(pools));
+  for (const value_family& f : values) families.push_back(render_values(f, pools));
+  for (const histogram_family& f : histograms) families.push_back(render_histogram(f, pools));
+  families.push_back(render_by<close_reason, close_reason_count>(
+      "lido_connections_closed_total",
+      "Connections closed, by reason. cancel_unknown, recovery_timeout: the cancel path is slow or broken, see "
+      "lido_cancels_failed_total. disconnected, stale_generation: the server or the network ended them. ping_failed: "
+      "idle connections die unnoticed. idle_timeout, max_lifetime, shrunk, pool_closed are housekeeping.",
+      "reason", pools, [](const pool_stats& s) -> auto& { return s.closed; }));
+  families.push_back(render_by<cancel_suppression, cancel_suppression_count>(
+      "lido_cancels_suppressed_total",
+      "Cancels that needed no CancelRequest (unsent, overtaken: harmless) or were not allowed one (budget: raise "
+      "cancel.concurrency or cancel.rate; no_key: the server or a pooler gives no cancel key, each one costs a "
+      "connection).",
+      "reason", pools, [](const pool_stats& s) -> auto& { return s.cancels.suppressed; }));
+  families.push_back(render_by<cancel_phase, cancel_phase_count>(
+      "lido_cancels_failed_total",
+      "Cancel connections that failed, by phase. resolve, connect: a firewall or a full listen queue lets main "
+      "connections live but no new ones in. tls: a proxy or certificate differs for new connections. write, eof: "
+      "something cuts or delays short connections.",
+      "phase", pools, [](const pool_stats& s) -> auto& { return s.cancels.failed; }));
+  return families;
+}
+
+MetricFamily scrape_errors(std::uint64_t count) {
+  MetricFamily family{
+      "lido_scrape_errors_total",
+      "Times that a pool's statistics could not be read: the source threw. Its pool is missing from those scrapes.",
+      MetricType::Counter,
+      {}};
+  family.metric.emplace_back().counter.value = number(count);
+  return family;
+}
+
+}  // namespace lido::inline v0::metrics

@@ -1,0 +1,37 @@
+// What a user may set about the pool's bookkeeping. Zero switches a duration off, unless said otherwise.
+#pragma once
+
+#include "pool/core/types.hpp"
+
+#include <chrono>
+#include <cstdint>
+
+namespace lido::inline v0::core {
+
+struct limits {
+  std::uint32_t max_size = 10;            // I9: never more than these, those that are being closed included; at least 1
+  std::uint32_t min_size = 0;             // kept connected; clamped to max_size
+  std::uint32_t max_waiters = 10'000;     // bound of the queue; the next one gets too_many_waiters at once
+  std::uint32_t connect_concurrency = 8;  // connects under way at one time; one only while connects are failing
+  std::uint16_t shards = 1;               // io_contexts
+
+  duration max_lifetime = std::chrono::hours{1};
+  double max_lifetime_jitter = 0.1;  // a connection lives between (1 - jitter) x max_lifetime and max_lifetime
+  duration idle_timeout = std::chrono::minutes{10};
+
+  // Idle for longer than this: a round trip before it is handed out. Zero: never for age alone (the driver's pending
+  // read sees a FIN anyway; a silently dead peer it cannot see). Negative: always.
+  duration validate_after_idle = std::chrono::seconds{30};
+
+  // I28: a call that comes this much later than next_deadline() means that the process did not run (stopped, paused,
+  // starved): what is idle then is validated before use, whatever its age. A suspend, during which the monotonic clock
+  // stands still, has to be told: pool_core::time_was_lost().
+  duration stall_gap = std::chrono::seconds{5};
+
+  duration connect_backoff_min = std::chrono::milliseconds{100};
+  duration connect_backoff_max = std::chrono::seconds{10};
+
+  std::uint64_t seed = 0;  // of the jitter
+};
+
+}  // namespace lido::inline v0::core

@@ -1,0 +1,131 @@
+// Time and administration: deadlines, ageing, generations, closing; and the numbers for those who watch.
+#include "pool/core/pool_core.hpp"
+
+#include <algorithm>
+
+namespace lido::inline v0::core {
+
+void pool_core::expire(time_point now, action_list& out) {
+  observe_time(now);
+  expire_waiters(now, out);
+  expire_idle(now, out);
+  serve(now, out);
+  plan_next_deadline(now);
+}
+
+void pool_core::expire_waiters(time_point now, action_list& out) {
+  while (waiter* w = waiters_.first_expired(now)) fail(*w, fail_reason::timeout, out);
+}
+
+void pool_core::expire_idle(time_point now, action_list& out) {
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+    const slot& s = slots_[i];
+    if (s.state != slot_state::idle) continue;
+    if (s.retire_at <= now) {
+      close(i, close_reason::max_lifetime, out);
+    } else if (slots_.live() > limits_.min_size && lifecycle_.idle_deadline(s) <= now) {
+      close(i, close_reason::idle_timeout, out);
+    }
+  }
+}
+
+// Exact again: everything that calls wake_at() in between may only have made it earlier.
+void pool_core::plan_next_deadline(time_point now) noexcept {
+  time_point t = waiters_.next_deadline();
+  if (backoff_.pausing(now)) t = std::min(t, backoff_.until());
+  const bool may_shrink = slots_.live() > limits_.min_size;
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+    const slot& s = slots_[i];
+    if (s.state != slot_state::idle) continue;
+    t = std::min(t, s.retire_at);
+    if (may_shrink) t = std::min(t, lifecycle_.idle_deadline(s));
+  }
+  set_deadline(t);
+}
+
+void pool_core::set_deadline(time_point t) noexcept {
+  next_deadline_ = t;
+  stalled_after_ = limits_.stall_gap > duration::zero() ? add(t, limits_.stall_gap) : never;
+}
+
+void pool_core::time_was_lost(time_point now) noexcept {
+  lifecycle_.doubt(now);
+  stalled_after_ = never;  // noticed; expire() sets it anew
+  ++counters_.stalls;
+}
+
+void pool_core::new_generation(time_point now, action_list& out) {
+  observe_time(now);
+  replace_older(out);
+  serve(now, out);
+}
+
+// What no user holds goes now; what he holds, and what is recovering or connecting, when it comes back.
+void pool_core::replace_older(action_list& out) {
+  ++generation_;
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+    const slot& s = slots_[i];
+    const bool unused = s.state == slot_state::idle || s.state == slot_state::validating || s.granted_to != nullptr;
+    if (unused) close(i, close_reason::stale_generation, out);
+  }
+}
+
+void pool_core::close_surplus(action_list& out) {
+  while (slots_.live() > limits_.max_size) {
+    std::uint32_t oldest = no_slot;
+    for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+      if (slots_[i].state != slot_state::idle) continue;
+      if (oldest == no_slot || slots_[i].quiet_since < slots_[oldest].quiet_since) oldest = i;
+    }
+    if (oldest == no_slot) return;
+    close(oldest, close_reason::shrunk, out);
+  }
+}
+
+void pool_core::begin_close(time_point now, action_list& out) {
+  observe_time(now);
+  if (state_ != pool_state::open) return;
+  state_ = pool_state::lingering;
+  fail_all(fail_reason::pool_closed, out);
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+    const slot_state s = slots_[i].state;
+    if (s == slot_state::idle || s == slot_state::validating || s == slot_state::connecting) {
+      slots_[i].aborted = s == slot_state::connecting;
+      close(i, close_reason::pool_closed, out);
+    }
+  }
+  finish_if_empty(out);
+}
+
+void pool_core::force_close(time_point now, action_list& out) {
+  begin_close(now, out);
+  if (state_ != pool_state::lingering) return;
+  state_ = pool_state::forced;
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+    const slot& s = slots_[i];
+    if (s.state != slot_state::leased) continue;
+    if (s.granted_to != nullptr || s.dead) {
+      close(i, s.dead ? close_reason::disconnected : close_reason::pool_closed, out);
+    } else {
+      recover(i, out);
+    }
+  }
+}
+
+void pool_core::finish_if_empty(action_list& out) {
+  if (state_ != pool_state::lingering && state_ != pool_state::forced) return;
+  if (slots_.occupied() != 0) return;
+  state_ = pool_state::closed;
+  out.add({.kind = action_kind::finished});
+}
+
+stats pool_core::statistics() const noexcept {
+  stats s = counters_;
+  s.generation = generation_;
+  for (std::size_t i = 0; i < slot_state_count; ++i) s.slots[i] = slots_.count(static_cast<slot_state>(i));
+  s.waiting = waiters_.size();
+  s.max_size = limits_.max_size;
+  return s;
+}
+
+}  // namespace lido::inline v0::core

@@ -1,0 +1,212 @@
+// The events: what users and connections report, checked for being current and turned into moves of slots and waiters.
+#include "pool/core/pool_core.hpp"
+
+#include <algorithm>
+
+namespace lido::inline v0::core {
+
+namespace {
+
+limits sane(limits l) {
+  l.max_size = std::max(l.max_size, 1U);
+  l.min_size = std::min(l.min_size, l.max_size);
+  l.connect_concurrency = std::max(l.connect_concurrency, 1U);
+  l.shards = std::clamp<std::uint16_t>(l.shards, 1, any_shard - 1);
+  l.max_lifetime_jitter = std::clamp(l.max_lifetime_jitter, 0.0, 1.0);
+  l.connect_backoff_min = std::max(l.connect_backoff_min, duration{1});
+  l.connect_backoff_max = std::max(l.connect_backoff_max, l.connect_backoff_min);
+  return l;
+}
+
+}  // namespace
+
+pool_core::pool_core(const limits& l, time_point now)
+    : limits_(sane(l)), slots_(limits_.max_size), idle_(slots_, limits_.shards), random_(l.seed), lifecycle_(limits_) {
+  if (limits_.min_size > 0) wake_at(now);
+}
+
+void pool_core::reconfigure(const limits& l, time_point now, action_list& out) {
+  observe_time(now);
+  limits_ = sane(l);
+  slots_.grow(limits_.max_size);
+  idle_.grow(limits_.shards);
+  if (next_shard_ >= limits_.shards) next_shard_ = 0;
+  if (state_ == pool_state::open) close_surplus(out);
+  serve(now, out);
+  expire(now, out);
+}
+
+// --- users ---
+
+acquire_result pool_core::acquire(waiter& w, time_point now, action_list& out) {
+  observe_time(now);
+  w.enqueued_at_ = now;
+  waiters_.arrive(w);
+  const acquire_result result = admit(w, now, out);
+  if (result == acquire_result::timeout) ++counters_.timeouts;
+  if (result == acquire_result::pool_closed || result == acquire_result::too_many_waiters) ++counters_.refused_acquires;
+  if (result == acquire_result::queued) ++counters_.waits;
+  serve(now, out);
+  return result;
+}
+
+acquire_result pool_core::admit(waiter& w, time_point now, action_list& out) {
+  if (state_ != pool_state::open) return acquire_result::pool_closed;
+  if (grant_idle(w, now, out)) return acquire_result::granted;
+  if (w.deadline_ <= now) return acquire_result::timeout;
+  if (waiters_.size() >= limits_.max_waiters) return acquire_result::too_many_waiters;
+  waiters_.push_back(w);
+  wake_at(w.deadline_);
+  return acquire_result::queued;
+}
+
+bool pool_core::cancel(waiter& w, time_point now, action_list& out) {
+  observe_time(now);
+  if (w.state_ == waiter_state::detached) return false;
+  ++counters_.cancelled_acquires;
+  const bool passes = holds(w);
+  if (w.state_ == waiter_state::queued) waiters_.remove(w);
+  w.state_ = waiter_state::detached;
+  if (passes) pass_on(w.lease_.index, now, out);
+  return true;
+}
+
+bool pool_core::resume(waiter& w, time_point now, action_list& out) {
+  if (w.state_ != waiter_state::granted) return false;
+  if (!holds(w) && !requeue(w, now, out)) return false;
+  slots_[w.lease_.index].granted_to = nullptr;
+  w.state_ = waiter_state::detached;
+  ++counters_.acquires;
+  return true;
+}
+
+// The connection died in between: another idle one, or back to where it was in the queue.
+bool pool_core::requeue(waiter& w, time_point now, action_list& out) {
+  observe_time(now);
+  ++counters_.voided_grants;
+  if (state_ != pool_state::open) {
+    fail(w, fail_reason::pool_closed, out);
+    return false;
+  }
+  const bool again = grant_idle(w, now, out);
+  if (again) {
+    // he will not notice
+  } else if (w.deadline_ <= now) {
+    fail(w, fail_reason::timeout, out);
+  } else {
+    waiters_.put_back(w);
+    wake_at(w.deadline_);
+  }
+  serve(now, out);
+  return again;
+}
+
+void pool_core::revoked(const lease_id& lease, time_point now, action_list& out) {
+  release(lease, condition::needs_recovery, now, out);
+}
+
+// --- connections ---
+
+void pool_core::connected(slot_id id, time_point now, action_list& out) {
+  observe_time(now);
+  slot* s = current(id, slot_state::connecting);
+  if (s == nullptr) return;
+  ++counters_.created;
+  backoff_.succeeded();
+  s->retire_at = lifecycle_.retirement(random_, now);
+  offer(id.index, now, out);
+  serve(now, out);
+}
+
+void pool_core::connect_failed(slot_id id, bool permanent, time_point now, action_list& out) {
+  observe_time(now);
+  slot* s = slots_.find(id);
+  if (s != nullptr && s->state == slot_state::closing && s->aborted) {
+    vacate(id.index, out);
+    serve(now, out);
+    return;
+  }
+  if (current(id, slot_state::connecting) == nullptr) return;
+  if (permanent) fail_all(fail_reason::connect_refused, out);
+  connect_ended(id.index, now, out);
+}
+
+void pool_core::connect_ended(std::uint32_t index, time_point now, action_list& out) {
+  ++counters_.connect_failures;
+  backoff_.failed(limits_, random_, now);
+  wake_at(backoff_.until());
+  vacate(index, out);
+  serve(now, out);
+}
+
+void pool_core::validated(slot_id id, bool ok, time_point now, action_list& out) {
+  observe_time(now);
+  if (current(id, slot_state::validating) == nullptr) return;
+  if (ok) {
+    offer(id.index, now, out);
+    return;
+  }
+  ++counters_.ping_failures;
+  close(id.index, close_reason::ping_failed, out);
+  serve(now, out);
+}
+
+void pool_core::recovered(slot_id id, bool usable, close_reason why, time_point now, action_list& out) {
+  observe_time(now);
+  if (current(id, slot_state::recovering) == nullptr) return;
+  if (usable) {
+    ++counters_.recovered;
+    offer(id.index, now, out);
+    return;
+  }
+  close(id.index, why, out);
+  serve(now, out);
+}
+
+void pool_core::disconnected(slot_id id, disconnect_scope scope, time_point now, action_list& out) {
+  observe_time(now);
+  slot* s = slots_.find(id);
+  if (s == nullptr || s->state == slot_state::closing || s->dead) {
+    ++counters_.stale_events;
+    return;
+  }
+  if (s->state == slot_state::connecting) {
+    connect_ended(id.index, now, out);
+    return;
+  }
+  const bool news = s->generation == generation_;
+  drop(*s, id.index, out);
+  if (scope == disconnect_scope::endpoint && news) replace_older(out);
+  serve(now, out);
+}
+
+// A user's lease keeps the slot until he lets go of it; a grant that nobody has picked up yet is void.
+void pool_core::drop(slot& s, std::uint32_t index, action_list& out) {
+  if (s.state == slot_state::leased && s.granted_to == nullptr) {
+    s.dead = true;
+  } else {
+    close(index, close_reason::disconnected, out);
+  }
+}
+
+void pool_core::closed(slot_id id, bool orphaned, time_point now, action_list& out) {
+  observe_time(now);
+  if (current(id, slot_state::closing) == nullptr) return;
+  if (orphaned) ++counters_.orphaned;
+  vacate(id.index, out);
+  serve(now, out);
+}
+
+slot* pool_core::current(slot_id id, slot_state expected) noexcept {
+  slot* s = slots_.find(id);
+  if (s != nullptr && s->state == expected) return s;
+  ++counters_.stale_events;
+  return nullptr;
+}
+
+bool pool_core::holds(const waiter& w) noexcept {
+  const slot* s = w.state_ == waiter_state::granted ? slots_.find(w.lease_) : nullptr;
+  return s != nullptr && s->granted_to == &w;
+}
+
+}  // namespace lido::inline v0::core

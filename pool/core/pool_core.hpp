@@ -1,0 +1,181 @@
+// The pool's bookkeeping as a pure state machine: slots, waiters, generations, back-off, limits. The refinement of the
+// model-checked design (docs/architecture.md).
+//
+// Rules for the shell that drives it:
+// - One mutex around every call. Events append actions; leave the mutex, perform them in order, clear the list.
+// - Time is monotonic and comes in as an argument; never smaller than in the call before (an older one is harmless).
+// - After every call: next_deadline() earlier than the armed timer? Re-arm; when it fires, expire(). It is a lower
+// bound:
+//   waking up for nothing is possible, oversleeping is not. expire() right after construction fills up to min_size.
+// - A waiter named in an action stays alive until the action is performed. `fail`: the core has forgotten it. `grant`:
+//   its handler calls resume() before anything else.
+// - An event of a connection carries the slot_id of the action that began it; an event of a lease the lease_id that
+//   try_acquire() or the waiter gave. Late, double or foreign events change nothing and are counted (stale_events).
+//
+//   state        legal events                                               leads to
+//   connecting   connected, connect_failed, disconnected, closes            idle | leased | closing, absent, absent,
+//   closing validating   validated, disconnected, closes                            idle | leased | closing, closing,
+//   closing idle         (acquire), disconnected, (expire), closes                  leased | validating, closing,
+//   closing, closing leased       release, revoked, disconnected, force_close, (cancel)      any but connecting; keeps
+//   its slot if dead recovering   recovered, disconnected                                    idle | leased | closing,
+//   closing closing      closed (connect_failed: the aborted connect has ended)     absent
+#pragma once
+
+#include "pool/core/action.hpp"
+#include "pool/core/backoff.hpp"
+#include "pool/core/idle_stack.hpp"
+#include "pool/core/lifecycle.hpp"
+#include "pool/core/limits.hpp"
+#include "pool/core/random.hpp"
+#include "pool/core/slot_table.hpp"
+#include "pool/core/stats.hpp"
+#include "pool/core/types.hpp"
+#include "pool/core/waiter.hpp"
+#include "pool/core/waiter_queue.hpp"
+
+#include <optional>
+
+namespace lido::inline v0::core {
+
+class pool_core {
+ public:
+  pool_core(const limits& l, time_point now);
+  pool_core(const pool_core&) = delete;
+  pool_core& operator=(const pool_core&) = delete;
+
+  // --- users ---
+
+  // The fast path: a connection that is idle, young and beyond doubt, and nobody waits. No actions, no allocation.
+  // The preference picks among idle connections, one of another shard is better than none (I10).
+  [[nodiscard]] bool try_acquire(shard_id preference, time_point now, lease_id& out) noexcept;
+
+  // granted: w.lease() is set aside; no grant action; call resume() now or when the handler runs.
+  // queued: a grant or fail action will name w, unless it is cancelled. The others: w stays detached, no action names
+  // it.
+  acquire_result acquire(waiter& w, time_point now, action_list& out);
+
+  // True when w was known (queued or granted); it is detached now. A queued one leaves without trace, a granted
+  // one's connection goes to the next waiter or to idle; a connect that it started goes on for others (I10, I11).
+  bool cancel(waiter& w, time_point now, action_list& out);
+
+  // The granted waiter's handler is about to run. True: it has w.lease(), w is detached. False: the connection died
+  // first, and there is no other one idle: w is queued, back in its place with its own deadline, and will be named in
+  // an action again; or, when its deadline has passed or the pool is closing, detached, and a fail action names it.
+  [[nodiscard]] bool resume(waiter& w, time_point now, action_list& out);
+
+  // The lease ends. `clean`: to the first waiter, to idle, or closed when it is retired.
+  void release(const lease_id& lease, condition how, time_point now, action_list& out);
+
+  // The lease ended by a terminal cancel or a deadline: the connection is the pool's from here (I13).
+  void revoked(const lease_id& lease, time_point now, action_list& out);
+
+  // --- connections ---
+
+  void connected(slot_id id, time_point now, action_list& out);
+  // permanent: to try again is pointless until somebody changes something (wrong password, no such database): who
+  // waits now is told at once. Else they wait on, to their own deadlines. Either way the next connect backs off.
+  void connect_failed(slot_id id, bool permanent, time_point now, action_list& out);
+  void validated(slot_id id, bool ok, time_point now, action_list& out);
+  // why: counted when it is not usable.
+  void recovered(slot_id id, bool usable, close_reason why, time_point now, action_list& out);
+  // The connection is gone, by itself. Any state; a close action follows (for a leased one when it is released).
+  // scope endpoint, from a connection of the current generation, begins a new generation; news from an older
+  // one is old news, so that the stragglers of one outage do not condemn the connections made after it.
+  void disconnected(slot_id id, disconnect_scope scope, time_point now, action_list& out);
+  // The server's EOF came, or (orphaned) the close deadline passed without it: only now is the slot free (I9).
+  void closed(slot_id id, bool orphaned, time_point now, action_list& out);
+
+  // --- time and administration ---
+
+  void expire(time_point now, action_list& out);
+  [[nodiscard]] time_point next_deadline() const noexcept { return next_deadline_; }
+  // The machine was suspended: validate what is idle before use (I28).
+  void time_was_lost(time_point now) noexcept;
+  // All connections made so far are to be replaced: the idle ones now, others when they come back.
+  void new_generation(time_point now, action_list& out);
+  // A smaller max_size takes effect as connections become free; live() may exceed it until then.
+  void reconfigure(const limits& l, time_point now, action_list& out);
+
+  // No new work; who waits gets pool_closed; what nobody uses (idle, connecting, validating) is closed. Idempotent.
+  void begin_close(time_point now, action_list& out);
+  // The close deadline has passed: leases are taken away (recover), grants not resumed yet are void. Idempotent.
+  void force_close(time_point now, action_list& out);
+
+  [[nodiscard]] bool is_closed() const noexcept { return state_ == pool_state::closed; }
+  [[nodiscard]] pool_state state() const noexcept { return state_; }
+  [[nodiscard]] stats statistics() const noexcept;
+
+  // For checks: the parts, read-only.
+  [[nodiscard]] const slot_table& slots() const noexcept { return slots_; }
+  [[nodiscard]] const waiter_queue& waiters() const noexcept { return waiters_; }
+  [[nodiscard]] const idle_stack& idle() const noexcept { return idle_; }
+  [[nodiscard]] const limits& settings() const noexcept { return limits_; }
+  [[nodiscard]] const backoff& connect_backoff() const noexcept { return backoff_; }
+  [[nodiscard]] bool usable_at_once(std::uint32_t index, time_point now) const noexcept;
+
+ private:
+  // supply.cpp: who gets what
+  void offer(std::uint32_t index, time_point now, action_list& out);
+  void pass_on(std::uint32_t index, time_point now, action_list& out);
+  void serve(time_point now, action_list& out);
+  std::uint32_t pick_fresh(shard_id preference, time_point now, action_list& out);
+  bool validate_idle(shard_id preference, action_list& out);
+  bool connect_new(shard_id preference, time_point now, action_list& out);
+  void lend(std::uint32_t index) noexcept;
+  void grant(std::uint32_t index, waiter& to) noexcept;
+  bool grant_idle(waiter& w, time_point now, action_list& out);
+  void grant_first(std::uint32_t index, action_list& out);
+  void make_idle(std::uint32_t index) noexcept;
+  void validate(std::uint32_t index, action_list& out);
+  void recover(std::uint32_t index, action_list& out);
+  void close(std::uint32_t index, close_reason why, action_list& out);
+  void vacate(std::uint32_t index, action_list& out);
+  void fail(waiter& w, fail_reason why, action_list& out);
+  void fail_all(fail_reason why, action_list& out);
+  [[nodiscard]] bool may_connect(time_point now) const noexcept;
+  [[nodiscard]] std::uint32_t fresh_idle(shard_id preference, time_point now) const noexcept;
+  [[nodiscard]] std::uint32_t supply() const noexcept;
+  // Why this connection must not be handed out again, if so.
+  [[nodiscard]] std::optional<close_reason> retired(const slot& s, time_point now) const noexcept;
+
+  // pool_core.cpp
+  acquire_result admit(waiter& w, time_point now, action_list& out);
+  [[nodiscard]] slot* current(slot_id id, slot_state expected) noexcept;
+  [[nodiscard]] slot* current(const lease_id& id) noexcept;
+  [[nodiscard]] bool holds(const waiter& w) noexcept;
+  bool requeue(waiter& w, time_point now, action_list& out);
+  void connect_ended(std::uint32_t index, time_point now, action_list& out);
+  void drop(slot& s, std::uint32_t index, action_list& out);
+
+  // maintenance.cpp
+  void observe_time(time_point now) noexcept {
+    if (now > stalled_after_) [[unlikely]]
+      time_was_lost(now);
+  }
+  void wake_at(time_point t) noexcept {
+    if (t < next_deadline_) set_deadline(t);
+  }
+  void set_deadline(time_point t) noexcept;
+  void plan_next_deadline(time_point now) noexcept;
+  void expire_waiters(time_point now, action_list& out);
+  void expire_idle(time_point now, action_list& out);
+  void replace_older(action_list& out);
+  void close_surplus(action_list& out);
+  void finish_if_empty(action_list& out);
+
+  limits limits_;
+  slot_table slots_;
+  idle_stack idle_;
+  waiter_queue waiters_;
+  backoff backoff_;
+  random random_;
+  lifecycle lifecycle_;
+  stats counters_;
+  std::uint32_t generation_ = 0;
+  shard_id next_shard_ = 0;  // for connects that no shard asked for
+  pool_state state_ = pool_state::open;
+  time_point next_deadline_ = never;
+  time_point stalled_after_ = never;  // next_deadline_ + stall_gap
+};
+
+}  // namespace lido::inline v0::core

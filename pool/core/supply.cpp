@@ -1,0 +1,146 @@
+// Who gets what: the hand-over of connections to waiters, and the supply of connections for those who still wait.
+#include "pool/core/pool_core.hpp"
+
+namespace lido::inline v0::core {
+
+// A connection comes back that was set aside and not used: it is not younger than it was (I10: the baton).
+void pool_core::pass_on(std::uint32_t index, time_point now, action_list& out) {
+  const slot& s = slots_[index];
+  if (const auto why = retired(s, now)) {
+    close(index, *why, out);
+  } else if (waiters_.empty()) {
+    make_idle(index);
+  } else if (lifecycle_.fresh(s, now)) {
+    grant_first(index, out);
+  } else {
+    validate(index, out);
+  }
+  serve(now, out);
+}
+
+// Leaves no one waiting who could be served, and no one without a connection on its way while one may be made.
+void pool_core::serve(time_point now, action_list& out) {
+  while (!waiters_.empty() && slots_.count(slot_state::idle) != 0) {
+    const std::uint32_t index = pick_fresh(waiters_.front().preference(), now, out);
+    if (index == no_slot) break;
+    idle_.remove(index);
+    grant_first(index, out);
+  }
+  // A ping is sooner back than a connect, even one that is under way already.
+  while (slots_.count(slot_state::validating) < waiters_.size()) {
+    if (!validate_idle(waiters_.back().preference(), out)) break;
+  }
+  while (supply() < waiters_.size() && connect_new(waiters_.back().preference(), now, out)) {
+  }
+  while (slots_.live() < limits_.min_size && connect_new(any_shard, now, out)) {
+  }
+}
+
+// As fresh_idle(), but a connection past its lifetime that is in the way is closed. The stacks are ordered by
+// quiet_since, so when their tops are in doubt all below are.
+std::uint32_t pool_core::pick_fresh(shard_id preference, time_point now, action_list& out) {
+  for (;;) {
+    const std::uint32_t found = fresh_idle(preference, now);
+    if (found != no_slot) return found;
+    std::uint32_t top = idle_.top(preference);
+    if (top == no_slot || slots_[top].retire_at > now) top = idle_.youngest();
+    if (top == no_slot || slots_[top].retire_at > now) return no_slot;
+    close(top, close_reason::max_lifetime, out);
+  }
+}
+
+bool pool_core::validate_idle(shard_id preference, action_list& out) {
+  std::uint32_t index = idle_.top(preference);
+  if (index == no_slot) index = idle_.youngest();
+  if (index == no_slot) return false;
+  idle_.remove(index);
+  validate(index, out);
+  return true;
+}
+
+bool pool_core::connect_new(shard_id preference, time_point now, action_list& out) {
+  if (!may_connect(now)) return false;
+  shard_id shard = preference;
+  if (shard >= limits_.shards) {
+    shard = next_shard_;
+    next_shard_ = static_cast<shard_id>((next_shard_ + 1) % limits_.shards);
+  }
+  const std::uint32_t index = slots_.open(shard, generation_);
+  ++counters_.connects;
+  out.add({.kind = action_kind::connect, .shard = shard, .slot = slots_.id(index)});
+  return true;
+}
+
+bool pool_core::may_connect(time_point now) const noexcept {
+  if (state_ != pool_state::open || slots_.occupied() >= limits_.max_size || backoff_.pausing(now)) return false;
+  return slots_.count(slot_state::connecting) < (backoff_.failing() ? 1 : limits_.connect_concurrency);
+}
+
+// Connections that are on their way to the queue.
+std::uint32_t pool_core::supply() const noexcept {
+  return slots_.count(slot_state::connecting) + slots_.count(slot_state::validating);
+}
+
+void pool_core::grant(std::uint32_t index, waiter& to) noexcept {
+  lend(index);
+  slots_[index].granted_to = &to;
+  to.lease_ = {slots_.id(index), slots_[index].tenure};
+  to.state_ = waiter_state::granted;
+}
+
+// An idle connection for somebody who does not wait yet: only when nobody else does.
+bool pool_core::grant_idle(waiter& w, time_point now, action_list& out) {
+  const std::uint32_t index = waiters_.empty() ? pick_fresh(w.preference_, now, out) : no_slot;
+  if (index == no_slot) return false;
+  idle_.remove(index);
+  grant(index, w);
+  return true;
+}
+
+void pool_core::grant_first(std::uint32_t index, action_list& out) {
+  waiter& first = waiters_.front();
+  waiters_.remove(first);
+  grant(index, first);
+  out.add({.kind = action_kind::grant, .slot = slots_.id(index), .who = &first});
+}
+
+void pool_core::validate(std::uint32_t index, action_list& out) {
+  slots_.set_state(index, slot_state::validating);
+  slots_[index].granted_to = nullptr;
+  ++counters_.pings;
+  out.add({.kind = action_kind::validate, .slot = slots_.id(index)});
+}
+
+void pool_core::recover(std::uint32_t index, action_list& out) {
+  slots_.set_state(index, slot_state::recovering);
+  ++counters_.recoveries;
+  out.add({.kind = action_kind::recover, .slot = slots_.id(index)});
+}
+
+// From any state. The slot stays occupied until closed(): max_size holds as the server counts (I9).
+void pool_core::close(std::uint32_t index, close_reason why, action_list& out) {
+  slot& s = slots_[index];
+  if (s.state == slot_state::idle) idle_.remove(index);
+  s.granted_to = nullptr;
+  slots_.set_state(index, slot_state::closing);
+  ++counters_.closed[static_cast<std::size_t>(why)];
+  out.add({.kind = action_kind::close, .reason = why, .slot = slots_.id(index)});
+}
+
+void pool_core::vacate(std::uint32_t index, action_list& out) {
+  slots_.vacate(index);
+  finish_if_empty(out);
+}
+
+void pool_core::fail(waiter& w, fail_reason why, action_list& out) {
+  if (w.state_ == waiter_state::queued) waiters_.remove(w);
+  w.state_ = waiter_state::detached;
+  ++(why == fail_reason::timeout ? counters_.timeouts : counters_.refused_acquires);
+  out.add({.kind = action_kind::fail, .failure = why, .who = &w});
+}
+
+void pool_core::fail_all(fail_reason why, action_list& out) {
+  while (!waiters_.empty()) fail(waiters_.front(), why, out);
+}
+
+}  // namespace lido::inline v0::core

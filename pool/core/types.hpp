@@ -1,0 +1,77 @@
+// The vocabulary of the pool's bookkeeping: time, identities, states, and the reasons why something ended.
+// pool/core knows no clock, socket, thread or protocol: all of it comes in as arguments and goes out as actions.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace lido::inline v0::core {
+
+using duration = std::chrono::nanoseconds;
+using time_point = std::chrono::time_point<std::chrono::steady_clock, duration>;
+
+inline constexpr time_point never = time_point::max();
+
+// One io_context of those that share a pool. A preference, never a queue of its own.
+using shard_id = std::uint16_t;
+inline constexpr shard_id any_shard = 0xffff;
+
+// A connection: the slot that it occupies, and which of the connections that the slot had. Events that carry an older
+// incarnation are late news about somebody who has gone: ignored and counted.
+struct slot_id {
+  std::uint32_t index = 0xffff'ffff;
+  std::uint32_t incarnation = 0;
+  friend bool operator==(const slot_id&, const slot_id&) = default;
+};
+
+// One tenure of a connection. A connection outlives its leases, so a lease that was revoked must not be able to give
+// back the connection of whoever has it now: release() and revoked() take a lease_id, the connection's own events a
+// slot_id (to which a lease_id converts).
+struct lease_id : slot_id {
+  std::uint32_t tenure = 0;
+  friend bool operator==(const lease_id&, const lease_id&) = default;
+};
+
+// `leased` includes a connection that is granted to a waiter which has not resumed yet.
+enum class slot_state : std::uint8_t { absent, connecting, validating, idle, leased, recovering, closing };
+inline constexpr std::size_t slot_state_count = 7;
+
+enum class pool_state : std::uint8_t {
+  open,
+  lingering,  // closing: no new work, leases may end by themselves
+  forced,     // closing: leases were taken away
+  closed,     // every slot absent
+};
+
+enum class acquire_result : std::uint8_t { granted, queued, timeout, pool_closed, too_many_waiters };
+
+enum class fail_reason : std::uint8_t { timeout, pool_closed, connect_refused };
+
+// How a lease comes back.
+enum class condition : std::uint8_t {
+  clean,           // quiet, status 'I', nothing left behind: the next user may have it
+  needs_recovery,  // rollback, reset or drain first
+  broken,          // not worth a recovery
+};
+
+// Whether a disconnect is one connection's own affair, or says something of the whole endpoint (server shut down,
+// host unreachable): then all older connections are suspect.
+enum class disconnect_scope : std::uint8_t { connection, endpoint };
+
+enum class close_reason : std::uint8_t {
+  disconnected,
+  broken,
+  ping_failed,
+  recovery_failed,
+  recovery_timeout,
+  discarded,  // by policy: no key, cancel.after = discard, unknown cancel
+  idle_timeout,
+  max_lifetime,
+  stale_generation,
+  shrunk,
+  pool_closed,
+};
+inline constexpr std::size_t close_reason_count = 11;
+
+}  // namespace lido::inline v0::core

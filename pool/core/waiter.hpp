@@ -1,0 +1,54 @@
+// Somebody who waits for a connection. The node belongs to the caller (it sits in his operation's state), so waiting
+// allocates nothing. It may be destroyed only while `detached`; cancel() makes it so from any state.
+#pragma once
+
+#include "pool/core/types.hpp"
+
+#include <cassert>
+#include <cstdint>
+
+namespace lido::inline v0::core {
+
+// I10: one of the three, always.
+enum class waiter_state : std::uint8_t {
+  detached,  // unknown to the core: not asked yet, cancelled, failed, or resumed with its lease
+  queued,
+  granted,  // a connection is set aside for it; it has not resumed yet
+};
+
+class waiter {
+ public:
+  explicit waiter(time_point deadline = never, shard_id preference = any_shard) noexcept
+      : deadline_(deadline), preference_(preference) {}
+  ~waiter() { assert(state_ == waiter_state::detached); }
+  waiter(const waiter&) = delete;
+  waiter& operator=(const waiter&) = delete;
+
+  // Before acquire() only.
+  void set_deadline(time_point t) noexcept { deadline_ = t; }
+  void set_preference(shard_id s) noexcept { preference_ = s; }
+
+  [[nodiscard]] waiter_state state() const noexcept { return state_; }
+  [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
+  [[nodiscard]] time_point enqueued_at() const noexcept { return enqueued_at_; }
+  [[nodiscard]] shard_id preference() const noexcept { return preference_; }
+  // Valid while granted, and after resume() was true.
+  [[nodiscard]] const lease_id& lease() const noexcept { return lease_; }
+
+ private:
+  friend class pool_core;
+  friend class waiter_queue;
+  friend class deadline_heap;
+
+  waiter* prev_ = nullptr;
+  waiter* next_ = nullptr;
+  std::uint64_t ticket_ = 0;  // order of arrival, kept when a waiter goes back to the head
+  time_point deadline_;
+  time_point enqueued_at_{};
+  std::uint32_t heap_index_ = 0;
+  lease_id lease_;
+  shard_id preference_;
+  waiter_state state_ = waiter_state::detached;
+};
+
+}  // namespace lido::inline v0::core

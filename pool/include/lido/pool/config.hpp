@@ -1,0 +1,96 @@
+// How a pool behaves. Fill the fields, read a file, or take everything from a DSN:
+//
+//   lido::pool_config cfg = lido::pool_config::load("lido.toml");              // [pool.default]
+//   lido::pool_config cfg = lido::pool_config::from_dsn("postgresql://app@db.example/app?pool_max_size=20");
+//
+//   [pool.default]                      # names are those of the fields below and of connect_config
+//   dsn = "postgresql://app@db.example/app"
+//   max_size = 20
+//   acquire_timeout = "500ms"
+//   cancel.timeout = "3s"
+//   drain.max_bytes = "4MiB"
+#pragma once
+
+#include <lido/driver/config.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace lido {
+inline namespace v0 {
+
+/// What is undone between two leases.
+enum class reset_mode {
+  rollback,     ///< an open transaction is rolled back; a clean lease costs no round trip
+  discard_all,  ///< DISCARD ALL after every lease: one round trip, nothing is ever left behind
+};
+
+/// What the pool does with a connection whose operation was cancelled in flight.
+enum class after_cancel {
+  recover,  ///< CancelRequest, drain, roll back, use again
+  discard,  ///< CancelRequest, then close: for middleboxes whose EOF lies
+  never,    ///< no CancelRequest at all: close
+};
+
+/// Every duration is a bound: none may be infinite (contract I5).
+struct pool_config {
+  connect_config connect;
+  std::string name = "default";  ///< label `pool_name` of the metrics
+
+  std::size_t max_size = 10;  ///< connections at every instant, those being opened and closed included (contract I9)
+  std::size_t min_size = 0;   ///< kept open
+  std::size_t max_waiters = 10'000;  ///< tasks that may wait for a connection; the next one gets errc::too_many_waiters
+
+  std::chrono::nanoseconds acquire_timeout =
+      std::chrono::seconds(30);                                      ///< when the caller gives no deadline of its own
+  std::chrono::nanoseconds max_lifetime = std::chrono::minutes(30);  ///< 0: unlimited
+  double max_lifetime_jitter = 0.1;  ///< a connection lives between (1 - jitter) x max_lifetime and max_lifetime
+  std::chrono::nanoseconds idle_timeout = std::chrono::minutes(10);  ///< 0: idle connections stay
+
+  /// Idle for longer than this: one round trip before it is handed out. 0: never (a closed connection is noticed
+  /// anyway, a silently dead peer is not).
+  std::chrono::nanoseconds validate_after_idle = std::chrono::seconds(1);
+  std::chrono::nanoseconds validation_timeout = std::chrono::seconds(2);
+
+  std::size_t connect_concurrency = 4;  ///< connections being opened at one time
+  std::chrono::nanoseconds connect_backoff_min = std::chrono::milliseconds(100);
+  std::chrono::nanoseconds connect_backoff_max = std::chrono::seconds(5);
+
+  lido::reset_mode reset_mode = lido::reset_mode::rollback;
+  std::chrono::nanoseconds reset_timeout = std::chrono::seconds(5);
+
+  struct cancel_config {
+    std::chrono::nanoseconds timeout =
+        std::chrono::seconds(5);  ///< over connect, TLS, CancelRequest and the server's EOF
+    std::chrono::nanoseconds retry_after =
+        std::chrono::milliseconds(500);  ///< EOF seen, but the statement runs on: once more
+    std::size_t concurrency = 16;        ///< CancelRequests under way at one time; beyond: drain or close
+    double rate = 0;                     ///< CancelRequests a second; 0: unlimited
+    after_cancel after = after_cancel::recover;
+  };
+  cancel_config cancel;
+
+  struct drain_config {
+    std::chrono::nanoseconds timeout = std::chrono::seconds(5);  ///< from the cancel to ReadyForQuery
+    std::size_t max_bytes = 16U << 20;                           ///< of a result that nobody wants
+  };
+  drain_config drain;
+
+  /// Reads [pool.NAME] of a TOML file. Throws lido::error (errc::invalid_config) with file, line and, for an unknown
+  /// key, the nearest one; never with a value. A file that holds a password must be readable by its owner alone.
+  static pool_config load(const std::string& path, std::string_view pool_name = "default");
+  /// Same from text; `origin` takes the file's place in messages.
+  static pool_config parse_toml(std::string_view text, std::string_view origin, std::string_view pool_name = "default");
+  /// A DSN as connect_config::parse reads it, plus these fields with the prefix `pool_`: pool_max_size=20,
+  /// pool_cancel.timeout=3s.
+  static pool_config from_dsn(std::string_view dsn);
+
+  /// Throws lido::error (errc::invalid_config) that names the knob and says what to do. The pool calls it.
+  void validate() const;
+};
+
+}  // namespace v0
+}  // namespace lido

@@ -1,0 +1,154 @@
+// What a pool tells about itself: a plain copy, taken at one moment, that needs neither the pool nor a metrics library
+// to be read.
+//
+//   lido::pool_stats s = pool.stats();
+//   if (s.waiting > 0 && s.leased == s.max_size) ...           // the pool is too small, or leases are kept too long
+//   s.wait_time.quantile(0.99)                                 // how long an acquire waits
+//
+// Counters begin with 0 when the pool is made and only grow. lido::metrics renders all of it for Prometheus
+// (contract I23).
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace lido {
+inline namespace v0 {
+
+/// Why a connection was closed.
+enum class close_reason : std::uint8_t {
+  disconnected,      ///< the server or the network ended it
+  broken,            ///< it came back unusable: bytes that are not the protocol, a statement that cannot be drained
+  ping_failed,       ///< it did not answer the ping before use
+  recovery_failed,   ///< ROLLBACK or the reset of an abandoned connection failed
+  recovery_timeout,  ///< `drain.timeout` or `reset.timeout` passed while it was being recovered
+  discarded,         ///< `cancel.after` = discard or never: policy, not failure
+  idle_timeout,      ///< unused for `idle_timeout`
+  max_lifetime,      ///< older than `max_lifetime`
+  stale_generation,  ///< older than an outage or a change of configuration that concerned all connections
+  shrunk,            ///< `max_size` was made smaller
+  pool_closed,       ///< the pool is closing
+  cancel_unknown,    ///< a CancelRequest may have been sent and no EOF came: it could hit the next user (contract I4)
+  cancel_failed,     ///< no CancelRequest reached the server, and its query did not end by itself in time
+  no_cancel_key,     ///< the server gave no BackendKeyData, so its query could not be stopped (contract I7)
+  drain_bytes,       ///< more than `drain.max_bytes` of an abandoned result came
+  write_stalled,  ///< the abandoned operation could not be written to its end, so the server would have missed a cancel
+};
+inline constexpr std::size_t close_reason_count = 16;
+
+/// Why a cancel that somebody asked for was never sent.
+enum class cancel_suppression : std::uint8_t {
+  unsent,     ///< the operation had not been sent yet: nothing to cancel
+  overtaken,  ///< the operation ended before the CancelRequest's first byte
+  budget,     ///< `cancel.concurrency` or `cancel.rate` was used up
+  no_key,     ///< no BackendKeyData, or policy `never`
+};
+inline constexpr std::size_t cancel_suppression_count = 4;
+
+/// The step at which a cancel connection failed.
+enum class cancel_phase : std::uint8_t {
+  resolve,  ///< no address to go to
+  connect,  ///< refused, unreachable, or too slow
+  tls,      ///< SSLRequest, handshake or certificate
+  write,    ///< the 16 bytes or more of the CancelRequest did not go out whole
+  eof,      ///< written, and no proper end of stream within `cancel.timeout`
+};
+inline constexpr std::size_t cancel_phase_count = 5;
+
+/// Labels as they appear in metrics: the enumerator's own name.
+[[nodiscard]] std::string_view to_string(close_reason r) noexcept;
+[[nodiscard]] std::string_view to_string(cancel_suppression s) noexcept;
+[[nodiscard]] std::string_view to_string(cancel_phase p) noexcept;
+
+/// A distribution of durations: ten buckets a decade from 1 us to 100 s, so that a quantile is right within a bucket
+/// (about 25 %) and the usual Prometheus bounds (1, 2.5 and 5 times a power of ten) are bucket bounds exactly.
+struct histogram_snapshot {
+  static constexpr std::size_t bound_count = 81;
+  /// Upper bounds, inclusive, ascending. What is longer than the last one is counted in counts[bound_count].
+  [[nodiscard]] static const std::array<std::chrono::nanoseconds, bound_count>& bounds() noexcept;
+
+  std::array<std::uint64_t, bound_count + 1> counts{};  ///< not cumulative
+  std::chrono::nanoseconds sum{0};
+  std::chrono::nanoseconds max{0};
+
+  [[nodiscard]] std::uint64_t count() const noexcept;
+  /// How many were not longer than `bound`, which should be one of bounds().
+  [[nodiscard]] std::uint64_t count_up_to(std::chrono::nanoseconds bound) const noexcept;
+  /// Interpolated within its bucket, never above `max`; 0 when nothing was observed. `q` from 0 to 1.
+  [[nodiscard]] std::chrono::nanoseconds quantile(double q) const noexcept;
+};
+
+/// CancelRequests (contract I23). After the dust has settled: requested = all suppressed + those of which at least one
+/// attempt was begun; sent = eof + failed{eof} + unknown attempts without a phase. A failure before the first byte is
+/// harmless and says so in its phase.
+struct cancel_stats {
+  std::uint64_t requested = 0;                                       ///< operations abandoned by a cancel or a deadline
+  std::array<std::uint64_t, cancel_suppression_count> suppressed{};  ///< by cancel_suppression
+  std::uint64_t sent = 0;                                  ///< CancelRequests written whole, second attempts included
+  std::uint64_t retried = 0;                               ///< second attempts: the server had lost the first
+  std::uint64_t eof = 0;                                   ///< of those sent: the server's EOF came, the fence holds
+  std::array<std::uint64_t, cancel_phase_count> failed{};  ///< by cancel_phase
+  std::uint64_t unknown = 0;                               ///< may have been sent, no EOF: the connection was discarded
+
+  [[nodiscard]] std::uint64_t of(cancel_suppression s) const noexcept {
+    return suppressed[static_cast<std::size_t>(s)];
+  }
+  [[nodiscard]] std::uint64_t of(cancel_phase p) const noexcept { return failed[static_cast<std::size_t>(p)]; }
+};
+
+struct pool_stats {
+  // now
+  std::uint32_t idle = 0;
+  std::uint32_t leased = 0;
+  std::uint32_t connecting = 0;
+  std::uint32_t validating = 0;
+  std::uint32_t recovering = 0;
+  std::uint32_t closing = 0;
+  std::uint64_t waiting = 0;  ///< acquires in the queue
+  std::uint32_t max_size = 0;
+  std::uint32_t min_size = 0;
+  std::uint32_t generation = 0;  ///< how often all connections were condemned together
+
+  // acquires
+  std::uint64_t acquires = 0;         ///< leases given out
+  std::uint64_t acquires_queued = 0;  ///< acquires that found no idle connection
+  std::uint64_t acquire_timeouts = 0;
+  std::uint64_t acquires_cancelled = 0;
+  std::uint64_t acquires_refused = 0;  ///< pool_closed, too_many_waiters, a permanent connect error
+
+  // connections
+  std::uint64_t connects = 0;  ///< started
+  std::uint64_t created = 0;   ///< of them, ready for use
+  std::uint64_t connect_failures = 0;
+  std::uint64_t pings = 0;
+  std::uint64_t ping_failures = 0;
+  std::array<std::uint64_t, close_reason_count> closed{};  ///< by close_reason
+  std::uint64_t recoveries = 0;                            ///< abandoned or dirty connections that the pool took on
+  std::uint64_t recovered = 0;                             ///< of them, in use again
+  std::uint64_t orphaned = 0;  ///< closed on our side, the server's end of it never seen (contract I9)
+
+  // cancellation
+  cancel_stats cancels;
+  std::uint64_t stray_cancels = 0;  ///< 57014 that reached the pool's own first message and was absorbed there
+
+  // foreign code that threw (contract I27)
+  std::uint64_t hook_errors = 0;
+  std::uint64_t sink_errors = 0;
+
+  histogram_snapshot wait_time;    ///< acquire to lease
+  histogram_snapshot use_time;     ///< lease to its end
+  histogram_snapshot create_time;  ///< connect to ready for use
+  histogram_snapshot fence_time;   ///< operation abandoned to connection usable again, or closed
+
+  [[nodiscard]] std::uint64_t of(close_reason r) const noexcept { return closed[static_cast<std::size_t>(r)]; }
+  /// Slots in use, all states: never above max_size, except while the pool shrinks (contract I9).
+  [[nodiscard]] std::uint32_t size() const noexcept {
+    return idle + leased + connecting + validating + recovering + closing;
+  }
+};
+
+}  // namespace v0
+}  // namespace lido

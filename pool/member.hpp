@@ -1,0 +1,44 @@
+// One connection of a pool, from the decision to connect to its end: the observer of its session.
+#pragma once
+
+#include <atomic>
+#include <lido/driver/detail/session.hpp>
+#include <memory>
+
+#include "pool/core/types.hpp"
+#include "pool/pool_impl.hpp"
+
+namespace lido {
+inline namespace v0 {
+namespace detail {
+
+class pool_member final : public session_observer, public std::enable_shared_from_this<pool_member> {
+ public:
+  pool_member(std::shared_ptr<pool_impl> owner, core::slot_id slot) : id(slot), born(std::chrono::steady_clock::now()), pool_(std::move(owner)) {}
+
+  void on_revoked() noexcept override;
+  void on_disconnected(std::error_code ec, bool endpoint) noexcept override;
+  void on_cancel(cancel_event what) noexcept override;
+  void on_stray_cancel() noexcept override;
+  void on_notice(const diagnostics& note) noexcept override;
+  bool admit_cancel() noexcept override;
+  void cancel_ended() noexcept override;
+
+  const core::slot_id id;
+  const std::chrono::steady_clock::time_point born;
+
+  // guarded by the pool's mutex
+  std::shared_ptr<connect_attempt> attempt;
+  std::shared_ptr<managed_session> session;
+  core::lease_id lease;                     // the current one
+  std::uint64_t tenure = 0;                 // the session's number for it
+  std::chrono::steady_clock::time_point abandoned_at{};
+  std::optional<close_reason> reason;       // recovery's finer one
+
+ private:
+  const std::weak_ptr<pool_impl> pool_;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace lido

@@ -1,0 +1,65 @@
+#include <asio/this_coro.hpp>
+#include <lido/pool/pool.hpp>
+
+#include "pool/pool_impl.hpp"
+
+namespace lido {
+inline namespace v0 {
+
+pool::pool(asio::any_io_executor executor, pool_config config) : pool(std::vector{std::move(executor)}, std::move(config)) {}
+
+pool::pool(std::vector<asio::any_io_executor> executors, pool_config config)
+    : impl_(std::make_shared<detail::pool_impl>(std::move(executors), std::move(config))) {
+  impl_->start();
+}
+
+pool& pool::operator=(pool&& other) noexcept {
+  if (this == &other) return *this;
+  if (impl_) impl_->destroy();
+  impl_ = std::move(other.impl_);
+  return *this;
+}
+
+pool::~pool() {
+  if (impl_) impl_->destroy();
+}
+
+lease pool::try_acquire() noexcept { return impl_->try_acquire(nullptr); }
+
+asio::awaitable<lease> pool::async_acquire(op_options options) { return co_lease(impl_, options); }
+
+asio::awaitable<lease> pool::co_lease(std::shared_ptr<detail::pool_impl> impl, op_options options) {
+  const asio::execution_context* context = nullptr;
+  if (impl->prefers_shards()) context = &asio::query(co_await asio::this_coro::executor, asio::execution::context);
+  if (lease ready = impl->try_acquire(context)) co_return ready;
+  detail::acquire_outcome out = co_await co_acquire(std::move(impl), options);
+  if (out.error) throw error(out.error, std::move(out.diag));
+  co_return std::move(out.lease);
+}
+
+asio::awaitable<detail::acquire_outcome> pool::co_acquire(std::shared_ptr<detail::pool_impl> impl, op_options options) {
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(detail::acquire_outcome)>(detail::start_acquire<detail::finish_acquire_whole>{},
+                                                                                           asio::use_awaitable, std::move(impl), options);
+}
+
+asio::awaitable<void> pool::async_close(std::chrono::nanoseconds patience) { return async_close(patience, asio::use_awaitable); }
+
+void pool::begin_close(const std::shared_ptr<detail::pool_impl>& impl, std::chrono::nanoseconds patience, detail::any_completion<> done) {
+  impl->close(patience, std::move(done));
+}
+
+void pool::cancel_all() noexcept { impl_->cancel_all(); }
+pool_stats pool::stats() const { return impl_->stats(); }
+const std::string& pool::name() const noexcept { return impl_->name(); }
+asio::any_io_executor pool::get_executor() const { return impl_->executor(); }
+
+std::function<std::optional<pool_stats>()> pool::stats_source() const {
+  return [weak = std::weak_ptr<detail::pool_impl>(impl_)]() -> std::optional<pool_stats> {
+    const auto impl = weak.lock();
+    if (!impl) return std::nullopt;
+    return impl->stats();
+  };
+}
+
+}  // namespace v0
+}  // namespace lido

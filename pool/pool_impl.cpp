@@ -1,0 +1,495 @@
+#include "pool/pool_impl.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "driver/io/context_registry.hpp"
+#include "pool/member.hpp"
+#include "pool/stats/from_core.hpp"
+
+namespace lido {
+inline namespace v0 {
+namespace detail {
+
+namespace {
+
+core::time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
+
+core::limits limits_of(const pool_config& c, std::size_t shards) {
+  core::limits l;
+  l.max_size = static_cast<std::uint32_t>(c.max_size);
+  l.min_size = static_cast<std::uint32_t>(c.min_size);
+  l.max_waiters = static_cast<std::uint32_t>(c.max_waiters);
+  l.connect_concurrency = static_cast<std::uint32_t>(c.connect_concurrency);
+  l.shards = static_cast<std::uint16_t>(shards);
+  l.max_lifetime = c.max_lifetime;
+  l.max_lifetime_jitter = c.max_lifetime_jitter;
+  l.idle_timeout = c.idle_timeout;
+  l.validate_after_idle = c.validate_after_idle;
+  l.connect_backoff_min = c.connect_backoff_min;
+  l.connect_backoff_max = c.connect_backoff_max;
+  l.seed = static_cast<std::uint64_t>(steady_now().time_since_epoch().count());
+  return l;
+}
+
+core::condition returned_as(session_condition now, reset_mode reset) {
+  switch (now) {
+    case session_condition::clean: return reset == reset_mode::discard_all ? core::condition::needs_recovery : core::condition::clean;
+    case session_condition::in_use:
+    case session_condition::dirty: return core::condition::needs_recovery;
+    case session_condition::dead: return core::condition::broken;
+  }
+  return core::condition::broken;
+}
+
+std::error_code error_of(core::acquire_result r) {
+  switch (r) {
+    case core::acquire_result::timeout: return errc::acquire_timeout;
+    case core::acquire_result::too_many_waiters: return errc::too_many_waiters;
+    default: return errc::pool_closed;
+  }
+}
+
+}  // namespace
+
+// ---- construction ----
+
+std::vector<pool_impl::io_shard> pool_impl::make_shards(std::vector<asio::any_io_executor> executors) {
+  std::vector<io_shard> shards;
+  shards.reserve(executors.size());
+  for (auto& executor : executors) {
+    auto deadlines = make_deadline_queue(executor);
+    const auto* context = context_of(executor);
+    shards.push_back({std::move(executor), std::move(deadlines), context});
+  }
+  return shards;
+}
+
+pool_impl::pool_impl(std::vector<asio::any_io_executor> executors, pool_config config)
+    : config_(std::move(config)),
+      shards_(make_shards(std::move(executors))),
+      recovery_(recovery::settings_of(config_)),
+      budget_(config_.cancel.concurrency, config_.cancel.rate),
+      core_(limits_of(config_, shards_.size()), steady_now()),
+      members_(config_.max_size) {
+  config_.validate();
+  std::error_code ec;
+  diagnostics diag;
+  settings_ = make_session_settings(config_.connect, ec, diag.context);
+  if (!settings_) throw error(ec, std::move(diag));
+}
+
+pool_impl::~pool_impl() = default;
+
+void pool_impl::start() {
+  for (const io_shard& s : shards_) {
+    io::context_registry::of(s.executor).add(weak_from_this(), [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->context_is_going();
+    });
+  }
+  deadline_entry_.attach(shards_.front().deadlines, weak_from_this());
+  tell([](core::pool_core& c, core::action_list& out) { c.expire(steady_now(), out); });  // opens min_size
+}
+
+// ---- the core's decisions ----
+
+template <class Event>
+void pool_impl::tell(Event event) {
+  {
+    const lock guard(mutex_);
+    if (gone_) return;
+    event(core_, decided_);
+    arm();
+    if (decided_.empty()) return;
+    for (const core::action& a : decided_) {
+      if (a.who != nullptr) acquire_node::of(*a.who).op.add_ref();  // lives until the action is performed
+      to_do_.push_back(a);
+    }
+    decided_.clear();
+    if (std::exchange(performing_, true)) return;
+  }
+  work_off();
+}
+
+void pool_impl::work_off() {
+  for (;;) {
+    core::action a;
+    {
+      const lock guard(mutex_);
+      if (to_do_.empty()) {
+        performing_ = false;
+        return;
+      }
+      a = to_do_.front();
+      to_do_.pop_front();
+    }
+    perform(a);
+    if (a.who != nullptr) acquire_node::of(*a.who).op.release();
+  }
+}
+
+void pool_impl::arm() {
+  const core::time_point next = std::min(core_.next_deadline(), force_at_);
+  if (next >= armed_) return;
+  armed_ = next;
+  deadline_entry_.arm(next);
+}
+
+void pool_impl::on_deadline(time_point now) noexcept {
+  {
+    const lock guard(mutex_);
+    armed_ = core::never;
+  }
+  tell([now, this](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+    c.expire(now, out);
+    if (now < force_at_) return;
+    force_at_ = core::never;
+    c.force_close(now, out);
+  });
+}
+
+void pool_impl::perform(const core::action& a) {
+  switch (a.kind) {
+    case core::action_kind::connect: return connect(a);
+    case core::action_kind::validate: return validate(a);
+    case core::action_kind::grant: return wake(*a.who, {});
+    case core::action_kind::fail:
+      switch (a.failure) {
+        case core::fail_reason::timeout: return wake(*a.who, errc::acquire_timeout);
+        case core::fail_reason::pool_closed: return wake(*a.who, errc::pool_closed);
+        case core::fail_reason::connect_refused: return wake(*a.who, errc::connect_failed);
+      }
+      return;
+    case core::action_kind::recover: return recover(a);
+    case core::action_kind::close: return close_slot(a);
+    case core::action_kind::finished: return finished();
+  }
+}
+
+std::shared_ptr<pool_member> pool_impl::member_at(core::slot_id id) {
+  const lock guard(mutex_);
+  const auto& found = members_[id.index];
+  return found && found->id == id ? found : nullptr;
+}
+
+void pool_impl::connect(const core::action& a) {
+  auto born = std::make_shared<pool_member>(shared_from_this(), a.slot);
+  {
+    const lock guard(mutex_);
+    members_[a.slot.index] = born;
+  }
+  const io_shard& on = shards_[a.shard];
+  auto attempt = connect_session(on.executor, settings_, on.deadlines, born,
+                                 [self = shared_from_this(), born](connect_result made) { self->on_connected(*born, std::move(made)); });
+  const lock guard(mutex_);
+  if (!born->session && !born->reason) born->attempt = std::move(attempt);
+}
+
+void pool_impl::on_connected(pool_member& who, connect_result made) {
+  const auto now = steady_now();
+  bool wanted = false;
+  {
+    const lock guard(mutex_);
+    who.attempt.reset();
+    wanted = !gone_ && members_[who.id.index].get() == &who && !who.reason;
+    if (wanted && made.session) {
+      who.session = made.session;
+    } else if (made.error) {
+      last_error_ = made.error;
+      last_diag_ = std::move(made.diag);
+    }
+  }
+  if (made.session && !wanted) return made.session->close_now();
+  if (!wanted) return;
+  if (made.session) {
+    made.session->set_budgets(recovery_.budgets);
+    counters_.created_in(now - who.born);
+    return tell([&](core::pool_core& c, core::action_list& out) { c.connected(who.id, now, out); });
+  }
+  const bool permanent = !is_retryable(made.error) && made.error != condition::timeout;
+  tell([&](core::pool_core& c, core::action_list& out) { c.connect_failed(who.id, permanent, now, out); });
+}
+
+void pool_impl::validate(const core::action& a) {
+  const auto who = member_at(a.slot);
+  if (!who) return;
+  who->session->ping(within(config_.validation_timeout).deadline, [self = shared_from_this(), id = a.slot](const std::error_code& ec) {
+    self->tell([&](core::pool_core& c, core::action_list& out) { c.validated(id, !ec, steady_now(), out); });
+  });
+}
+
+void pool_impl::recover(const core::action& a) {
+  const auto who = member_at(a.slot);
+  if (!who) return;
+  const auto begun = steady_now();
+  who->session->end_tenure(who->tenure);  // a forced close takes the lease away: its operation ends like any cancelled one
+  const auto done = [self = shared_from_this(), who, begun](recovery::verdict v) {
+    const auto now = steady_now();
+    self->counters_.fenced(now - begun);
+    if (!v.usable) {
+      const lock guard(self->mutex_);
+      who->reason = v.reason;
+    }
+    self->tell([&](core::pool_core& c, core::action_list& out) { c.recovered(who->id, v.usable, core::close_reason::recovery_failed, now, out); });
+  };
+  std::make_shared<recovery::recovery>(who->session, recovery_, done)->start();
+}
+
+void pool_impl::close_slot(const core::action& a) {
+  std::shared_ptr<pool_member> who;
+  std::shared_ptr<connect_attempt> attempt;
+  {
+    const lock guard(mutex_);
+    who = std::exchange(members_[a.slot.index], nullptr);
+    if (!who) return;
+    if (!who->reason) who->reason = stats::to_public(a.reason);
+    attempt = std::move(who->attempt);
+    counters_.closed(*who->reason);
+  }
+  const auto closed = [self = shared_from_this(), id = a.slot](bool orphaned) {
+    self->tell([&](core::pool_core& c, core::action_list& out) { c.closed(id, orphaned, steady_now(), out); });
+  };
+  if (attempt) attempt->cancel();
+  if (!who->session) return closed(false);
+  who->session->close(within(config_.connect.close_timeout).deadline, closed);
+}
+
+void pool_impl::finished() {
+  std::vector<any_completion<>> closers;
+  {
+    const lock guard(mutex_);
+    closers.swap(closers_);
+  }
+  for (auto& done : closers) done.post();
+}
+
+// ---- users ----
+
+core::shard_id pool_impl::shard_of(const asio::execution_context* context) const noexcept {
+  if (shards_.size() > 1 && context != nullptr) {
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      if (shards_[i].context == context) return static_cast<core::shard_id>(i);
+    }
+  }
+  return core::any_shard;
+}
+
+lease pool_impl::make_lease(const core::lease_id& id, core::time_point now) {
+  pool_member& who = *members_[id.index];
+  who.lease = id;
+  who.tenure = who.session->begin_tenure();
+  return lease(session_handle{who.session, who.tenure}, shared_from_this(), lease_ticket{id.index, id.incarnation, id.tenure, now});
+}
+
+lease pool_impl::try_acquire(const asio::execution_context* context) noexcept {
+  const core::shard_id preference = shard_of(context);
+  const auto now = steady_now();
+  const lock guard(mutex_);
+  core::lease_id id;
+  if (gone_ || !core_.try_acquire(preference, now, id)) return {};
+  counters_.did_not_wait_serialised();
+  return make_lease(id, now);
+}
+
+void pool_impl::acquire(acquire_ptr op) {
+  acquire_node& node = op->node();
+  core::acquire_result result{};
+  tell([&](core::pool_core& c, core::action_list& out) {
+    result = c.acquire(node, steady_now(), out);
+    if (result == core::acquire_result::queued) {
+      op->add_ref();  // the queue's; given up by whoever takes it out
+      return;
+    }
+    node.where = acquire_node::stage::posted;
+    if (result != core::acquire_result::granted) node.error = error_of(result);
+  });
+  if (result != core::acquire_result::queued) op->post();
+}
+
+// A grant or failure that the core decided. The waiter may have been cancelled since.
+void pool_impl::wake(core::waiter& w, std::error_code ec) {
+  acquire_node& node = acquire_node::of(w);
+  {
+    const lock guard(mutex_);
+    if (node.where == acquire_node::stage::posted) return;
+    node.where = acquire_node::stage::posted;
+    node.error = ec;
+  }
+  node.op.post();
+  node.op.release();  // the queue's
+}
+
+void pool_impl::cancel(acquire_op& op) noexcept {
+  acquire_node& node = op.node();
+  bool post = false;
+  tell([&](core::pool_core& c, core::action_list& out) {
+    if (!c.cancel(node, steady_now(), out)) return;
+    node.error = asio::error::operation_aborted;
+    post = std::exchange(node.where, acquire_node::stage::posted) == acquire_node::stage::waiting;
+  });
+  if (!post) return;
+  op.post();
+  op.release();  // the queue's
+}
+
+bool pool_impl::on_turn(acquire_op& op, acquire_outcome& out) {
+  acquire_node& node = op.node();
+  bool final = true;
+  tell([&](core::pool_core& c, core::action_list& actions) LIDO_REQUIRES(mutex_) {
+    const auto now = steady_now();
+    if (node.error) {
+      out.error = node.error;
+      if (node.error == errc::connect_failed && last_error_) {
+        out.error = last_error_;
+        out.diag = last_diag_;
+      } else if (node.error == errc::acquire_timeout) {
+        out.diag.context = exhaustion();
+      }
+    } else if (c.resume(node, now, actions)) {
+      counters_.waited_serialised(now - node.enqueued_at());
+      out.lease = make_lease(node.lease(), now);
+    } else {
+      node.where = acquire_node::stage::waiting;
+      op.add_ref();  // back in the queue (or about to be told why not)
+      final = false;
+    }
+  });
+  return final;
+}
+
+void pool_impl::give_back(const lease_ticket& ticket, const session_handle& handle) noexcept {
+  const core::condition how = returned_as(handle.session->end_tenure(handle.tenure), config_.reset_mode);
+  const auto now = steady_now();
+  core::lease_id id;
+  id.index = ticket.slot;
+  id.incarnation = ticket.incarnation;
+  id.tenure = ticket.tenure;
+  tell([&](core::pool_core& c, core::action_list& out) {
+    counters_.used_serialised(now - ticket.since);
+    c.release(id, how, now, out);
+  });
+}
+
+std::string pool_impl::exhaustion() const {
+  const core::stats s = core_.statistics();
+  const auto in = [&s](core::slot_state state) { return std::to_string(s.slots[static_cast<std::size_t>(state)]); };
+  std::string text = "pool " + config_.name + ": " + in(core::slot_state::leased) + " of " + std::to_string(s.max_size) + " connections leased, " +
+                     in(core::slot_state::recovering) + " recovering, " + in(core::slot_state::connecting) + " connecting, " +
+                     in(core::slot_state::closing) + " closing, " + std::to_string(s.waiting) + " tasks waiting";
+  if (last_error_) text += "; the last connect failed: " + last_error_.message() + (last_diag_.empty() ? "" : ": " + last_diag_.summary());
+  return text;
+}
+
+// ---- news of a member ----
+
+void pool_impl::on_revoked(pool_member& who) noexcept {
+  tell([&](core::pool_core& c, core::action_list& out) { c.revoked(who.lease, steady_now(), out); });
+}
+
+void pool_impl::on_disconnected(pool_member& who, std::error_code, bool endpoint) noexcept {
+  const auto scope = endpoint ? core::disconnect_scope::endpoint : core::disconnect_scope::connection;
+  tell([&](core::pool_core& c, core::action_list& out) { c.disconnected(who.id, scope, steady_now(), out); });
+}
+
+void pool_impl::on_notice(const diagnostics&) noexcept {}
+
+// ---- the end ----
+
+void pool_impl::close(std::chrono::nanoseconds patience, any_completion<> done) {
+  bool over = false;
+  tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+    const auto now = steady_now();
+    closers_.push_back(std::move(done));
+    c.begin_close(now, out);
+    force_at_ = std::min(force_at_, within(patience).deadline);
+    over = c.is_closed();
+  });
+  if (over) finished();
+}
+
+void pool_impl::destroy() noexcept {
+  tell([](core::pool_core& c, core::action_list& out) {
+    const auto now = steady_now();
+    c.begin_close(now, out);
+    c.force_close(now, out);
+  });
+}
+
+void pool_impl::cancel_all() noexcept {
+  std::vector<acquire_ptr> waiting;
+  std::vector<std::pair<std::shared_ptr<managed_session>, std::uint64_t>> running;
+  {
+    const lock guard(mutex_);
+    if (!core_.waiters().empty()) {
+      for (const core::waiter* w = &core_.waiters().front(); w != nullptr; w = core::waiter_queue::after(*w)) {
+        waiting.emplace_back(&acquire_node::of(const_cast<core::waiter&>(*w)).op);
+      }
+    }
+    for (const auto& m : members_) {
+      if (m && m->session) running.emplace_back(m->session, m->tenure);
+    }
+  }
+  for (const auto& op : waiting) op->cancel();
+  for (const auto& [session, tenure] : running) session->cancel_running(tenure);
+}
+
+void pool_impl::context_is_going() noexcept {
+  std::vector<std::shared_ptr<pool_member>> members;
+  std::vector<any_completion<>> closers;
+  std::vector<acquire_ptr> waiting;
+  {
+    const lock guard(mutex_);
+    if (std::exchange(gone_, true)) return;
+    members.swap(members_);
+    closers.swap(closers_);
+    while (!core_.waiters().empty()) {
+      core::waiter& w = core_.waiters().front();
+      acquire_op& op = acquire_node::of(w).op;
+      waiting.emplace_back(&op);
+      core_.cancel(w, steady_now(), decided_);
+      op.release();  // the queue's
+    }
+  }
+  for (const auto& m : members) {
+    if (m && m->session) m->session->close_now();
+  }
+}
+
+pool_stats pool_impl::stats() const {
+  pool_stats out;
+  {
+    const lock guard(mutex_);
+    stats::copy(core_.statistics(), out);
+  }
+  counters_.snapshot(out);
+  out.min_size = static_cast<std::uint32_t>(config_.min_size);
+  return out;
+}
+
+// ---- an acquire ----
+
+static_assert(sizeof(acquire_node) <= 128);
+
+acquire_op::acquire_op(std::shared_ptr<pool_impl> pool, time_point deadline, const asio::execution_context* context)
+    : pool_(std::move(pool)), deadline_(deadline), context_(context) {
+  if (deadline_ == time_point::max()) deadline_ = within(pool_->config().acquire_timeout).deadline;
+  ::new (static_cast<void*>(&storage_)) acquire_node(*this, deadline_, pool_->shard_of(context_));
+}
+
+acquire_op::~acquire_op() { node().~acquire_node(); }
+
+void acquire_op::cancel() noexcept { pool_->cancel(*this); }
+bool acquire_op::on_turn(acquire_outcome& out) { return pool_->on_turn(*this, out); }
+
+void enqueue(acquire_ptr op) {
+  pool_impl& pool = *op->pool();
+  pool.acquire(std::move(op));
+}
+
+void give_back(pool_impl& pool, const lease_ticket& ticket, const session_handle& handle) noexcept { pool.give_back(ticket, handle); }
+
+asio::any_io_executor executor_of(const pool_impl& pool) { return pool.executor(); }
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace lido

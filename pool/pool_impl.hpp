@@ -1,0 +1,122 @@
+// The pool around its bookkeeping: performs what core::pool_core decides, tells it what happened. One mutex around the core, held for tens of nanoseconds, never
+// while calling out (design decision 9). Actions are performed in the order in which they were decided, by one thread at a time.
+#pragma once
+
+#include <asio/any_io_executor.hpp>
+#include <deque>
+#include <lido/driver/detail/any_completion.hpp>
+#include <lido/driver/detail/session.hpp>
+#include <lido/pool/config.hpp>
+#include <lido/pool/detail/acquire.hpp>
+#include <lido/pool/stats.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "driver/sync.hpp"
+#include "pool/core/pool_core.hpp"
+#include "pool/recovery/cancel_budget.hpp"
+#include "pool/recovery/recovery.hpp"
+#include "pool/stats/pool_counters.hpp"
+
+namespace lido {
+inline namespace v0 {
+namespace detail {
+
+class pool_member;
+
+// Where an acquire stands, besides what the core knows. Guarded by the pool's mutex.
+class acquire_node : public core::waiter {
+ public:
+  enum class stage : std::uint8_t { waiting, posted };
+
+  acquire_node(acquire_op& owner, time_point deadline, core::shard_id shard) : waiter(deadline, shard), op(owner) {}
+  static acquire_node& of(core::waiter& w) noexcept { return static_cast<acquire_node&>(w); }
+
+  acquire_op& op;
+  stage where = stage::waiting;
+  std::error_code error;
+};
+
+class pool_impl final : public deadline_target, public std::enable_shared_from_this<pool_impl> {
+ public:
+  pool_impl(std::vector<asio::any_io_executor> executors, pool_config config);
+  ~pool_impl();
+  void start();
+
+  // ---- users ----
+  lease try_acquire(const asio::execution_context* context) noexcept;
+  core::shard_id shard_of(const asio::execution_context* context) const noexcept;
+  bool prefers_shards() const noexcept { return shards_.size() > 1; }
+  void acquire(acquire_ptr op);
+  void cancel(acquire_op& op) noexcept;
+  bool on_turn(acquire_op& op, acquire_outcome& out);
+  void give_back(const lease_ticket& ticket, const session_handle& handle) noexcept;
+  void close(std::chrono::nanoseconds patience, any_completion<> done);
+  void destroy() noexcept;  // the pool object is gone
+  void cancel_all() noexcept;
+  pool_stats stats() const;
+  const std::string& name() const noexcept { return config_.name; }
+  const asio::any_io_executor& executor(core::shard_id shard = 0) const noexcept { return shards_[shard].executor; }
+  const pool_config& config() const noexcept { return config_; }
+
+  // ---- news of a member ----
+  void on_connected(pool_member& who, connect_result made);
+  void on_revoked(pool_member& who) noexcept;
+  void on_disconnected(pool_member& who, std::error_code ec, bool endpoint) noexcept;
+  stats::pool_counters& counters() noexcept { return counters_; }
+  recovery::cancel_budget& budget() noexcept { return budget_; }
+  void on_notice(const diagnostics& note) noexcept;
+
+  void on_deadline(time_point now) noexcept override;
+  void context_is_going() noexcept;
+
+ private:
+  struct io_shard {
+    asio::any_io_executor executor;
+    std::shared_ptr<deadline_queue> deadlines;
+    const asio::execution_context* context;
+  };
+  static std::vector<io_shard> make_shards(std::vector<asio::any_io_executor> executors);
+
+  // Calls an event of the core under the mutex, then performs what it decided.
+  template <class Event>
+  void tell(Event event);
+  void work_off();
+  void arm() LIDO_REQUIRES(mutex_);
+  void perform(const core::action& a);
+  void connect(const core::action& a);
+  void validate(const core::action& a);
+  void wake(core::waiter& w, std::error_code ec);
+  void recover(const core::action& a);
+  void close_slot(const core::action& a);
+  void finished();
+  std::shared_ptr<pool_member> member_at(core::slot_id id);
+  lease make_lease(const core::lease_id& id, core::time_point now) LIDO_REQUIRES(mutex_);
+  std::string exhaustion() const LIDO_REQUIRES(mutex_);
+
+  const pool_config config_;
+  const std::vector<io_shard> shards_;
+  std::shared_ptr<const session_settings> settings_;
+  const recovery::settings recovery_;
+  stats::pool_counters counters_;
+  recovery::cancel_budget budget_;
+
+  mutable mutex mutex_;
+  core::pool_core core_ LIDO_GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<pool_member>> members_ LIDO_GUARDED_BY(mutex_);  // by slot
+  core::action_list decided_ LIDO_GUARDED_BY(mutex_);
+  std::deque<core::action> to_do_ LIDO_GUARDED_BY(mutex_);
+  bool performing_ LIDO_GUARDED_BY(mutex_) = false;
+  std::error_code last_error_ LIDO_GUARDED_BY(mutex_);  // of the last connect that failed, with its words
+  diagnostics last_diag_ LIDO_GUARDED_BY(mutex_);
+  std::vector<any_completion<>> closers_ LIDO_GUARDED_BY(mutex_);
+  core::time_point armed_ LIDO_GUARDED_BY(mutex_) = core::never;
+  bool gone_ LIDO_GUARDED_BY(mutex_) = false;  // its io_context is being destroyed: nothing is performed any more
+  core::time_point force_at_ LIDO_GUARDED_BY(mutex_) = core::never;
+  deadline_entry deadline_entry_;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace lido

@@ -1,0 +1,31 @@
+// The part of pool_stats that the bookkeeping counts itself, carried over from its own vocabulary.
+#pragma once
+
+#include "pool/core/stats.hpp"
+
+#include <lido/pool/stats.hpp>
+
+namespace lido::inline v0::stats {
+
+/// The same reason in the public vocabulary. Recovery may know a finer one: see pool/recovery.
+[[nodiscard]] constexpr close_reason to_public(core::close_reason r) noexcept {
+  switch (r) {
+    case core::close_reason::disconnected: return close_reason::disconnected;
+    case core::close_reason::broken: return close_reason::broken;
+    case core::close_reason::ping_failed: return close_reason::ping_failed;
+    case core::close_reason::recovery_failed: return close_reason::recovery_failed;
+    case core::close_reason::recovery_timeout: return close_reason::recovery_timeout;
+    case core::close_reason::discarded: return close_reason::discarded;
+    case core::close_reason::idle_timeout: return close_reason::idle_timeout;
+    case core::close_reason::max_lifetime: return close_reason::max_lifetime;
+    case core::close_reason::stale_generation: return close_reason::stale_generation;
+    case core::close_reason::shrunk: return close_reason::shrunk;
+    case core::close_reason::pool_closed: return close_reason::pool_closed;
+  }
+  return close_reason::broken;
+}
+
+/// Writes everything that `from` knows except `closed`, which pool_counters keeps with recovery's finer reasons.
+void copy(const core::stats& from, pool_stats& to) noexcept;
+
+}  // namespace lido::inline v0::stats

@@ -1,0 +1,111 @@
+// The recording side of histogram_snapshot: one relaxed increment in a fixed bucket, a sum and a maximum. No lock, no
+// allocation, a few ns.
+#pragma once
+
+#include <lido/pool/stats.hpp>
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace lido::inline v0::stats {
+
+namespace buckets {
+
+inline constexpr std::size_t bound_count = histogram_snapshot::bound_count;
+
+// Mantissas in percent. 1, 2.5 and 5 are among them because those are what dashboards and alerts are written against.
+inline constexpr std::array<std::int64_t, 10> mantissas{100, 125, 160, 200, 250, 320, 400, 500, 630, 800};
+
+consteval std::array<std::int64_t, bound_count> make_bounds() {
+  std::array<std::int64_t, bound_count> bounds{};
+  std::int64_t decade = 10;  // a hundredth of 1 us, as mantissas are in percent
+  for (std::size_t i = 0; i < bound_count; ++i) {
+    bounds[i] = mantissas[i % mantissas.size()] * decade;
+    if (i % mantissas.size() == mantissas.size() - 1) decade *= 10;
+  }
+  return bounds;
+}
+
+inline constexpr auto bounds_ns = make_bounds();
+static_assert(bounds_ns.front() == 1'000 && bounds_ns.back() == 100'000'000'000);
+
+// By the value's bit width, the first bound that it could be compared with: at most four bounds lie within one octave.
+inline constexpr std::size_t bounds_per_octave = 4;
+
+consteval std::array<std::uint8_t, 65> make_starts() {
+  std::array<std::uint8_t, 65> starts{};
+  for (std::size_t width = 0; width < starts.size(); ++width) {
+    const std::uint64_t least = width == 0 ? 0 : std::uint64_t{1} << (width - 1);
+    std::size_t i = 0;
+    while (i < bound_count && static_cast<std::uint64_t>(bounds_ns[i]) < least) ++i;
+    starts[width] = static_cast<std::uint8_t>(i);
+  }
+  return starts;
+}
+
+inline constexpr auto starts = make_starts();
+
+// Bounds behind the last one that no value exceeds, so that the comparison needs no range check.
+consteval std::array<std::int64_t, bound_count + bounds_per_octave> make_padded() {
+  std::array<std::int64_t, bound_count + bounds_per_octave> padded{};
+  padded.fill(INT64_MAX);
+  for (std::size_t i = 0; i < bound_count; ++i) padded[i] = bounds_ns[i];
+  return padded;
+}
+
+inline constexpr auto padded_bounds = make_padded();
+
+constexpr std::size_t bucket_of(std::int64_t ns) noexcept {
+  const std::size_t first = starts[static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(ns)))];
+  std::size_t bucket = first;
+  for (std::size_t i = 0; i < bounds_per_octave; ++i) bucket += ns > padded_bounds[first + i] ? 1U : 0U;
+  return bucket;
+}
+
+}  // namespace buckets
+
+class histogram {
+ public:
+  /// Any thread. Negative durations (a clock that somebody got wrong) count as 0.
+  void observe(std::chrono::nanoseconds d) noexcept {
+    const std::int64_t ns = d.count() > 0 ? d.count() : 0;
+    counts_[buckets::bucket_of(ns)].fetch_add(1, std::memory_order_relaxed);
+    sum_.fetch_add(ns, std::memory_order_relaxed);
+    raise_max(ns);
+  }
+
+  /// For callers that are never two at once, e.g. under the pool's mutex: the same without the bus-locked instructions.
+  void observe_serialised(std::chrono::nanoseconds d) noexcept {
+    const std::int64_t ns = d.count() > 0 ? d.count() : 0;
+    bump(counts_[buckets::bucket_of(ns)], std::uint64_t{1});
+    bump(sum_, ns);
+    raise_max(ns);
+  }
+
+  /// A duration too short to be worth two readings of the clock. Under the same rule as observe_serialised().
+  void observe_instant_serialised() noexcept { bump(counts_[0], std::uint64_t{1}); }
+
+  [[nodiscard]] histogram_snapshot snapshot() const noexcept;
+
+ private:
+  template <class T>
+  static void bump(std::atomic<T>& a, T by) noexcept {
+    a.store(a.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+
+  void raise_max(std::int64_t ns) noexcept {
+    std::int64_t seen = max_.load(std::memory_order_relaxed);
+    while (ns > seen && !max_.compare_exchange_weak(seen, ns, std::memory_order_relaxed)) {
+    }
+  }
+
+  std::array<std::atomic<std::uint64_t>, buckets::bound_count + 1> counts_{};
+  std::atomic<std::int64_t> sum_{0};
+  std::atomic<std::int64_t> max_{0};
+};
+
+}  // namespace lido::inline v0::stats

@@ -1,0 +1,78 @@
+// Where the pool and its recovery write down what happened. Counters and histograms of pool_stats that pool/core does
+// not keep itself (it counts acquires, connects, pings and states: see from_core.hpp). Relaxed atomics: any thread, no
+// lock, noexcept, readable while written.
+//
+//   counters.cancel_requested();                       counters.closed(close_reason::idle_timeout);
+//   counters.cancel_suppressed(cancel_suppression::overtaken);    counters.fenced(now - abandoned_at);
+#pragma once
+
+#include "pool/stats/histogram.hpp"
+
+#include <lido/pool/stats.hpp>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+namespace lido::inline v0::stats {
+
+class pool_counters {
+ public:
+  using duration = std::chrono::nanoseconds;
+
+  // The side channel, one call per event.
+  void cancel_requested() noexcept { add(requested_); }
+  void cancel_suppressed(cancel_suppression why) noexcept { add(suppressed_[static_cast<std::size_t>(why)]); }
+  void cancel_sent() noexcept { add(sent_); }
+  void cancel_retried() noexcept { add(retried_); }
+  void cancel_eof() noexcept { add(eof_); }
+  void cancel_failed(cancel_phase where) noexcept { add(failed_[static_cast<std::size_t>(where)]); }
+  void cancel_unknown() noexcept { add(unknown_); }
+  void stray_cancel() noexcept { add(stray_); }
+
+  // The fate of a connection. `closed` is called when the close begins.
+  void closed(close_reason why) noexcept { add(closed_[static_cast<std::size_t>(why)]); }
+
+  // Foreign code that threw (I27).
+  void hook_failed() noexcept { add(hook_errors_); }
+  void sink_failed() noexcept { add(sink_errors_); }
+
+  // Durations. The _serialised ones only under the pool's mutex: they cost a third.
+  void waited(duration d) noexcept { wait_.observe(d); }
+  void waited_serialised(duration d) noexcept { wait_.observe_serialised(d); }
+  void did_not_wait_serialised() noexcept { wait_.observe_instant_serialised(); }
+  void used(duration d) noexcept { use_.observe(d); }
+  void used_serialised(duration d) noexcept { use_.observe_serialised(d); }
+  void created_in(duration d) noexcept { create_.observe(d); }
+  // From the abandonment of the operation to the connection's next usability, or to its close.
+  void fenced(duration d) noexcept { fence_.observe(d); }
+
+  /// Writes its own part of `out`, leaves the rest.
+  void snapshot(pool_stats& out) const noexcept;
+
+ private:
+  using counter = std::atomic<std::uint64_t>;
+  static void add(counter& c) noexcept { c.fetch_add(1, std::memory_order_relaxed); }
+
+  // Recorded on every acquire and release, and therefore apart from what the recovery of some connection writes on
+  // another core.
+  alignas(64) histogram wait_;
+  histogram use_;
+
+  alignas(64) histogram create_;
+  histogram fence_;
+  counter requested_{0};
+  std::array<counter, cancel_suppression_count> suppressed_{};
+  counter sent_{0};
+  counter retried_{0};
+  counter eof_{0};
+  std::array<counter, cancel_phase_count> failed_{};
+  counter unknown_{0};
+  counter stray_{0};
+  std::array<counter, close_reason_count> closed_{};
+  counter hook_errors_{0};
+  counter sink_errors_{0};
+};
+
+}  // namespace lido::inline v0::stats

@@ -1,0 +1,222 @@
+// The driver's side: what it reports of its connections, and what it is told to do.
+#include "tests/simulation/world.hpp"
+
+#include <algorithm>
+
+namespace simulation {
+
+bool world::connect_result(event e, backend* b) {
+  if (b == nullptr) return false;
+  const core::slot_id id = b->id;
+  b->is = e == event::connected ? phase::open : phase::none;
+  b->last_ok = now_;
+  begin(e);
+  report(e, id);
+  end();
+  return true;
+}
+
+bool world::ping_result(event e, backend* b) {
+  if (b == nullptr) return false;
+  b->is = phase::open;
+  b->dead = e == event::ping_failed;
+  if (!b->dead) b->last_ok = now_;
+  begin(e);
+  report(e, b->id);
+  end();
+  return true;
+}
+
+bool world::recovery_result(event e, backend* b) {
+  if (b == nullptr) return false;
+  b->is = phase::open;
+  b->dead = e == event::unrecoverable;
+  if (!b->dead) b->last_ok = now_;
+  begin(e);
+  report(e, b->id);
+  end();
+  return true;
+}
+
+bool world::lose(event e) {
+  backend& b = backends_[below(max_backends)];
+  if (b.is == phase::none || b.is == phase::closing || b.dead) return false;
+  const bool bumps = e == event::endpoint_lost && b.is != phase::connecting && b.generation == generation_;
+  if (b.is == phase::connecting) {
+    b.is = phase::none;
+  } else {
+    b.is = phase::open;
+    b.dead = true;
+  }
+  begin(e);
+  if (bumps) ++generation_;
+  report(e, b.id);
+  end();
+  return true;
+}
+
+bool world::closed(event e, backend* b) {
+  if (b == nullptr) return false;
+  // A connect that was aborted may say so in its own words.
+  event how = e;
+  if (b->aborted && chance(50)) how = chance(80) ? event::connect_failed : event::connect_refused;
+  b->is = phase::none;
+  begin(how);
+  report(how, b->id);
+  end();
+  return true;
+}
+
+void world::report(event e, core::slot_id id) {
+  core::pool_core& p = pool_.real();
+  note("  about", id);
+  switch (e) {
+    case event::connected: p.connected(id, now_, actions_); break;
+    case event::connect_failed: p.connect_failed(id, false, now_, actions_); break;
+    case event::connect_refused: p.connect_failed(id, true, now_, actions_); break;
+    case event::ping_ok: p.validated(id, true, now_, actions_); break;
+    case event::ping_failed: p.validated(id, false, now_, actions_); break;
+    case event::recovered: p.recovered(id, true, core::close_reason::broken, now_, actions_); break;
+    case event::unrecoverable: p.recovered(id, false, core::close_reason::recovery_failed, now_, actions_); break;
+    case event::disconnected: p.disconnected(id, core::disconnect_scope::connection, now_, actions_); break;
+    case event::endpoint_lost: p.disconnected(id, core::disconnect_scope::endpoint, now_, actions_); break;
+    case event::closed: p.closed(id, false, now_, actions_); break;
+    default: p.closed(id, true, now_, actions_); break;
+  }
+}
+
+// Would this be news about this connection?
+bool world::expected(event e, core::slot_id id) const {
+  const backend& b = backends_[id.index];
+  if (!(b.id == id)) return false;
+  switch (e) {
+    case event::connected: return b.is == phase::connecting;
+    case event::connect_failed:
+    case event::connect_refused: return b.is == phase::connecting || (b.is == phase::closing && b.aborted);
+    case event::ping_ok:
+    case event::ping_failed: return b.is == phase::pinging;
+    case event::recovered:
+    case event::unrecoverable: return b.is == phase::recovering;
+    case event::disconnected:
+    case event::endpoint_lost: return b.is != phase::none && b.is != phase::closing && !b.dead;
+    default: return b.is == phase::closing;
+  }
+}
+
+// Late, double or mistaken news changes nothing and is counted.
+bool world::stale() {
+  constexpr auto first = static_cast<std::uint64_t>(event::connected);
+  constexpr auto last = static_cast<std::uint64_t>(event::orphaned);
+  const auto e = static_cast<event>(first + below(last - first + 1));
+  core::slot_id id = backends_[below(max_backends)].id;
+  if (id.index >= max_backends) return false;
+  if (chance(30)) --id.incarnation;
+  if (expected(e, id) || id.incarnation == 0) return false;
+  const std::uint64_t counted = seen().statistics().stale_events;
+  begin(event::stale);
+  note(event_names[static_cast<std::size_t>(e)], id);
+  report(e, id);
+  require(actions_.empty(), "a stale event caused an action");
+  require(seen().statistics().stale_events == counted + 1, "a stale event was not counted");
+  end();
+  return true;
+}
+
+bool world::stale_lease() {
+  client* c = some_client(client_state::revoked);
+  if (c == nullptr && past_leases_.empty()) return false;
+  const core::lease_id lease = c != nullptr ? c->lease : past_leases_[below(past_leases_.size())];
+  if (c != nullptr && chance(50)) c->state = client_state::outside;
+  const std::uint64_t counted = seen().statistics().stale_events;
+  begin(event::stale);
+  if (chance(50)) {
+    pool_.real().release(lease, static_cast<core::condition>(below(3)), now_, actions_);
+  } else {
+    pool_.real().revoked(lease, now_, actions_);
+  }
+  require(actions_.empty(), "I13: an ended lease caused an action");
+  require(seen().statistics().stale_events == counted + 1, "I13: an ended lease was not noticed");
+  end();
+  return true;
+}
+
+// --- what the shell does with actions ---
+
+void world::perform(const core::action& a) {
+  backend& b = backends_[std::min<std::size_t>(a.slot.index, max_backends - 1)];
+  switch (a.kind) {
+    case core::action_kind::connect:
+      require(b.is == phase::none, "I9: a second connection in one slot");
+      require(a.shard < limits_.shards, "a connect for a shard that does not exist");
+      b = backend{.id = a.slot, .is = phase::connecting, .last_ok = now_, .generation = generation_};
+      break;
+    case core::action_kind::validate:
+      require(b.id == a.slot && b.is == phase::open && !b.dead, "a ping for no idle connection");
+      b.is = phase::pinging;
+      break;
+    case core::action_kind::recover:
+      require(b.id == a.slot && b.is == phase::open && !b.dead, "a recovery for no live connection");
+      b.is = phase::recovering;
+      take_away(a.slot);
+      break;
+    case core::action_kind::close:
+      require(b.id == a.slot, "a close for no connection");
+      close(b);
+      take_away(a.slot);
+      break;
+    case core::action_kind::grant: grant(owner_of(a.who), a); break;
+    case core::action_kind::fail: fail(owner_of(a.who), a); break;
+    case core::action_kind::finished: require(++finished_ == 1, "I21: close completes exactly once"); break;
+  }
+}
+
+void world::grant(client& c, const core::action& a) {
+  require(!queue_.empty() && queue_.front() == &c, "I10 FIFO: granted out of turn");
+  require(c.node.state() == core::waiter_state::granted && c.node.lease() == a.slot, "I10: a grant without its slot");
+  queue_.erase(queue_.begin());
+  c.state = client_state::granted;
+  c.lease = c.node.lease();
+  check_grant(c.lease.index);
+}
+
+void world::fail(client& c, const core::action& a) {
+  const bool was_queued = c.state == client_state::waiting;
+  require(was_queued || (c.state == client_state::granted && now_happening_ == event::resume),
+          "failed, and not waiting");
+  require(c.node.state() == core::waiter_state::detached, "I10: failed and still known");
+  std::erase(queue_, &c);
+  c.state = client_state::outside;
+  switch (a.failure) {
+    case core::fail_reason::timeout: require(c.node.deadline() <= now_, "timed out too early"); break;
+    case core::fail_reason::pool_closed:
+      require(seen().state() != core::pool_state::open, "pool_closed from an open pool");
+      break;
+    case core::fail_reason::connect_refused:
+      require(now_happening_ == event::connect_refused, "refused for no reason");
+      break;
+  }
+}
+
+void world::close(backend& b) {
+  require(b.is != phase::none && b.is != phase::closing, "I9: a slot is closed once");
+  b.aborted = b.is == phase::connecting;
+  b.is = phase::closing;
+}
+
+// The deadline of close(): who holds this connection has lost it.
+void world::take_away(core::slot_id id) {
+  for (client& c : clients_) {
+    if (c.state != client_state::holding || !(c.lease == id)) continue;
+    require(now_happening_ == event::force_close, "a lease was taken from its owner");
+    c.state = client_state::revoked;
+  }
+}
+
+client& world::owner_of(const core::waiter* w) {
+  for (client& c : clients_) {
+    if (&c.node == w) return c;
+  }
+  throw violation{"an action for nobody"};
+}
+
+}  // namespace simulation

@@ -1,0 +1,152 @@
+// What clients do, and the people who run the pool.
+#include "tests/simulation/world.hpp"
+
+#include <algorithm>
+
+namespace simulation {
+
+bool world::acquire() {
+  client* c = some_client(client_state::outside);
+  if (c == nullptr) return false;
+  c->node.set_deadline(chance(30) ? core::never : now_ + tick * static_cast<core::duration::rep>(below(60)));
+  c->node.set_preference(chance(30) ? core::any_shard : static_cast<core::shard_id>(below(limits_.shards)));
+  const bool waited_for = !queue_.empty();
+  c->arrival = ++arrivals_;
+  begin(event::acquire);
+  const core::acquire_result result = pool_.real().acquire(c->node, now_, actions_);
+  const bool open = seen().state() == core::pool_state::open;
+  require((result == core::acquire_result::pool_closed) == !open, "I21: pool_closed exactly when it is");
+  switch (result) {
+    case core::acquire_result::granted:
+      require(!waited_for, "I10 FIFO: a newcomer overtook");
+      c->state = client_state::granted;
+      c->lease = c->node.lease();
+      check_grant(c->lease.index);
+      break;
+    case core::acquire_result::queued:
+      require(queue_.size() < limits_.max_waiters, "the queue has a bound");
+      c->state = client_state::waiting;
+      queue_.push_back(c);
+      break;
+    case core::acquire_result::timeout:
+      require(c->node.deadline() <= now_ && (waited_for || !usable_idle()), "timed out though it could be served");
+      break;
+    case core::acquire_result::too_many_waiters:
+      require(queue_.size() >= limits_.max_waiters && (waited_for || !usable_idle()), "refused though there was room");
+      break;
+    case core::acquire_result::pool_closed: break;
+  }
+  end();
+  return true;
+}
+
+bool world::try_acquire() {
+  client* c = some_client(client_state::outside);
+  if (c == nullptr) return false;
+  const bool possible = seen().state() == core::pool_state::open && queue_.empty() && usable_idle();
+  begin(event::try_acquire);
+  // It may give up, for acquire() to find out more, when the timer is late or a connection past its lifetime is on top.
+  const bool late = timer_is_late() || past_lifetime();
+  const bool got = pool_.try_acquire(static_cast<core::shard_id>(below(limits_.shards)), now_, c->lease);
+  require(got || !possible || late, "the fast path missed an idle connection");
+  require(!got || queue_.empty(), "I10 FIFO: the fast path overtook");
+  if (got) {
+    check_grant(c->lease.index);
+    c->state = client_state::holding;
+  }
+  end();
+  return true;
+}
+
+bool world::resume(client* c) {
+  if (c == nullptr) return false;
+  const backend& b = backends_[c->lease.index];
+  const bool alive = b.is == phase::open && !b.dead && b.id == c->lease;
+  begin(event::resume);
+  const bool has = pool_.resume(c->node, now_, actions_);
+  require(has || !alive, "I10: a granted waiter lost a connection that lives");
+  if (has) {
+    resumed(*c, alive);
+  } else if (c->node.state() == core::waiter_state::queued) {
+    require(c->node.deadline() > now_, "I10: put back after its deadline");
+    c->state = client_state::waiting;
+    const auto later = [c](const client* other) { return other->arrival > c->arrival; };
+    queue_.insert(std::find_if(queue_.begin(), queue_.end(), later), c);
+  }
+  end();
+  return true;
+}
+
+void world::resumed(client& c, bool had_it) {
+  const core::lease_id& lease = c.node.lease();
+  require(had_it == (lease == c.lease), "I10: the lease is the one that was granted, unless that one died");
+  if (!had_it) {
+    require(queue_.empty(), "I10 FIFO: a second grant overtook");
+    check_grant(lease.index);
+  }
+  c.lease = lease;
+  c.state = client_state::holding;
+  require(backends_[lease.index].is == phase::open && !backends_[lease.index].dead, "resumed with a dead connection");
+}
+
+bool world::cancel() {
+  client* c = some_client(chance(50) ? client_state::waiting : client_state::granted);
+  if (c == nullptr) c = some_client(client_state::outside);
+  if (c == nullptr) return false;
+  const bool known = c->state != client_state::outside;
+  begin(event::cancel);
+  std::erase(queue_, c);
+  c->state = client_state::outside;
+  require(pool_.cancel(c->node, now_, actions_) == known, "I10: cancel knows whom the pool knows");
+  require(c->node.state() == core::waiter_state::detached, "I10: cancelled and still known");
+  require(known || actions_.empty(), "I11: cancelling nothing did something");
+  end();
+  return true;
+}
+
+bool world::release(event e, client* c) {
+  if (c == nullptr) return false;
+  backend& b = backends_[c->lease.index];
+  if (e == event::release_clean && !b.dead) b.last_ok = now_;
+  past_leases_.push_back(c->lease);
+  if (past_leases_.size() > 4) past_leases_.erase(past_leases_.begin());
+  c->state = e == event::revoked ? client_state::revoked : client_state::outside;
+  begin(e);
+  switch (e) {
+    case event::release_clean: pool_.real().release(c->lease, core::condition::clean, now_, actions_); break;
+    case event::release_dirty: pool_.real().release(c->lease, core::condition::needs_recovery, now_, actions_); break;
+    case event::release_broken: pool_.real().release(c->lease, core::condition::broken, now_, actions_); break;
+    default: pool_.real().revoked(c->lease, now_, actions_); break;
+  }
+  end();
+  return true;
+}
+
+bool world::administrate(event e) {
+  begin(e);
+  switch (e) {
+    case event::time_lost:
+      doubted_ = now_;
+      noticed_ = seen().next_deadline();
+      pool_.real().time_was_lost(now_);
+      break;
+    case event::new_generation:
+      ++generation_;
+      pool_.real().new_generation(now_, actions_);
+      break;
+    case event::reconfigure: {
+      core::limits l = draw_limits(random_);
+      l.max_size = static_cast<std::uint32_t>(1 + below(max_backends - 1));
+      pool_.real().reconfigure(l, now_, actions_);
+      limits_ = seen().settings();
+      break;
+    }
+    case event::begin_close: pool_.real().begin_close(now_, actions_); break;
+    case event::force_close: pool_.real().force_close(now_, actions_); break;
+    default: pool_.expire(now_, actions_); break;
+  }
+  end();
+  return true;
+}
+
+}  // namespace simulation

@@ -1,0 +1,157 @@
+// One schedule: a pool's bookkeeping, clients that want connections, and a driver and server that do what they like.
+// The world keeps its own books (who waits in which order, who holds what, which backends exist) and compares after
+// every event. It takes nothing on the core's word.
+#pragma once
+
+#include "pool/core/random.hpp"
+#include "tests/simulation/events.hpp"
+#include "tests/simulation/port.hpp"
+#include "tests/simulation/transitions.hpp"
+
+#include <array>
+#include <cstdint>
+#include <iosfwd>
+#include <stdexcept>
+#include <vector>
+
+namespace simulation {
+
+class violation : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+enum class client_state : std::uint8_t { outside, waiting, granted, holding, revoked };
+
+struct client {
+  core::waiter node;
+  client_state state = client_state::outside;
+  std::uint64_t arrival = 0;
+  core::lease_id lease;
+};
+
+enum class phase : std::uint8_t { none, connecting, open, pinging, recovering, closing };
+
+// The driver's and the server's end of a slot.
+struct backend {
+  core::slot_id id;
+  phase is = phase::none;
+  bool dead = false;     // open: lost, and the core was told
+  bool aborted = false;  // closing: was still connecting
+  core::time_point last_ok{};
+  std::uint32_t generation = 0;
+};
+
+class world {
+ public:
+  world(std::uint64_t seed, fault f, transition_table& table, std::ostream* trace);
+  ~world();
+  world(const world&) = delete;
+  world& operator=(const world&) = delete;
+
+  // The whole schedule; throws violation.
+  void run();
+
+  [[nodiscard]] std::uint64_t events() const { return events_; }
+
+ private:
+  static constexpr std::size_t max_clients = 6;
+  static constexpr std::size_t max_backends = 6;
+  static constexpr core::duration tick = std::chrono::milliseconds{1};
+
+  // --- schedule.cpp: what happens next ---
+  static core::limits draw_limits(core::random& r);
+  void draw_weights();
+  void wild(std::uint64_t events);
+  void calm();
+  bool settle();
+  void shutdown();
+  void step();
+  bool attempt(event e);
+  void let_time_pass();
+  [[nodiscard]] std::uint64_t below(std::uint64_t n) { return random_.next() % n; }
+  [[nodiscard]] bool chance(unsigned percent) { return below(100) < percent; }
+  [[nodiscard]] client* some_client(client_state s);
+  [[nodiscard]] backend* some_backend(phase p);
+
+  // --- users.cpp: what clients do ---
+  bool acquire();
+  bool try_acquire();
+  bool resume(client* c);
+  void resumed(client& c, bool had_it);
+  bool cancel();
+  bool release(event e, client* c);
+  bool administrate(event e);
+
+  // --- connections.cpp: what the driver reports, and what it is told to do ---
+  bool connect_result(event e, backend* b);
+  bool ping_result(event e, backend* b);
+  bool recovery_result(event e, backend* b);
+  bool lose(event e);
+  bool closed(event e, backend* b);
+  bool stale();
+  bool stale_lease();
+  void report(event e, core::slot_id id);
+  [[nodiscard]] bool expected(event e, core::slot_id id) const;
+  void perform(const core::action& a);
+  void grant(client& c, const core::action& a);
+  void fail(client& c, const core::action& a);
+  void close(backend& b);
+  void take_away(core::slot_id id);
+
+  // --- books.cpp: every event between begin() and end(), and what must hold then ---
+  void begin(event e);
+  void end();
+  void note(const char* what, core::slot_id id = {}) const;
+  void require(bool holds, const char* rule) const {
+    if (!holds) [[unlikely]]
+      throw violation{rule};
+  }
+  void check_grant(std::uint32_t index) const;
+  void check_slots() const;
+  void check_idle_stacks() const;
+  void check_queue() const;
+  void check_owners() const;
+  void check_supply() const;
+  void check_deadlines() const;
+  void check_closing() const;
+  [[nodiscard]] bool usable_idle() const;
+  [[nodiscard]] bool past_lifetime() const;
+  [[nodiscard]] bool timer_is_late() const;
+  [[nodiscard]] view view_of(std::uint32_t index) const;
+  [[nodiscard]] client& owner_of(const core::waiter* w);
+  [[nodiscard]] const core::pool_core& seen() const { return pool_.view(); }
+
+  struct snapshot {
+    view is;
+    std::uint32_t incarnation;
+    std::uint32_t tenure;
+  };
+
+  core::random random_;
+  core::limits limits_;
+  core::time_point now_{std::chrono::seconds{1000}};
+  port pool_;
+  core::action_list actions_;
+  std::array<client, max_clients> clients_;
+  std::size_t client_count_;
+  std::array<backend, max_backends> backends_{};
+  std::vector<client*> queue_;  // in the order in which they have to be served
+  std::vector<core::lease_id> past_leases_;
+  std::array<std::uint32_t, event_count> weights_{};
+  std::uint64_t arrivals_ = 0;
+  std::uint32_t generation_ = 0;
+  core::time_point doubted_ = core::time_point::min();  // what was idle then must be pinged before use
+  core::time_point noticed_ = core::time_point::min();  // the missed deadline that said so
+  core::time_point deadline_before_{};
+  event now_happening_ = event::expire;
+  std::uint32_t occupied_before_ = 0;
+  std::uint32_t connecting_before_ = 0;
+  std::array<snapshot, max_backends> before_{};
+  unsigned finished_ = 0;
+  std::uint64_t events_ = 0;
+  transition_table& table_;
+  std::ostream* trace_;
+};
+
+}  // namespace simulation

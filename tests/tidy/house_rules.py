@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""house_rules.py ROOT: what no compiler checks. Who may include whom, where foreign libraries may appear, sizes, words, promises without a test.
+
+Prints one line per violation, path:line: text, and exits 1 if there is any.
+"""
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+MAX_LINES = 700
+
+# Who may include whom (downward only). A layer is a folder; its own files are always allowed. "driver" alone is the files directly in driver/: small
+# things that every layer above the sans-io ones needs (locks, secrets). The standard library and the public error codes are for all.
+LAYERS = {
+    "driver/include": ("driver/include", "asio"),
+    "driver": ("driver/include", "asio"),
+    "driver/config": ("driver", "driver/include", "absl"),
+    "driver/wire": ("driver/include",),
+    "driver/types": ("driver/wire", "driver/include", "absl"),
+    "driver/session": ("driver/wire", "driver/types", "driver/include", "absl"),
+    "driver/transport": ("driver", "driver/wire", "driver/include", "asio", "openssl", "absl"),
+    # session for the vocabulary of the fence (where a cancel failed), which its user and the fence share.
+    "driver/cancel": ("driver", "driver/wire", "driver/session", "driver/transport", "driver/include", "asio", "absl"),
+    "driver/io": ("driver", "driver/wire", "driver/session", "driver/transport", "driver/cancel", "driver/types", "driver/include",
+                  "asio", "absl"),
+    "pool/include": ("pool/include", "driver/include", "asio"),
+    "pool/core": ("absl",),
+    "pool/stats": ("pool/core", "pool/include", "driver/include", "absl"),
+    "pool/recovery": ("pool/core", "pool/stats", "pool/include", "driver/include", "asio", "absl"),
+    "pool/config": ("pool/core", "pool/include", "driver/include", "absl", "toml"),
+    "pool": ("driver", "pool/core", "pool/stats", "pool/recovery", "pool/config", "pool/include", "driver/include", "asio", "absl"),
+    "metrics/include": ("metrics/include", "pool/include", "driver/include", "prometheus"),
+    "metrics": ("metrics/include", "pool/include", "driver/include", "prometheus"),
+}
+FOREIGN = {"asio": "asio", "openssl": "openssl", "absl": "absl", "prometheus": "prometheus", "toml++": "toml", "toml.hpp": "toml"}
+PUBLIC = {"lido/driver": "driver/include", "lido/pool": "pool/include", "lido/metrics": "metrics/include"}
+# Where OpenSSL appears outside of transport: authentication's digests, and wiping a secret.
+OPENSSL_FILES = ("driver/session/scram.cpp", "driver/session/startup.cpp", "driver/secret.cpp")
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
+WORDS = (
+    (re.compile(r"\b(TODO|FIXME|XXX|HACK)\b"), "unfinished work belongs into an issue"),
+    (re.compile(r"\bNOLINT(NEXTLINE|BEGIN)?\b(?!\([a-z0-9.,*-]+\)\s*:\s*\S)"), "NOLINT needs a check and a reason: NOLINT(check): why"),
+    (re.compile(r"#\s*include\s*<asio\.hpp>"), "include Asio's narrow headers"),
+    (re.compile(r"#\s*include\s*<(format|expected)>"), "not in g++ 12's library"),
+    (re.compile(r"\b(GTEST_SKIP|DISABLED_\w+)"), "a test runs or does not exist"),
+)
+SLEEP = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep)\b")
+# The test support's own waiting primitive is the one place that may sleep.
+SLEEP_ALLOWED = ("tests/support/eventually",)
+
+
+def layer_of(path):
+    best = ""
+    for layer in LAYERS:
+        if (path.startswith(layer + "/")) and len(layer) > len(best):
+            best = layer
+    return best
+
+
+def target_of(kind, name):
+    """The layer or foreign library that an include names; None for the standard library and the system."""
+    if kind == '"':
+        return layer_of(name) or name
+    for prefix, layer in PUBLIC.items():
+        if name.startswith(prefix + "/"):
+            return layer
+    return FOREIGN.get(name.split("/")[0])
+
+
+def include_violation(path, kind, name):
+    layer = layer_of(path)
+    if not layer:
+        return None
+    target = target_of(kind, name)
+    if target is None or target == layer or name == "lido/driver/error.hpp":
+        return None
+    folder = path.rsplit("/", 1)[0]
+    known = set(LAYERS) | {"asio", "openssl", "absl", "prometheus", "toml"}
+    if target not in known:
+        return f'"{name}": private includes are written from the repository\'s root'
+    if layer in ("driver", "pool", "metrics") and folder != layer:
+        return f"{folder} is no known layer: say in LAYERS whom it may include"
+    if target == "openssl" and path in OPENSSL_FILES:
+        return None
+    if target not in LAYERS[layer]:
+        return f"{layer} may not include {target} ({name})"
+    return None
+
+
+def check_source(path, lines, report):
+    is_header = path.endswith(".hpp")
+    if is_header and not any(line.strip() == "#pragma once" for line in lines):
+        report(path, 1, "no #pragma once")
+    if is_header and not lines[0].startswith("//"):
+        report(path, 1, "the first lines of a header say what it is for")
+    for number, line in enumerate(lines, 1):
+        match = INCLUDE.match(line)
+        if match:
+            violation = include_violation(path, *match.groups())
+            if violation:
+                report(path, number, violation)
+        for pattern, why in WORDS:
+            if pattern.search(line):
+                report(path, number, f"{pattern.search(line).group(0)}: {why}")
+        if path.startswith(("tests/", "bench/demo")) and SLEEP.search(line) and not path.startswith(SLEEP_ALLOWED):
+            report(path, number, "no sleep as synchronisation")
+        if "/include/" in path and re.search(r"\babsl::", line):
+            report(path, number, "no Abseil in public headers")
+
+
+def promises(root, sources, report):
+    """Each promise that docs/contract.md states has a test whose name starts with its number."""
+    contract = root / "docs/contract.md"
+    if not contract.exists():
+        return
+    stated = sorted(set(re.findall(r"^[#*|\s-]*\**`?(I\d+)\b", contract.read_text(), re.M)), key=lambda name: int(name[1:]))
+    tests = "\n".join(text for path, text in sources.items() if path.startswith("tests/"))
+    for promise in stated:
+        if not re.search(rf"\bTEST(_F|_P)?\s*\([^,]+,\s*{promise}_", tests):
+            report("docs/contract.md", 1, f"{promise} has no test of that name")
+
+
+def files_of(root):
+    """What git knows or would add; without git (a tarball), everything in the project's folders."""
+    if shutil.which("git"):
+        listed = subprocess.run(["git", "-C", str(root), "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True)
+        if listed.returncode == 0:
+            return [name for name in listed.stdout.splitlines() if (root / name).is_file()]
+    return [str(path.relative_to(root)) for top in ("driver", "pool", "metrics", "tests", "bench", "docs", "cmake")
+            for path in (root / top).rglob("*") if path.is_file()]
+
+
+def main():
+    root = Path(sys.argv[1]).resolve()
+    violations = []
+    sources = {}
+
+    def report(path, number, text):
+        violations.append(f"{path}:{number}: {text}")
+
+    for name in files_of(root):
+        if not name.endswith((".hpp", ".cpp", ".h", ".c", ".py", ".sh", ".cmake")):
+            continue
+        text = (root / name).read_text()
+        lines = text.splitlines() or [""]
+        sources[name] = text
+        if len(lines) > MAX_LINES:
+            report(name, len(lines), f"{len(lines)} lines; a file holds one idea in at most {MAX_LINES}")
+        if name.endswith((".hpp", ".cpp")):
+            check_source(name, lines, report)
+    promises(root, sources, report)
+
+    print("\n".join(violations) if violations else f"house rules: {len(sources)} files hold them")
+    return 1 if violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
