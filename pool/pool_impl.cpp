@@ -236,21 +236,22 @@ void pool_impl::recover(const core::action& a) {
 }
 
 void pool_impl::close_slot(const core::action& a) {
+  const auto closed = [self = shared_from_this(), id = a.slot](bool orphaned) {
+    self->tell([&](core::pool_core& c, core::action_list& out) { c.closed(id, orphaned, steady_now(), out); });
+  };
   std::shared_ptr<pool_member> who;
   std::shared_ptr<connect_attempt> attempt;
   {
     const lock guard(mutex_);
     who = std::exchange(members_[a.slot.index], nullptr);
-    if (!who) return;
-    if (!who->reason) who->reason = stats::to_public(a.reason);
-    attempt = std::move(who->attempt);
-    counters_.closed(*who->reason);
+    if (who) {
+      if (!who->reason) who->reason = stats::to_public(a.reason);
+      attempt = std::move(who->attempt);
+      counters_.closed(*who->reason);
+    }
   }
-  const auto closed = [self = shared_from_this(), id = a.slot](bool orphaned) {
-    self->tell([&](core::pool_core& c, core::action_list& out) { c.closed(id, orphaned, steady_now(), out); });
-  };
   if (attempt) attempt->cancel();
-  if (!who->session) return closed(false);
+  if (!who || !who->session) return closed(false);
   who->session->close(within(config_.connect.close_timeout).deadline, closed);
 }
 

@@ -123,7 +123,7 @@ class json_writer {
   // Keys are our own identifiers: nothing to escape.
   void name(std::string_view key) {
     if (!first_) out_ += ',';
-    if (!key.empty()) out_ += '"' + std::string{key} + "\":";
+    if (!key.empty()) out_.append("\"").append(key).append("\":");
   }
   void name(const char* key) { name(key ? std::string_view{key} : std::string_view{}); }
   json_writer& raw(std::string_view key, const std::string& value) {

@@ -59,9 +59,9 @@ void throw_bad_value(std::string_view where, std::string_view key, std::string_v
   throw_invalid_config(std::string(where) + ": " + std::string(key) + " expects " + std::string(expects));
 }
 
-void throw_unknown_key(std::string_view where, std::string_view key, std::string_view nearest, bool may_show) {
+void throw_unknown_key(std::string_view where, std::string_view key, std::string_view nearest) {
   std::string text = std::string(where) + ": unknown key";
-  if ((may_show || !nearest.empty()) && printable_name(key)) text += " \"" + std::string(key) + "\"";
+  if (!nearest.empty() && printable_name(key)) text += " \"" + std::string(key) + "\"";
   if (!nearest.empty()) text += "; did you mean \"" + std::string(nearest) + "\"?";
   throw_invalid_config(std::move(text));
 }

@@ -24,7 +24,6 @@ std::vector<dsn_setting> split_dsn(std::string_view dsn) {
 }
 
 void apply_dsn(connect_config& config, const std::vector<dsn_setting>& settings) {
-  bool password_seen = false;  // after one, what looks like a key may be the rest of it: an unescaped '&' or blank
   for (const dsn_setting& s : settings) {
     const std::string where = "DSN, position " + std::to_string(s.position);
     if (!set_knob(connect_knobs(), config, s.key, s.value.reveal(), where)) {
@@ -32,9 +31,8 @@ void apply_dsn(connect_config& config, const std::vector<dsn_setting>& settings)
       if (!why.empty()) throw_invalid_config(where + ": " + s.key + " " + std::string(why));
       std::vector<std::string_view> names;
       add_names(connect_knobs(), names);
-      throw_unknown_key(where, s.key, nearest_name(s.key, names), !password_seen);
+      throw_unknown_key(where, s.key, nearest_name(s.key, names));
     }
-    password_seen |= s.key == "password";
   }
 }
 

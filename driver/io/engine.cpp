@@ -75,6 +75,9 @@ std::error_code engine::refusal(const detail::operation& op) const {
   if (op.tenure != tenure_.load(std::memory_order_acquire)) return errc::lease_revoked;
   if (link_ != link_state::open) return end_ ? end_ : make_error_code(errc::connection_closed);
   if (op.statement.error()) return op.statement.error();
+  if (op.statement.sql().size() + op.statement.values().size() + 8 * op.statement.count() > wire::max_outgoing_message - 1024) {
+    return errc::not_encodable;
+  }
   if (current_ || queued_) return errc::connection_busy;
   return {};
 }
@@ -130,6 +133,7 @@ void engine::encode(detail::operation& op) {
     protocol_.begin(session::segment::prepare_and_run);
   }
   if (!closable.empty()) protocol_.expect_close_complete(static_cast<unsigned>(closable.size()));
+  protocol_.expect_parameters(op.statement.count());
   wire::append_bind(out_, name, op.statement);
   wire::append_execute(out_);
   wire::append_sync(out_);
@@ -243,6 +247,7 @@ void engine::take_bytes(std::error_code ec, std::size_t n, aftermath& after) {
 void engine::process(aftermath& after) {
   if (link_ == link_state::closing) in_.consume(in_.data().size());  // nobody listens any more
   while (link_ == link_state::open) {
+    take_rows(after);
     const wire::frame_result next = wire::next_frame(in_.data(), wire::phase::ready, settings_->bounds);
     if (next.status == wire::frame_status::incomplete) return;
     if (next.status == wire::frame_status::violation) return lost(next.error, after);
@@ -279,12 +284,30 @@ void engine::on_event(event_kind kind, const wire::frame& frame, aftermath& afte
 
 bool engine::collects() const { return traffic_ == traffic::user && current_ && current_->is_pending() && !soft_; }
 
-void engine::on_row(std::string_view body, aftermath& after) {
-  if (!collects()) return;
+void engine::keep_row(std::string_view body) {
   auto& result = current_->outcome.results.back();
   result.bytes.append(body);
   result.ends.push_back(result.bytes.size());
-  if (result.bytes.size() <= settings_->config.max_result_bytes) return;
+}
+
+// The many rows of a result, without a call for each frame.
+void engine::take_rows(aftermath& after) {
+  const bool wanted = collects();
+  const std::size_t used = protocol_.take_rows(in_.data(), settings_->bounds, [&](std::string_view body) LIDO_REQUIRES(mutex_) {
+    if (wanted) keep_row(body);
+  });
+  in_.consume(used);
+  if (used > 0 && wanted) check_size(after);
+}
+
+void engine::on_row(std::string_view body, aftermath& after) {
+  if (!collects()) return;
+  keep_row(body);
+  check_size(after);
+}
+
+void engine::check_size(aftermath& after) {
+  if (current_->outcome.results.back().bytes.size() <= settings_->config.max_result_bytes) return;
   // B94: too much. The lease stays: cancel, drain, and say so at ReadyForQuery.
   current_->outcome = op_outcome::failed(errc::result_too_large, false);
   soft_ = true;
@@ -332,6 +355,10 @@ void engine::refuse_copy(aftermath& after) {
 
 void engine::on_ready(aftermath& after) {
   settle_statement();
+  if (protocol_.copied_out() && collects() && !current_->outcome.error) {
+    current_->outcome = op_outcome::failed(errc::copy_unexpected, true);
+    current_->outcome.diag->context = "COPY TO STDOUT needs the COPY interface";
+  }
   const bool internal = traffic_ == traffic::internal;
   traffic_ = traffic::none;
   if (internal) {
@@ -340,6 +367,7 @@ void engine::on_ready(aftermath& after) {
     user_segment_over(after);
   }
   if (settle_.active()) perform(settle_.ready(steady_now()), after);
+  if (protocol_.in_doubt()) return lost(errc::connection_closed, after);  // how many ReadyForQuery are owed cannot be known: discard
   publish();
   launch_next(after);
 }

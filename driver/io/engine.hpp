@@ -103,6 +103,9 @@ class engine final : public detail::managed_session, public detail::deadline_tar
   void process(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_event(session::event_kind kind, const wire::frame& frame, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_row(std::string_view body, aftermath& after) LIDO_REQUIRES(mutex_);
+  void keep_row(std::string_view body) LIDO_REQUIRES(mutex_);
+  void take_rows(aftermath& after) LIDO_REQUIRES(mutex_);
+  void check_size(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_server_error() LIDO_REQUIRES(mutex_);
   void on_notice(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_fatal(aftermath& after) LIDO_REQUIRES(mutex_);

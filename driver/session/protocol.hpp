@@ -77,8 +77,8 @@ class protocol {
   diagnostics& diag() noexcept;
   const wire::notification& note() const noexcept;      // valid until the next frame
   std::string_view changed_parameter() const noexcept;  // valid until the next frame
-  std::error_code error()
-      const noexcept;  // of the last server_error, fatal or violation; diag().context says which rule was violated
+  // Of the last server_error, fatal or violation; for the last, diag().context says which rule was broken.
+  std::error_code error() const noexcept;
   const std::string* parameter(std::string_view name) const;
   bool text_is_safe() const noexcept;  // client_encoding UTF8 and standard_conforming_strings on (B48)
 

@@ -32,6 +32,8 @@ void set_policy(SSL_CTX* ctx) {
   // The system's configuration may have set it; a cut stream must look cut (B18).
   SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // A record's header and body in one read of our buffer.
+  SSL_CTX_set_read_ahead(ctx, 1);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_default_passwd_cb(ctx, &no_passphrase);
   SSL_CTX_set_alpn_protos(ctx, postgresql_alpn.data(), postgresql_alpn.size());

@@ -31,7 +31,7 @@ pool_config pool_config::from_dsn(std::string_view dsn) {
     if (detail::set_knob(detail::pool_knobs(), config, key, s.value.reveal(), where, prefix)) continue;
     const std::string_view nearest = nearest_pool_key(key);
     detail::throw_unknown_key(where, s.key,
-                              nearest.empty() ? std::string() : std::string(prefix) + std::string(nearest), false);
+                              nearest.empty() ? std::string() : std::string(prefix) + std::string(nearest));
   }
   detail::apply_dsn(config.connect, for_the_connection);
   return config;

@@ -114,7 +114,7 @@ class pool_core {
   [[nodiscard]] bool usable_at_once(std::uint32_t index, time_point now) const noexcept;
 
  private:
-  // supply.cpp: who gets what
+  // lending.cpp, supply.cpp: who gets what
   void offer(std::uint32_t index, time_point now, action_list& out);
   void pass_on(std::uint32_t index, time_point now, action_list& out);
   void serve(time_point now, action_list& out);

@@ -104,7 +104,7 @@ TEST(pool_core_simulation, every_invariant_holds_after_every_event_and_every_tra
 }
 
 TEST(pool_core_simulation, the_same_seed_tells_the_same_story) {
-  for (const std::uint64_t seed : {1, 2, 3, 77, 4711}) {
+  for (const std::uint64_t seed : {1U, 2U, 3U, 77U, 4711U}) {
     const std::string once = story(seed);
     EXPECT_EQ(once, story(seed));
     EXPECT_GT(once.size(), 1000U);

@@ -115,9 +115,9 @@ bool transition_table::legal(view from, event e, view to) {
     std::array<bool, event_count * view_count * view_count> set{};
     for (const transition& t : direct) set[cell(t.from, t.by, t.to)] = true;
     for (std::size_t i = 0; i < set.size(); ++i) {
-      const auto e = static_cast<event>(i / (view_count * view_count));
-      const auto from = static_cast<view>(i / view_count % view_count);
-      if (side_effect(from, e, static_cast<view>(i % view_count))) set[i] = true;
+      const auto row = static_cast<event>(i / (view_count * view_count));
+      const auto before = static_cast<view>(i / view_count % view_count);
+      if (side_effect(before, row, static_cast<view>(i % view_count))) set[i] = true;
     }
     return set;
   }();

@@ -1,19 +1,19 @@
 #include "driver/cancel/cancel_request.hpp"
 
-#include <gtest/gtest.h>
+#include "driver/cancel/parking.hpp"
+#include "tests/support/loopback.hpp"
+#include "tests/transport/client.hpp"
+#include "tests/transport/peer_server.hpp"
+
 #include <lido/driver/error.hpp>
 
 #include <asio/ip/tcp.hpp>
+#include <gtest/gtest.h>
 
 #include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <vector>
-
-#include "driver/cancel/parking.hpp"
-#include "tests/support/loopback.hpp"
-#include "tests/transport/client.hpp"
-#include "tests/transport/peer_server.hpp"
 
 namespace lido::testing {
 namespace {
@@ -337,6 +337,7 @@ TEST(cancel_request, M3_parked_one_stays_open_until_the_servers_end_and_tells_no
   changed.notify_all();
   c.run_dry();
   EXPECT_EQ(cancel::parking_place::taken(), 0U);
+  ASSERT_TRUE(eventually([&] { return server.served() == 1; }));
   EXPECT_TRUE(client_still_there);
   EXPECT_FALSE(c.outcome);
 }
@@ -353,11 +354,12 @@ TEST(cancel_request, parked_before_its_packet_is_dropped) {
 /// Listens, reads nothing, closes nothing until destroyed.
 class silent_listener {
  public:
-  silent_listener() : server_([this](peer_link& link) {
-    expect_packet(link);
-    links_.push_back(descriptor(::dup(link.fd())));
-    ++packets_;
-  }) {}
+  silent_listener()
+      : server_([this](peer_link& link) {
+          expect_packet(link);
+          links_.push_back(descriptor(::dup(link.fd())));
+          ++packets_;
+        }) {}
   std::uint16_t port() const { return server_.port(); }
   int packets() const { return packets_; }
 

@@ -1,21 +1,23 @@
-// The client's side of these tests: an io_context that runs until something happened, dialling, and reading and writing through a stream as its owner does.
+// The client's side of these tests: an io_context that runs until something happened, dialling, and reading and writing
+// through a stream as its owner does.
 #pragma once
-
-#include <gtest/gtest.h>
-
-#include <asio/io_context.hpp>
-#include <chrono>
-#include <functional>
-#include <lido/driver/config.hpp>
-#include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
 
 #include "driver/transport/dialler.hpp"
 #include "tests/support/certificates.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/files.hpp"
+
+#include <lido/driver/config.hpp>
+
+#include <asio/io_context.hpp>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 
 namespace lido::testing {
 
@@ -43,8 +45,8 @@ inline transport::dial_target target_at(std::uint16_t port, std::shared_ptr<cons
 /// Fails the test and returns a default result when nothing comes.
 inline transport::dial_result dial(asio::io_context& io, transport::dial_target target) {
   std::optional<transport::dial_result> result;
-  const auto dialler =
-      transport::dialler::start(io.get_executor(), std::move(target), [&](transport::dial_result r) { result.emplace(std::move(r)); });
+  const auto dialler = transport::dialler::start(io.get_executor(), std::move(target),
+                                                 [&](transport::dial_result r) { result.emplace(std::move(r)); });
   const bool came = run_until(io, [&] { return result.has_value(); });
   dialler->cancel();
   EXPECT_TRUE(came) << "dialling did not end";

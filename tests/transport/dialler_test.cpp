@@ -1,11 +1,15 @@
 #include "driver/transport/dialler.hpp"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+#include "tests/support/loopback.hpp"
+#include "tests/transport/client.hpp"
+#include "tests/transport/peer_server.hpp"
+
 #include <lido/driver/error.hpp>
 
 #include <asio/executor_work_guard.hpp>
 #include <asio/ip/tcp.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <sys/socket.h>
 
@@ -13,10 +17,6 @@
 #include <mutex>
 #include <thread>
 #include <vector>
-
-#include "tests/support/loopback.hpp"
-#include "tests/transport/client.hpp"
-#include "tests/transport/peer_server.hpp"
 
 namespace lido::testing {
 namespace {
@@ -146,7 +146,9 @@ TEST(dialler, address_that_never_answers_yields_to_the_next) {
   asio::io_context io;
   auto target = target_at(server.port(), nullptr, "db.example");
   const auto deaf_end = loopback(ntohs(address.sin_port));
-  target.resolve = [&](const std::string&, std::uint16_t port) { return transport::looked_up{{deaf_end, loopback(port)}, {}}; };
+  target.resolve = [&](const std::string&, std::uint16_t port) {
+    return transport::looked_up{{deaf_end, loopback(port)}, {}};
+  };
   const auto result = dial(io, std::move(target));
   ASSERT_FALSE(result.error) << result.context;
   EXPECT_EQ(result.peer.endpoint, loopback(server.port()));
@@ -156,7 +158,9 @@ TEST(dialler, refusal_names_every_address) {
   asio::io_context io;
   const auto port = free_port();
   auto target = target_at(port, nullptr, "db.example");
-  target.resolve = [](const std::string&, std::uint16_t p) { return transport::looked_up{{loopback(p), loopback(p)}, {}}; };
+  target.resolve = [](const std::string&, std::uint16_t p) {
+    return transport::looked_up{{loopback(p), loopback(p)}, {}};
+  };
   const auto result = dial(io, std::move(target));
   EXPECT_EQ(result.error, errc::connect_failed);
   EXPECT_EQ(result.phase, dial_phase::connect);
@@ -168,7 +172,9 @@ TEST(dialler, refusal_names_every_address) {
 TEST(dialler, unknown_name_is_resolve_failed) {
   asio::io_context io;
   auto target = target_at(5432, nullptr, "nowhere.example");
-  target.resolve = [](const std::string&, std::uint16_t) { return transport::looked_up{{}, "Name or service not known"}; };
+  target.resolve = [](const std::string&, std::uint16_t) {
+    return transport::looked_up{{}, "Name or service not known"};
+  };
   const auto result = dial(io, std::move(target));
   EXPECT_EQ(result.error, errc::resolve_failed);
   EXPECT_EQ(result.phase, dial_phase::resolve);
@@ -328,7 +334,8 @@ TEST(dialler, B4_B5_error_text_before_tls_is_never_shown) {
 }
 
 TEST(dialler, B6_any_other_answer_to_ssl_request_kills) {
-  const std::vector<std::string> answers{"G", "X", std::string(1, '\0'), "\x16", "HTTP/1.1 400 Bad Request\r\n\r\n", "s", "\xff"};
+  const std::vector<std::string> answers{"G", "X",   std::string(1, '\0'), "\x16", "HTTP/1.1 400 Bad Request\r\n\r\n",
+                                         "s", "\xff"};
   for (const auto& answer : answers) {
     peer_server server(answering(answer));
     const trust ca;
@@ -385,29 +392,28 @@ TEST(dialler, server_that_ends_during_the_handshake_is_connect_failed) {
 
 TEST(dialler, B7_B10_silence_at_any_step_is_ended_by_cancel_without_an_answer) {
   const trust ca;
-  const std::vector<peer_server::script> silences{
-      [](peer_link& link) {  // after SSLRequest
-        link.expect_ssl_request();
-        link.read_to_end();
-      },
-      [](peer_link& link) {  // before ServerHello
-        link.expect_ssl_request();
-        link.write("S");
-        link.read_to_end();
-      },
-      [](peer_link& link) {  // one byte of a record, then nothing
-        link.expect_ssl_request();
-        link.write("S");
-        link.read(5);
-        link.write("\x16");
-        link.read_to_end();
-      }};
+  const std::vector<peer_server::script> silences{[](peer_link& link) {  // after SSLRequest
+                                                    link.expect_ssl_request();
+                                                    link.read_to_end();
+                                                  },
+                                                  [](peer_link& link) {  // before ServerHello
+                                                    link.expect_ssl_request();
+                                                    link.write("S");
+                                                    link.read_to_end();
+                                                  },
+                                                  [](peer_link& link) {  // one byte of a record, then nothing
+                                                    link.expect_ssl_request();
+                                                    link.write("S");
+                                                    link.read(5);
+                                                    link.write("\x16");
+                                                    link.read_to_end();
+                                                  }};
   for (const auto& silence : silences) {
     peer_server server(silence);
     asio::io_context io;
     bool called = false;
-    const auto dialler =
-        transport::dialler::start(io.get_executor(), target_at(server.port(), ca.context()), [&](transport::dial_result) { called = true; });
+    const auto dialler = transport::dialler::start(io.get_executor(), target_at(server.port(), ca.context()),
+                                                   [&](transport::dial_result) { called = true; });
     ASSERT_TRUE(run_until(io, [&] { return dialler->phase() == dial_phase::tls; }));
     for (int i = 0; i < 20; ++i) io.run_one_for(std::chrono::milliseconds(1));
     dialler->cancel();
@@ -458,7 +464,8 @@ TEST(dialler, I20_hanging_look_up_does_not_delay_cancel) {
   auto target = target_at(5432, nullptr, "db.example");
   target.resolve = hanging.function();
   bool called = false;
-  const auto dialler = transport::dialler::start(io.get_executor(), std::move(target), [&](transport::dial_result) { called = true; });
+  const auto dialler =
+      transport::dialler::start(io.get_executor(), std::move(target), [&](transport::dial_result) { called = true; });
   io.run_one();
   hanging.wait_until_entered();
   EXPECT_EQ(dialler->phase(), dial_phase::resolve);
@@ -502,7 +509,8 @@ TEST(dialler, keeps_itself_alive_and_the_io_context_busy_until_its_end) {
 TEST(dialler, handler_is_never_called_inside_start) {
   asio::io_context io;
   bool called = false;
-  transport::dialler::start(io.get_executor(), target_at(1, nullptr, ""), [&](transport::dial_result) { called = true; });
+  transport::dialler::start(io.get_executor(), target_at(1, nullptr, ""),
+                            [&](transport::dial_result) { called = true; });
   EXPECT_FALSE(called);
   io.run();
   EXPECT_TRUE(called);

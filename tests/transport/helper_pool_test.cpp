@@ -1,5 +1,7 @@
 #include "driver/transport/helper_pool.hpp"
 
+#include "tests/support/eventually.hpp"
+
 #include <gtest/gtest.h>
 
 #include <pthread.h>
@@ -16,8 +18,6 @@
 #include <stdexcept>
 #include <thread>
 #include <vector>
-
-#include "tests/support/eventually.hpp"
 
 namespace lido::testing {
 namespace {
@@ -77,7 +77,8 @@ TEST(helper_pool, I28_threads_are_named_and_take_no_signals) {
     sigset_t blocked;
     pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
     int open = 0;
-    for (const int s : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD, SIGPIPE, SIGALRM}) open += sigismember(&blocked, s) == 0 ? 1 : 0;
+    for (const int s : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD, SIGPIPE, SIGALRM})
+      open += sigismember(&blocked, s) == 0 ? 1 : 0;
     seen->set_value({name.data(), open});
   }));
   EXPECT_EQ(answer_of(seen->get_future()), (std::pair<std::string, int>("lido-helper", 0)));
@@ -150,7 +151,8 @@ TEST(helper_pool_exit, exit_waits_for_a_job_that_computes) {
         run_on_helper([] {
           started = true;
           const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
-          while (std::chrono::steady_clock::now() < until) {}
+          while (std::chrono::steady_clock::now() < until) {
+          }
           std::fputs("computed\n", stderr);
         });
         while (!started) std::this_thread::yield();

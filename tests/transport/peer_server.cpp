@@ -52,15 +52,17 @@ server_context make_server_context(const identity& who, int highest) {
   SSL_CTX_set_min_proto_version(context.get(), TLS1_VERSION);
   SSL_CTX_set_max_proto_version(context.get(), highest);
   const auto bio_of = [](const std::string& text) {
-    return std::unique_ptr<BIO, decltype(&BIO_free_all)>(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free_all);
+    return std::unique_ptr<BIO, decltype(&BIO_free_all)>(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())),
+                                                         &BIO_free_all);
   };
   const auto certificate_text = bio_of(who.certificate);
   const auto key_text = bio_of(who.key);
-  const std::unique_ptr<X509, decltype(&X509_free)> certificate(PEM_read_bio_X509(certificate_text.get(), nullptr, nullptr, nullptr),
-                                                                &X509_free);
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(PEM_read_bio_PrivateKey(key_text.get(), nullptr, nullptr, nullptr),
-                                                                &EVP_PKEY_free);
-  if (SSL_CTX_use_certificate(context.get(), certificate.get()) != 1 || SSL_CTX_use_PrivateKey(context.get(), key.get()) != 1) {
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+      PEM_read_bio_X509(certificate_text.get(), nullptr, nullptr, nullptr), &X509_free);
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+      PEM_read_bio_PrivateKey(key_text.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
+  if (SSL_CTX_use_certificate(context.get(), certificate.get()) != 1 ||
+      SSL_CTX_use_PrivateKey(context.get(), key.get()) != 1) {
     throw std::runtime_error("the server's identity does not load");
   }
   return context;
@@ -76,7 +78,8 @@ std::string peer_link::read(std::size_t exactly) {
   std::size_t got = 0;
   while (got < exactly) {
     const auto size = exactly - got;
-    const ssize_t n = ssl_ ? SSL_read(ssl(), bytes.data() + got, static_cast<int>(size)) : ::recv(fd(), bytes.data() + got, size, 0);
+    const ssize_t n =
+        ssl_ ? SSL_read(ssl(), bytes.data() + got, static_cast<int>(size)) : ::recv(fd(), bytes.data() + got, size, 0);
     if (n <= 0) throw std::runtime_error("the client ended after " + std::to_string(got) + " bytes");
     got += static_cast<std::size_t>(n);
   }
@@ -93,7 +96,8 @@ std::string peer_link::read_to_end(bool* clean) {
       if (n <= 0 && clean != nullptr) *clean = SSL_get_error(ssl(), static_cast<int>(n)) == SSL_ERROR_ZERO_RETURN;
     } else {
       n = ::recv(fd(), part.data(), part.size(), 0);
-      if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) throw std::runtime_error("the client neither sends nor ends");
+      if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        throw std::runtime_error("the client neither sends nor ends");
       if (n <= 0 && clean != nullptr) *clean = n == 0;
     }
     if (n <= 0) return bytes;
@@ -103,8 +107,8 @@ std::string peer_link::read_to_end(bool* clean) {
 
 void peer_link::write(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t n =
-        ssl_ ? SSL_write(ssl(), bytes.data(), static_cast<int>(bytes.size())) : ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t n = ssl_ ? SSL_write(ssl(), bytes.data(), static_cast<int>(bytes.size()))
+                           : ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n <= 0) throw std::runtime_error("the client does not take our bytes");
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
@@ -127,9 +131,7 @@ bool peer_link::handshake(const server_context& context) {
   return SSL_accept(ssl()) == 1;
 }
 
-void peer_link::close_notify() {
-  SSL_shutdown(ssl());
-}
+void peer_link::close_notify() { SSL_shutdown(ssl()); }
 
 void peer_link::finish() { ::shutdown(fd(), SHUT_WR); }
 

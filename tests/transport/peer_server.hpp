@@ -1,6 +1,9 @@
-// A server that follows a script, one blocking thread: what a test wants the other end to do, right or wrong, byte by byte. Every wait in it ends
-// after the hang guard.
+// A server that follows a script, one blocking thread: what a test wants the other end to do, right or wrong, byte by
+// byte. Every wait in it ends after the hang guard.
 #pragma once
+
+#include "tests/support/certificates.hpp"
+#include "tests/support/descriptor.hpp"
 
 #include <openssl/ssl.h>
 
@@ -12,9 +15,6 @@
 #include <string>
 #include <string_view>
 #include <thread>
-
-#include "tests/support/certificates.hpp"
-#include "tests/support/descriptor.hpp"
 
 namespace lido::testing {
 

@@ -1,22 +1,23 @@
-// cancel(), drop() and park() from other threads while several threads run the handlers: nothing is called after they returned. For ThreadSanitizer.
-#include <gtest/gtest.h>
+// cancel(), drop() and park() from other threads while several threads run the handlers: nothing is called after they
+// returned. For ThreadSanitizer.
+#include "driver/cancel/cancel_request.hpp"
+#include "driver/cancel/parking.hpp"
+#include "tests/support/loopback.hpp"
+#include "tests/transport/client.hpp"
+#include "tests/transport/peer_server.hpp"
+
 #include <lido/driver/error.hpp>
 
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
+#include <gtest/gtest.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <random>
 #include <thread>
 #include <vector>
-
-#include "driver/cancel/cancel_request.hpp"
-#include "driver/cancel/parking.hpp"
-#include "tests/support/loopback.hpp"
-#include "tests/transport/client.hpp"
-#include "tests/transport/peer_server.hpp"
 
 namespace lido::testing {
 namespace {
@@ -73,7 +74,8 @@ TEST(race, I20_nothing_is_called_after_cancel_returned) {
   for (int round = 0; round < scaled(600); ++round) {
     const auto state = std::make_shared<state_of_call>();
     const bool secure = round % 2 == 0;
-    auto target = target_at(secure ? server.port() : std::uint16_t{9}, secure ? tls : nullptr, round % 4 == 3 ? "localhost" : "127.0.0.1");
+    auto target = target_at(secure ? server.port() : std::uint16_t{9}, secure ? tls : nullptr,
+                            round % 4 == 3 ? "localhost" : "127.0.0.1");
     const auto dialler = transport::dialler::start(running.io.get_executor(), std::move(target),
                                                    [state](transport::dial_result) { state->called(); });
     spin(static_cast<unsigned>(random() % (secure ? 400000U : 20000U)));

@@ -1,30 +1,34 @@
 // One stream, plain, Unix and TLS: bytes through, in every slicing, and every kind of end.
 #include "driver/transport/stream.hpp"
 
-#include <gtest/gtest.h>
+#include "tests/transport/client.hpp"
+#include "tests/transport/peer_server.hpp"
+
 #include <lido/driver/error.hpp>
 
-#include <openssl/bio.h>
-
 #include <asio/error.hpp>
+#include <gtest/gtest.h>
+#include <openssl/bio.h>
 
 #include <signal.h>
 #include <sys/socket.h>
 
 #include <condition_variable>
+#include <cstring>
 #include <mutex>
 #include <random>
-
-#include "tests/transport/client.hpp"
-#include "tests/transport/peer_server.hpp"
 
 namespace lido::testing {
 namespace {
 
 std::string random_bytes(std::size_t size) {
-  std::mt19937 random(7);
-  std::string bytes(size, '\0');
-  for (auto& byte : bytes) byte = static_cast<char>(random());
+  std::mt19937_64 random(7);
+  std::string bytes(size + 8, '\0');
+  for (std::size_t at = 0; at < size; at += 8) {
+    const std::uint64_t word = random();
+    std::memcpy(bytes.data() + at, &word, sizeof word);
+  }
+  bytes.resize(size);
   return bytes;
 }
 
@@ -148,7 +152,7 @@ TEST_P(every_stream, reset_is_a_disconnect) {
 }
 
 TEST_P(every_stream, I28_writing_to_a_dead_peer_raises_no_sigpipe) {
-  struct sigaction action {};
+  struct sigaction action{};
   ASSERT_EQ(::sigaction(SIGPIPE, nullptr, &action), 0);
   ASSERT_EQ(action.sa_handler, SIG_DFL);
   pair both(GetParam(), [&](peer_link& link) {
@@ -224,7 +228,8 @@ TEST_P(every_stream, writes_what_fits_and_says_when_nothing_does) {
   EXPECT_EQ(both.client->read(1), "k");
 }
 
-INSTANTIATE_TEST_SUITE_P(kinds, every_stream, ::testing::Values(kind::plain, kind::unix_socket, kind::tls_1_2, kind::tls_1_3),
+INSTANTIATE_TEST_SUITE_P(kinds, every_stream,
+                         ::testing::Values(kind::plain, kind::unix_socket, kind::tls_1_2, kind::tls_1_3),
                          [](const auto& tested) { return name_of(tested.param); });
 
 // ---- TLS alone ----

@@ -1,18 +1,17 @@
 // Who is let in: chain, name, dates, protocol versions, client certificates (reliability.md S1, S2, B11-B17, C30, C31).
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <lido/driver/error.hpp>
-
-#include <openssl/pem.h>
-
-#include <asio/ip/tcp.hpp>
-
-#include <algorithm>
-#include <vector>
-
 #include "driver/transport/tls_context.hpp"
 #include "tests/transport/client.hpp"
 #include "tests/transport/peer_server.hpp"
+
+#include <lido/driver/error.hpp>
+
+#include <asio/ip/tcp.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <openssl/pem.h>
+
+#include <algorithm>
+#include <vector>
 
 namespace lido::testing {
 namespace {
@@ -21,13 +20,14 @@ using ::testing::HasSubstr;
 
 transport::look_up_function everything_is_loopback() {
   return [](const std::string&, std::uint16_t port) {
-    return transport::looked_up{{transport::endpoint(asio::ip::tcp::endpoint(asio::ip::make_address("127.0.0.1"), port))}, {}};
+    return transport::looked_up{
+        {transport::endpoint(asio::ip::tcp::endpoint(asio::ip::make_address("127.0.0.1"), port))}, {}};
   };
 }
 
 /// Dials `host` (wherever it is) on a server with this identity.
-transport::dial_result dial_identity(const identity& who, const std::string& host, std::shared_ptr<const transport::tls_context> tls,
-                                     int highest = TLS1_3_VERSION) {
+transport::dial_result dial_identity(const identity& who, const std::string& host,
+                                     std::shared_ptr<const transport::tls_context> tls, int highest = TLS1_3_VERSION) {
   const auto context = make_server_context(who, highest);
   peer_server server([&](peer_link& link) {
     if (link.accept_tls(context)) link.read_to_end();
@@ -87,7 +87,8 @@ INSTANTIATE_TEST_SUITE_P(
         name_case{"second_name", "db.example", "x", {"other.example", "db.example"}, {}, nullptr},
         name_case{"wrong_name", "db.example", "x", {"other.example"}, {}, wrong_host},
         name_case{"longer_name", "db.example", "x", {"db.example.evil"}, {}, wrong_host},
-        name_case{"B13_right_cn_does_not_help_a_wrong_san", "db.example", "db.example", {"other.example"}, {}, wrong_host},
+        name_case{
+            "B13_right_cn_does_not_help_a_wrong_san", "db.example", "db.example", {"other.example"}, {}, wrong_host},
         name_case{"cn_counts_without_san", "db.example", "db.example", {}, {}, nullptr},
         name_case{"wrong_cn_without_san", "db.example", "other.example", {}, {}, wrong_host},
         name_case{"B16_neither_cn_nor_san", "db.example", "", {}, {}, wrong_host},
@@ -96,8 +97,10 @@ INSTANTIATE_TEST_SUITE_P(
         name_case{"wildcard_is_no_empty_label", "example.org", "x", {"*.example.org"}, {}, wrong_host},
         name_case{"wildcard_on_the_left_only", "a.b.example.org", "x", {"a.*.example.org"}, {}, wrong_host},
         name_case{"no_partial_wildcard", "foo.example.org", "x", {"f*.example.org"}, {}, wrong_host},
-        name_case{"C31_zero_byte_in_san", "db.example", "x", {std::string("db.example\0.evil.example", 24)}, {}, wrong_host},
-        name_case{"C31_zero_byte_in_cn", "db.example", std::string("db.example\0.evil.example", 24), {}, {}, wrong_host},
+        name_case{
+            "C31_zero_byte_in_san", "db.example", "x", {std::string("db.example\0.evil.example", 24)}, {}, wrong_host},
+        name_case{
+            "C31_zero_byte_in_cn", "db.example", std::string("db.example\0.evil.example", 24), {}, {}, wrong_host},
         name_case{"right_address", "127.0.0.1", "x", {}, {"127.0.0.1"}, nullptr},
         name_case{"wrong_address", "127.0.0.1", "x", {"127.0.0.1"}, {"127.0.0.2"}, wrong_address},
         name_case{"address_as_dns_name_or_cn_is_none", "127.0.0.1", "127.0.0.1", {"127.0.0.1"}, {}, wrong_address},
@@ -122,8 +125,10 @@ TEST(verification, B16_dates_are_checked) {
   expired.valid_until = std::chrono::hours(-24);
   certificate_request early;
   early.valid_from = std::chrono::hours(24);
-  EXPECT_THAT(dial_identity(ca.authority.issue(expired), "127.0.0.1", ca.context(sslmode::verify_ca)).context, HasSubstr("expired"));
-  EXPECT_THAT(dial_identity(ca.authority.issue(early), "127.0.0.1", ca.context(sslmode::verify_ca)).context, HasSubstr("not yet valid"));
+  EXPECT_THAT(dial_identity(ca.authority.issue(expired), "127.0.0.1", ca.context(sslmode::verify_ca)).context,
+              HasSubstr("expired"));
+  EXPECT_THAT(dial_identity(ca.authority.issue(early), "127.0.0.1", ca.context(sslmode::verify_ca)).context,
+              HasSubstr("not yet valid"));
 }
 
 TEST(verification, require_with_a_ca_checks_the_chain_and_not_the_name) {
@@ -149,7 +154,8 @@ TEST(verification, system_store_does_not_trust_a_stranger) {
   for (const auto* store : {"", "system"}) {
     connect_config config;
     config.sslrootcert = store;
-    const auto result = dial_identity(certificate_authority("Anybody").issue({}), "127.0.0.1", trust::context_of(config));
+    const auto result =
+        dial_identity(certificate_authority("Anybody").issue({}), "127.0.0.1", trust::context_of(config));
     EXPECT_EQ(result.error, errc::tls_failed);
   }
 }
@@ -259,11 +265,15 @@ TEST_F(bad_files, key_of_another_certificate) {
 }
 
 TEST_F(bad_files, encrypted_key_is_refused_and_nobody_is_asked) {
-  const std::unique_ptr<BIO, decltype(&BIO_free_all)> in(BIO_new_mem_buf(me_.key.data(), static_cast<int>(me_.key.size())), &BIO_free_all);
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
+  const std::unique_ptr<BIO, decltype(&BIO_free_all)> in(
+      BIO_new_mem_buf(me_.key.data(), static_cast<int>(me_.key.size())), &BIO_free_all);
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+      PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
   const std::unique_ptr<BIO, decltype(&BIO_free_all)> out(BIO_new(BIO_s_mem()), &BIO_free_all);
   const std::string pass = "pass";
-  ASSERT_EQ(PEM_write_bio_PKCS8PrivateKey(out.get(), key.get(), EVP_aes_128_cbc(), pass.data(), static_cast<int>(pass.size()), nullptr, nullptr), 1);
+  ASSERT_EQ(PEM_write_bio_PKCS8PrivateKey(out.get(), key.get(), EVP_aes_128_cbc(), pass.data(),
+                                          static_cast<int>(pass.size()), nullptr, nullptr),
+            1);
   char* text = nullptr;
   const long size = BIO_get_mem_data(out.get(), &text);
   config_.sslcert = file("me.pem", me_.certificate);

@@ -89,7 +89,7 @@ TEST(results, a_type_that_does_not_fit_is_said_once_with_names_and_without_value
   EXPECT_THAT(e.context, AllOf(HasSubstr("column 2"), HasSubstr("\"name\""), HasSubstr("timestamptz"),
                                HasSubstr("std::string"), HasSubstr("lido::timestamptz")));
   columns[1] = make_column("name", 99999);
-  EXPECT_THAT(refused<std::tuple<std::int64_t, int, double>>(columns).context, HasSubstr("type 99999"));
+  EXPECT_THAT((refused<std::tuple<std::int64_t, int, double>>(columns).context), HasSubstr("type 99999"));
 }
 
 TEST(results, tuples_by_position) {

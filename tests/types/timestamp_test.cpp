@@ -29,7 +29,7 @@ const moment_case moments[] = {
     {at(1999, 12, 31, hours(24) - microseconds(1)), "ffffffffffffffff"},
     {at(2038, 1, 19, hours(3) + minutes(14) + seconds(8) + microseconds(1)), "0004441ec4c82001"},
     {at(1, 1, 1), "ff1fe2ffc59c6000"},
-    {at(-4713, 11, 24), "fd0f9983eb0ae000"},
+    {at(-4712, 11, 24), "fd0f9983eb0ae000"},
 };
 
 TEST(timestamps, are_what_the_server_sends) {
@@ -56,7 +56,7 @@ TEST(timestamps, infinity_is_kept_by_the_wrapper_and_refused_by_a_plain_time_poi
   EXPECT_FALSE(timestamptz::infinity().finite());
   EXPECT_FALSE(decode<sys_micros>(oid::timestamptz, unhex("7fffffffffffffff")).ok());
   EXPECT_FALSE(decode<local_micros>(oid::timestamp, unhex("8000000000000000")).ok());
-  EXPECT_LT(timestamptz::minus_infinity(), timestamptz(at(-4713, 11, 24)));
+  EXPECT_LT(timestamptz::minus_infinity(), timestamptz(at(-4712, 11, 24)));
   EXPECT_GT(timestamptz::infinity(), timestamptz(at(9999, 1, 1)));
 }
 
@@ -102,7 +102,7 @@ struct date_case {
 const date_case dates[] = {
     {sys_days(2000y / 1 / 1), "00000000"},   {sys_days(1970y / 1 / 1), "ffffd533"},
     {sys_days(1999y / 12 / 31), "ffffffff"}, {sys_days(2024y / 2 / 29), "00002279"},
-    {sys_days(1y / 1 / 1), "fff4dbf9"},      {sys_days(year(-4713) / 11 / 24), "ffda9915"},
+    {sys_days(1y / 1 / 1), "fff4dbf9"},      {sys_days(year(-4712) / 11 / 24), "ffda9915"},
 };
 
 TEST(dates, are_what_the_server_sends) {
@@ -125,7 +125,7 @@ TEST(dates, have_infinities_and_ends) {
   EXPECT_FALSE(decode<sys_days>(oid::date, unhex("7fffffff")).ok());
   EXPECT_TRUE(decode<sys_days>(oid::date, unhex("7fda970c")).ok()) << "5874897-12-31";
   EXPECT_FALSE(decode<year_month_day>(oid::date, unhex("7fda970c")).ok()) << "std::chrono::year ends at 32767";
-  EXPECT_FALSE(encode(sys_days(days(std::int64_t{1} << 31))).has_value());
+  EXPECT_FALSE(encode(sys_days(days((std::int64_t{1} << 31) + 10956))).has_value());
   EXPECT_FALSE(encode(sys_days::min()).has_value());
   EXPECT_FALSE(encode(year_month_day(2023y / 2 / 29)).has_value()) << "no such day";
 }

@@ -70,6 +70,13 @@ decode_status decode_cell(const cell& from, const column& col, T& out) {
   }
 }
 
+template <class T>
+constexpr std::string_view compiler_name() noexcept {
+  constexpr std::string_view text = __PRETTY_FUNCTION__;
+  constexpr std::size_t begin = text.find("T = ") + 4;
+  return text.substr(begin, text.find_first_of(";]", begin) - begin);
+}
+
 // The name of a type for messages: what its codec says, else what the compiler says.
 template <class T>
 constexpr std::string_view cpp_name() noexcept {
@@ -77,9 +84,7 @@ constexpr std::string_view cpp_name() noexcept {
   if constexpr (requires { codec<type>::name; }) {
     return codec<type>::name;
   } else {
-    constexpr std::string_view text = __PRETTY_FUNCTION__;
-    constexpr std::size_t begin = text.find("T = ") + 4;
-    return text.substr(begin, text.find_first_of(";]", begin) - begin);
+    return compiler_name<type>();
   }
 }
 

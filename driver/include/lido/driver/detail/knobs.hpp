@@ -45,9 +45,9 @@ std::string_view nearest_name(std::string_view name, std::span<const std::string
 
 [[noreturn]] void throw_invalid_config(std::string context);
 [[noreturn]] void throw_bad_value(std::string_view where, std::string_view key, std::string_view expects);
-/// `may_show`: whether the key's text is certain not to be a piece of a password.
-[[noreturn]] void throw_unknown_key(std::string_view where, std::string_view key, std::string_view nearest,
-                                    bool may_show);
+/// Shows the key only when it is nearly a known one: anything else may be a piece of a password with an unescaped
+/// character before it.
+[[noreturn]] void throw_unknown_key(std::string_view where, std::string_view key, std::string_view nearest);
 
 /// Sets one knob; false when the table has none of that name.
 template <class Config>

@@ -1,0 +1,222 @@
+#include "tests/config/config_errors.hpp"
+
+#include <lido/driver/config.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace lido::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using namespace std::chrono_literals;
+
+struct target {
+  std::string host = "localhost";
+  int port = 5432;
+  std::string user{};
+  std::string password{};
+  std::string database{};
+};
+
+struct dsn_case {
+  std::string_view dsn;
+  target want;
+};
+
+const dsn_case uris[] = {
+    {"postgresql://", {}},
+    {"postgres://", {}},
+    {"postgresql:///", {}},
+    {"postgresql://db.example", {.host = "db.example"}},
+    {"postgresql://db.example:6543", {.host = "db.example", .port = 6543}},
+    {"postgresql://db.example:/app", {.host = "db.example", .database = "app"}},
+    {"postgresql:///app", {.database = "app"}},
+    {"postgresql://app@", {.user = "app"}},
+    {"postgresql://app@db/x", {.host = "db", .user = "app", .database = "x"}},
+    {"postgresql://app:secret@db:1/x", {.host = "db", .port = 1, .user = "app", .password = "secret", .database = "x"}},
+    {"postgresql://app:@db", {.host = "db", .user = "app"}},
+    {"postgresql://:secret@db", {.host = "db", .password = "secret"}},
+    {"postgresql://a%40b:p%3A%2F%3F%40%23%25@db/x%2Fy",
+     {.host = "db", .user = "a@b", .password = "p:/?@#%", .database = "x/y"}},
+    {"postgresql://u:a:b@db", {.host = "db", .user = "u", .password = "a:b"}},
+    {"postgresql://[::1]:7000/x", {.host = "::1", .port = 7000, .database = "x"}},
+    {"postgresql://[fe80::1%25eth0]", {.host = "fe80::1%eth0"}},
+    {"postgresql://%2Fvar%2Frun%2Fpostgresql/x", {.host = "/var/run/postgresql", .database = "x"}},
+    {"postgresql:///x?host=/var/run/postgresql&port=9", {.host = "/var/run/postgresql", .port = 9, .database = "x"}},
+    {"postgresql://db?user=u&password=p%26q", {.host = "db", .user = "u", .password = "p&q"}},
+    {"postgresql://db?dbname=y", {.host = "db", .database = "y"}},
+    {"postgresql://db/?", {.host = "db"}},
+    {"postgresql://db/x?user=u&", {.host = "db", .user = "u", .database = "x"}},
+};
+
+const dsn_case keyword_strings[] = {
+    {"", {}},
+    {"  \t\n", {}},
+    {"host=db", {.host = "db"}},
+    {"host=db port=6543 user=u password=p dbname=d",
+     {.host = "db", .port = 6543, .user = "u", .password = "p", .database = "d"}},
+    {"  host =  db\n\tuser\t=u ", {.host = "db", .user = "u"}},
+    {"password='a b'", {.password = "a b"}},
+    {R"(password='it\'s \\ fine' user=u)", {.user = "u", .password = R"(it's \ fine)"}},
+    {R"(password=a\ b\'c)", {.password = "a b'c"}},
+    {"password=''", {}},
+    {"password= user=u", {.password = "user=u"}},
+    {"password=a=b", {.password = "a=b"}},
+    {"password=p@ss/w?rd#%41", {.password = "p@ss/w?rd#%41"}},
+    {"host=/run/postgresql", {.host = "/run/postgresql"}},
+    {"host=::1", {.host = "::1"}},
+    {"user=a user=b", {.user = "b"}},
+};
+
+void expect_target(const dsn_case& c) {
+  SCOPED_TRACE(c.dsn);
+  connect_config got;
+  const auto refused = refusal_of([&] { got = connect_config::parse(c.dsn); });
+  ASSERT_FALSE(refused.code) << refused.text;
+  EXPECT_EQ(got.host, c.want.host);
+  EXPECT_EQ(got.port, c.want.port);
+  EXPECT_EQ(got.user, c.want.user);
+  EXPECT_EQ(got.password.reveal(), c.want.password);
+  EXPECT_EQ(got.database, c.want.database);
+}
+
+TEST(dsn, uris) {
+  for (const auto& c : uris) expect_target(c);
+}
+
+TEST(dsn, keyword_strings) {
+  for (const auto& c : keyword_strings) expect_target(c);
+}
+
+TEST(dsn, all_knobs_of_a_connection) {
+  const auto c = connect_config::parse(
+      "sslmode=verify-ca sslrootcert=/ca.pem sslcert=/c.pem sslkey=/k.pem require_auth=scram-sha-256,md5 "
+      "connect_timeout=3 "
+      "application_name='my app' options='-c search_path=app' close_timeout=500ms max_message_bytes=1MiB "
+      "max_result_bytes=2GiB "
+      "statement_cache_size=0 scram_max_iterations=5000 allow_unverified_tls=1 client_encoding=UTF8 "
+      "target_session_attrs=any");
+  EXPECT_EQ(c.sslmode, sslmode::verify_ca);
+  EXPECT_EQ(c.sslrootcert, "/ca.pem");
+  EXPECT_EQ(c.sslcert, "/c.pem");
+  EXPECT_EQ(c.sslkey, "/k.pem");
+  EXPECT_EQ(c.require_auth, (std::vector{auth_method::scram_sha_256, auth_method::md5}));
+  EXPECT_EQ(c.connect_timeout, 3s);
+  EXPECT_EQ(c.application_name, "my app");
+  EXPECT_EQ(c.options, "-c search_path=app");
+  EXPECT_EQ(c.close_timeout, 500ms);
+  EXPECT_EQ(c.max_message_bytes, 1U << 20);
+  EXPECT_EQ(c.max_result_bytes, std::size_t{2} << 30);
+  EXPECT_EQ(c.statement_cache_size, 0U);
+  EXPECT_EQ(c.scram_max_iterations, 5000U);
+  EXPECT_TRUE(c.allow_unverified_tls);
+}
+
+TEST(dsn, each_sslmode) {
+  const std::pair<std::string_view, sslmode> modes[] = {
+      {"disable", sslmode::disable}, {"allow", sslmode::allow},         {"prefer", sslmode::prefer},
+      {"require", sslmode::require}, {"verify-ca", sslmode::verify_ca}, {"verify-full", sslmode::verify_full}};
+  for (const auto& [text, mode] : modes)
+    EXPECT_EQ(connect_config::parse("sslmode=" + std::string(text)).sslmode, mode) << text;
+  EXPECT_EQ(connect_config::parse("").sslmode, sslmode::verify_full);
+}
+
+TEST(dsn, fallback_application_name_gives_way) {
+  EXPECT_EQ(connect_config::parse("fallback_application_name=f").application_name, "f");
+  EXPECT_EQ(connect_config::parse("application_name=a fallback_application_name=f").application_name, "a");
+}
+
+TEST(dsn, an_unknown_key_names_the_nearest_and_its_position) {
+  const auto uri = refusal_of([] { connect_config::parse("postgresql://db/x?sslmod=require"); });
+  EXPECT_EQ(uri.code, errc::invalid_config);
+  EXPECT_THAT(uri.text, AllOf(HasSubstr("position 19"), HasSubstr("\"sslmod\""), HasSubstr("\"sslmode\"")));
+  const auto keyword = refusal_of([] { connect_config::parse("host=db pasword=hunter2"); });
+  EXPECT_THAT(keyword.text, AllOf(HasSubstr("position 9"), HasSubstr("\"password\""), Not(HasSubstr("hunter2"))));
+  const auto far = refusal_of([] { connect_config::parse("nothing_like_it=1"); });
+  EXPECT_THAT(far.text, AllOf(HasSubstr("position 1"), Not(HasSubstr("nothing_like_it"))))
+      << "may be a piece of a password";
+}
+
+TEST(dsn, C28_only_known_keys) {
+  for (const std::string_view key : {"loggerFile", "socketFactory", "passfile", "service", "hostaddr", "krbsrvname",
+                                     "pool_max_size", "sslcrl", "replication", ""}) {
+    const std::string dsn = "postgresql://db?" + std::string(key) + "=x";
+    EXPECT_EQ(refusal_of([&] { connect_config::parse(dsn); }).code, errc::invalid_config) << key;
+  }
+  EXPECT_THAT(refusal_of([] { connect_config::parse("hostaddr=127.0.0.1"); }).text,
+              HasSubstr("give the address as host"));
+}
+
+TEST(dsn, what_is_malformed_is_refused) {
+  for (const std::string_view bad : {
+           "host",
+           "host db",
+           "host=db port",
+           "=x",
+           "host='db",
+           "host=db\\",
+           "password='it\\",
+           "mysql://db/x",
+           "postgresql://[::1",
+           "postgresql://[]/x",
+           "postgresql://[::1]x/y",
+           "postgresql://db:port/x",
+           "postgresql://db:0/x",
+           "postgresql://db:65536/x",
+           "postgresql://db:-1/x",
+           "postgresql://db:1 /x",
+           "postgresql://a,b/x",
+           "postgresql://a:1,b:2/x",
+           "postgresql://%zz/x",
+           "postgresql://db/%4",
+           "postgresql://db/%",
+           "postgresql://db/%00",
+           "postgresql://u%00ser@db/",
+           "postgresql://db?user",
+           "postgresql://db?user=a=b",
+           "postgresql://db?&user=a",
+           "postgresql://u:p@ss@db/x",
+           "postgresql://u:p/ss@db/x",
+           "postgresql://u:p?ss@db/x",
+           "postgresql://db?user=a@b",
+           "host=a,b",
+           "host=''",
+           "port=''",
+           "port=1,2",
+           "port=0x10",
+           "sslmode=Require",
+           "sslmode=''",
+           "connect_timeout=fast",
+           "connect_timeout=-1",
+           "connect_timeout=inf",
+           "close_timeout=5",
+           "close_timeout=-5s",
+           "max_message_bytes=16MB",
+           "max_message_bytes=99999999999999999999",
+           "max_message_bytes=99999999999GiB",
+           "statement_cache_size=-1",
+           "require_auth=scram-sha-1",
+           "require_auth=md5,",
+           "require_auth=!password",
+           "allow_unverified_tls=maybe",
+           "client_encoding=LATIN1",
+           "target_session_attrs=read-write",
+           "channel_binding=require",
+       }) {
+    EXPECT_EQ(refusal_of([&] { connect_config::parse(bad); }).code, errc::invalid_config) << bad;
+  }
+}
+
+TEST(dsn, C33_nul_is_refused_wherever_it_stands) {
+  using namespace std::string_literals;
+  for (const auto& bad :
+       {"user=x\0user\0admin"s, "host=db\0"s, "options='-c a=b\0'"s, "password=a\0b"s, "postgresql://u\0@db"s}) {
+    EXPECT_EQ(refusal_of([&] { connect_config::parse(bad); }).code, errc::invalid_config) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace lido::test
