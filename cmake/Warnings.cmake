@@ -16,6 +16,10 @@ function(lido_target_flags target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${LIDO_WERROR}>:-Werror>)
   target_compile_options(${target} PRIVATE -fstack-protector-strong)
   target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # g++ 12 mistakes the inlined operator new of Asio's coroutine frames for a foreign one.
+    target_compile_options(${target} PRIVATE -Wno-mismatched-new-delete)
+  endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     # lido::mutex carries clang's thread-safety attributes.
     target_compile_options(${target} PRIVATE -Wthread-safety)

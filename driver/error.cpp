@@ -302,8 +302,20 @@ std::string diagnostics::summary() const {
   return line;
 }
 
-error::error(std::error_code ec, diagnostics diag)
-    : std::system_error(ec, diag.summary()), diag_(std::make_shared<const diagnostics>(std::move(diag))) {}
+namespace {
+
+std::string text_for(const std::error_code& ec, const diagnostics& diag) {
+  std::string words = diag.summary();
+  if (ec.category() == sqlstate_category() && !diag.message.empty()) return words;  // has the SQLSTATE in it
+  return words.empty() ? ec.message() : ec.message() + "; " + words;
+}
+
+}  // namespace
+
+error::error(std::error_code ec, diagnostics diag) : std::system_error(ec) {
+  std::string text = text_for(ec, diag);
+  said_ = std::make_shared<const payload>(payload{std::move(diag), std::move(text)});
+}
 
 }  // namespace v0
 }  // namespace lido

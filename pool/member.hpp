@@ -30,6 +30,7 @@ class pool_member final : public session_observer, public std::enable_shared_fro
   // guarded by the pool's mutex
   std::shared_ptr<connect_attempt> attempt;
   std::shared_ptr<managed_session> session;
+  core::shard_id shard = 0;
   core::lease_id lease;                     // the current one
   std::uint64_t tenure = 0;                 // the session's number for it
   std::chrono::steady_clock::time_point abandoned_at{};

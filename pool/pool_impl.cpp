@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "driver/io/context_registry.hpp"
 #include "pool/member.hpp"
 #include "pool/stats/from_core.hpp"
 
@@ -12,6 +11,8 @@ inline namespace v0 {
 namespace detail {
 
 namespace {
+
+constexpr auto shard_check_interval = std::chrono::milliseconds(250);
 
 core::time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
@@ -71,7 +72,8 @@ pool_impl::pool_impl(std::vector<asio::any_io_executor> executors, pool_config c
       recovery_(recovery::settings_of(config_)),
       budget_(config_.cancel.concurrency, config_.cancel.rate),
       core_(limits_of(config_, shards_.size()), steady_now()),
-      members_(config_.max_size) {
+      members_(config_.max_size),
+      shard_states_(shards_.size(), shard_state::running) {
   config_.validate();
   std::error_code ec;
   diagnostics diag;
@@ -82,34 +84,18 @@ pool_impl::pool_impl(std::vector<asio::any_io_executor> executors, pool_config c
 pool_impl::~pool_impl() = default;
 
 void pool_impl::start() {
-  for (const io_shard& s : shards_) {
-    io::context_registry::of(s.executor).add(weak_from_this(), [weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->context_is_going();
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    const io_shard& s = shards_[i];
+    on_context_shutdown(s.executor, weak_from_this(), [weak = weak_from_this(), which = static_cast<core::shard_id>(i)] {
+      if (const auto self = weak.lock()) self->context_is_going(which);
     });
+    deadline_entries_.push_back(std::make_unique<deadline_entry>());
+    deadline_entries_.back()->attach(s.deadlines, weak_from_this());
   }
-  deadline_entry_.attach(shards_.front().deadlines, weak_from_this());
   tell([](core::pool_core& c, core::action_list& out) { c.expire(steady_now(), out); });  // opens min_size
 }
 
 // ---- the core's decisions ----
-
-template <class Event>
-void pool_impl::tell(Event event) {
-  {
-    const lock guard(mutex_);
-    if (gone_) return;
-    event(core_, decided_);
-    arm();
-    if (decided_.empty()) return;
-    for (const core::action& a : decided_) {
-      if (a.who != nullptr) acquire_node::of(*a.who).op.add_ref();  // lives until the action is performed
-      to_do_.push_back(a);
-    }
-    decided_.clear();
-    if (std::exchange(performing_, true)) return;
-  }
-  work_off();
-}
 
 void pool_impl::work_off() {
   for (;;) {
@@ -129,10 +115,11 @@ void pool_impl::work_off() {
 }
 
 void pool_impl::arm() {
-  const core::time_point next = std::min(core_.next_deadline(), force_at_);
+  core::time_point next = std::min(core_.next_deadline(), force_at_);
+  if (shards_.size() > 1 && !core_.is_closed()) next = std::min(next, steady_now() + shard_check_interval);
   if (next >= armed_) return;
   armed_ = next;
-  deadline_entry_.arm(next);
+  for (const auto& entry : deadline_entries_) entry->arm(next);
 }
 
 void pool_impl::on_deadline(time_point now) noexcept {
@@ -140,6 +127,7 @@ void pool_impl::on_deadline(time_point now) noexcept {
     const lock guard(mutex_);
     armed_ = core::never;
   }
+  if (shards_.size() > 1) check_shards();
   tell([now, this](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
     c.expire(now, out);
     if (now < force_at_) return;
@@ -168,6 +156,7 @@ void pool_impl::perform(const core::action& a) {
 
 std::shared_ptr<pool_member> pool_impl::member_at(core::slot_id id) {
   const lock guard(mutex_);
+  if (gone_) return nullptr;
   const auto& found = members_[id.index];
   return found && found->id == id ? found : nullptr;
 }
@@ -176,9 +165,10 @@ void pool_impl::connect(const core::action& a) {
   auto born = std::make_shared<pool_member>(shared_from_this(), a.slot);
   {
     const lock guard(mutex_);
+    born->shard = living(a.shard);
     members_[a.slot.index] = born;
   }
-  const io_shard& on = shards_[a.shard];
+  const io_shard& on = shards_[born->shard];
   auto attempt = connect_session(on.executor, settings_, on.deadlines, born,
                                  [self = shared_from_this(), born](connect_result made) { self->on_connected(*born, std::move(made)); });
   const lock guard(mutex_);
@@ -188,6 +178,7 @@ void pool_impl::connect(const core::action& a) {
 void pool_impl::on_connected(pool_member& who, connect_result made) {
   const auto now = steady_now();
   bool wanted = false;
+  const diagnostics failure = made.error ? made.diag : diagnostics{};
   {
     const lock guard(mutex_);
     who.attempt.reset();
@@ -206,6 +197,7 @@ void pool_impl::on_connected(pool_member& who, connect_result made) {
     counters_.created_in(now - who.born);
     return tell([&](core::pool_core& c, core::action_list& out) { c.connected(who.id, now, out); });
   }
+  sink_.line("pool " + config_.name + ": a connect failed: " + error(made.error, failure).what(), now);
   const bool permanent = !is_retryable(made.error) && made.error != condition::timeout;
   tell([&](core::pool_core& c, core::action_list& out) { c.connect_failed(who.id, permanent, now, out); });
 }
@@ -237,13 +229,17 @@ void pool_impl::recover(const core::action& a) {
 
 void pool_impl::close_slot(const core::action& a) {
   const auto closed = [self = shared_from_this(), id = a.slot](bool orphaned) {
-    self->tell([&](core::pool_core& c, core::action_list& out) { c.closed(id, orphaned, steady_now(), out); });
+    self->tell([&](core::pool_core& c, core::action_list& out) {
+      if (auto& who = self->members_[id.index]; who && who->id == id) who.reset();
+      c.closed(id, orphaned, steady_now(), out);
+    });
   };
   std::shared_ptr<pool_member> who;
   std::shared_ptr<connect_attempt> attempt;
   {
     const lock guard(mutex_);
-    who = std::exchange(members_[a.slot.index], nullptr);
+    if (gone_) return;
+    who = members_[a.slot.index];
     if (who) {
       if (!who->reason) who->reason = stats::to_public(a.reason);
       attempt = std::move(who->attempt);
@@ -392,8 +388,6 @@ void pool_impl::on_disconnected(pool_member& who, std::error_code, bool endpoint
   tell([&](core::pool_core& c, core::action_list& out) { c.disconnected(who.id, scope, steady_now(), out); });
 }
 
-void pool_impl::on_notice(const diagnostics&) noexcept {}
-
 // ---- the end ----
 
 void pool_impl::close(std::chrono::nanoseconds patience, any_completion<> done) {
@@ -432,28 +426,6 @@ void pool_impl::cancel_all() noexcept {
   }
   for (const auto& op : waiting) op->cancel();
   for (const auto& [session, tenure] : running) session->cancel_running(tenure);
-}
-
-void pool_impl::context_is_going() noexcept {
-  std::vector<std::shared_ptr<pool_member>> members;
-  std::vector<any_completion<>> closers;
-  std::vector<acquire_ptr> waiting;
-  {
-    const lock guard(mutex_);
-    if (std::exchange(gone_, true)) return;
-    members.swap(members_);
-    closers.swap(closers_);
-    while (!core_.waiters().empty()) {
-      core::waiter& w = core_.waiters().front();
-      acquire_op& op = acquire_node::of(w).op;
-      waiting.emplace_back(&op);
-      core_.cancel(w, steady_now(), decided_);
-      op.release();  // the queue's
-    }
-  }
-  for (const auto& m : members) {
-    if (m && m->session) m->session->close_now();
-  }
 }
 
 pool_stats pool_impl::stats() const {

@@ -18,6 +18,7 @@
 #include "pool/recovery/cancel_budget.hpp"
 #include "pool/recovery/recovery.hpp"
 #include "pool/stats/pool_counters.hpp"
+#include "pool/stats/sink.hpp"
 
 namespace lido {
 inline namespace v0 {
@@ -66,10 +67,9 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void on_disconnected(pool_member& who, std::error_code ec, bool endpoint) noexcept;
   stats::pool_counters& counters() noexcept { return counters_; }
   recovery::cancel_budget& budget() noexcept { return budget_; }
-  void on_notice(const diagnostics& note) noexcept;
+  stats::sink& sink() noexcept { return sink_; }
 
   void on_deadline(time_point now) noexcept override;
-  void context_is_going() noexcept;
 
  private:
   struct io_shard {
@@ -77,11 +77,18 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
     std::shared_ptr<deadline_queue> deadlines;
     const asio::execution_context* context;
   };
+  enum class shard_state : std::uint8_t { running, stopped, gone };
   static std::vector<io_shard> make_shards(std::vector<asio::any_io_executor> executors);
 
   // Calls an event of the core under the mutex, then performs what it decided.
   template <class Event>
   void tell(Event event);
+  void context_is_going(core::shard_id which) noexcept;
+  void let_go() noexcept;  // the last io_context goes: destroy handlers, free sockets
+  // pool_shards.cpp: one of several io_contexts stopped or gone (I28)
+  void check_shards() noexcept;
+  void retire(core::shard_id which) noexcept;
+  core::shard_id living(core::shard_id wanted) LIDO_REQUIRES(mutex_);
   void work_off();
   void arm() LIDO_REQUIRES(mutex_);
   void perform(const core::action& a);
@@ -100,6 +107,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   std::shared_ptr<const session_settings> settings_;
   const recovery::settings recovery_;
   stats::pool_counters counters_;
+  stats::sink sink_{config_.log, config_.on_notice, counters_};
   recovery::cancel_budget budget_;
 
   mutable mutex mutex_;
@@ -112,10 +120,29 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   diagnostics last_diag_ LIDO_GUARDED_BY(mutex_);
   std::vector<any_completion<>> closers_ LIDO_GUARDED_BY(mutex_);
   core::time_point armed_ LIDO_GUARDED_BY(mutex_) = core::never;
+  std::vector<shard_state> shard_states_ LIDO_GUARDED_BY(mutex_);
   bool gone_ LIDO_GUARDED_BY(mutex_) = false;  // its io_context is being destroyed: nothing is performed any more
   core::time_point force_at_ LIDO_GUARDED_BY(mutex_) = core::never;
-  deadline_entry deadline_entry_;
+  std::vector<std::unique_ptr<deadline_entry>> deadline_entries_;  // one a shard: any living one serves the pool
 };
+
+template <class Event>
+void pool_impl::tell(Event event) {
+  {
+    const lock guard(mutex_);
+    if (gone_) return;
+    event(core_, decided_);
+    arm();
+    if (decided_.empty()) return;
+    for (const core::action& a : decided_) {
+      if (a.who != nullptr) acquire_node::of(*a.who).op.add_ref();  // lives until the action is performed
+      to_do_.push_back(a);
+    }
+    decided_.clear();
+    if (std::exchange(performing_, true)) return;
+  }
+  work_off();
+}
 
 }  // namespace detail
 }  // namespace v0

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "driver/io/engine.hpp"
-#include "driver/transport/helper_pool.hpp"
 
 namespace lido::io {
 namespace {
@@ -67,6 +66,7 @@ void connector::cancel() noexcept {
     state_ = state::over;
     dialler = std::move(dialler_);
     done.swap(done_);
+    if (key_task_) key_task_->cancel();
     stream_.close();
   }
   if (dialler) dialler->cancel();
@@ -193,13 +193,9 @@ void connector::process() {
 void connector::derive_key() {
   state_ = state::deriving_key;
   auto job = std::make_shared<session::key_derivation>(startup_->key_job());
-  const bool accepted = transport::run_on_helper([job, self = weak_from_this(), executor = executor_] {
-    secret key = session::derive_salted_password(*job);
-    if (self.expired()) return;  // do not touch an executor that may be gone with its owner
-    asio::post(executor, [self, key = std::move(key)] {
-      if (const auto me = self.lock()) me->on_key(key);
-    });
-  });
+  key_task_ = std::make_shared<transport::helper_task<secret>>(executor_);
+  const bool accepted = key_task_->start([job] { return session::derive_salted_password(*job); },
+                                         [self = shared_from_this()](const secret& key) { self->on_key(key); });
   if (!accepted) attempt_failed(errc::connect_failed, in_words("too many logins are waiting for SCRAM's key derivation"));
 }
 
@@ -236,6 +232,7 @@ void connector::succeed() {
 
 void connector::finish(detail::connect_result result) {
   state_ = state::over;
+  if (key_task_) key_task_->cancel();
   stream_.close();
   if (!done_) return;
   asio::post(executor_, [done = std::move(done_), result = std::move(result)]() mutable { done(std::move(result)); });

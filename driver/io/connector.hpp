@@ -15,6 +15,7 @@
 #include "driver/session/startup.hpp"
 #include "driver/sync.hpp"
 #include "driver/transport/dialler.hpp"
+#include "driver/transport/helper_task.hpp"
 
 namespace lido::io {
 
@@ -62,6 +63,7 @@ class connector final : public detail::connect_attempt,
   std::vector<transport::negotiation> attempts_ LIDO_GUARDED_BY(mutex_);  // still to try, the next one last
   transport::negotiation current_ LIDO_GUARDED_BY(mutex_) = transport::negotiation::tls;
   std::shared_ptr<transport::dialler> dialler_ LIDO_GUARDED_BY(mutex_);
+  std::shared_ptr<transport::helper_task<secret>> key_task_ LIDO_GUARDED_BY(mutex_);
   transport::stream stream_ LIDO_GUARDED_BY(mutex_);
   transport::peer peer_ LIDO_GUARDED_BY(mutex_);
   std::optional<session::startup> startup_ LIDO_GUARDED_BY(mutex_);

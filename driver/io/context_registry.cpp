@@ -40,3 +40,15 @@ void context_registry::shutdown() noexcept {
 }
 
 }  // namespace lido::io
+
+namespace lido {
+inline namespace v0 {
+namespace detail {
+
+void on_context_shutdown(const asio::any_io_executor& executor, std::weak_ptr<void> owner, std::function<void()> action) {
+  io::context_registry::of(executor).add(std::move(owner), std::move(action));
+}
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace lido

@@ -118,6 +118,11 @@ void engine::close(time_point deadline, std::function<void(bool)> done) {
       fail_operations(errc::connection_closed, after);
       publish();
       rearm();
+    } else {
+      closed_ = [first = std::move(closed_), second = std::move(done)](bool orphaned) {
+        if (first) first(orphaned);
+        second(orphaned);
+      };
     }
   }
   after.run();

@@ -9,15 +9,15 @@ namespace {
 
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-constexpr std::array<std::int8_t, 256> make_values() {
-  std::array<std::int8_t, 256> values{};
+constexpr std::array<int, 256> make_values() {
+  std::array<int, 256> values{};
   values.fill(-1);
   for (std::size_t i = 0; i < alphabet.size(); ++i) {
-    values[static_cast<unsigned char>(alphabet[i])] = static_cast<std::int8_t>(i);
+    values[static_cast<unsigned char>(alphabet[i])] = static_cast<int>(i);
   }
   return values;
 }
-constexpr std::array<std::int8_t, 256> values = make_values();
+constexpr std::array<int, 256> values = make_values();
 
 std::uint32_t byte_at(std::string_view bytes, std::size_t i) {
   return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U;

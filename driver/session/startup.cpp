@@ -10,7 +10,7 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
+#include <memory>
 #include <utility>
 
 namespace lido::session {
@@ -92,7 +92,7 @@ struct startup::state {
   session::stage stage = session::stage::fresh;
   bool negotiated = false;  // NegotiateProtocolVersion came
   std::string output;
-  std::optional<scram_client> scram;
+  std::unique_ptr<scram_client> scram;  // from its first message to AuthenticationOk
   key_derivation job;
   server_identity identity;
   std::size_t parameter_bytes = 0;
@@ -244,7 +244,7 @@ startup::action startup::state::on_sasl(const wire::authentication& request) {
   }
   auto nonce = make_scram_nonce();
   if (!nonce) return fail(errc::auth_failed, "the crypto library has no random bytes");
-  scram.emplace(std::move(*nonce));
+  scram = std::make_unique<scram_client>(std::move(*nonce));
   wire::append_sasl_initial(output, scram_mechanism, scram->first_message());
   stage = session::stage::sasl_started;
   return action::write;

@@ -135,7 +135,7 @@ void expect_caught(const char* rule, bool harms) {
   std::string why;
   const auto by_rule = first_failure<Mutant>({}, 20000, &why);
   ASSERT_TRUE(by_rule);
-  EXPECT_EQ(why.find(rule), 0U) << why << ", seed " << *by_rule;
+  EXPECT_EQ(why.find(rule), 0U) << why << ", seed " << by_rule.value_or(0);
   world_rules harm_only;
   harm_only.check_rules = false;
   EXPECT_EQ(first_failure<Mutant>(harm_only, 50000).has_value(), harms);

@@ -88,7 +88,6 @@ class fake_server::engine {
         listener_{settings_.unix_socket ? listen_unix(socket_path()) : listen_tcp(port_)} {
     if (scripts_.empty()) throw std::invalid_argument{"a fake server without a script"};
     write_file(folder_.path() / "ca.crt", authority_.certificate());
-    acceptor_ = std::thread{[this] { accept_all(); }};
   }
   engine(const engine&) = delete;
   engine& operator=(const engine&) = delete;
@@ -99,8 +98,13 @@ class fake_server::engine {
     }
     changed_.notify_all();
     ::eventfd_write(stop_.get(), 1);
-    acceptor_.join();
+    if (acceptor_.joinable()) acceptor_.join();
     for (auto& thread : sessions_) thread.join();
+  }
+
+  /// Not in the constructor: steps reach this object through its owner, who has to know it first.
+  void start() {
+    acceptor_ = std::thread{[this] { accept_all(); }};
   }
 
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
@@ -228,7 +232,9 @@ fake_server::fake_server(script only, fake_server_settings settings)
     : fake_server{std::vector<script>(1, std::move(only)), std::move(settings)} {}
 
 fake_server::fake_server(std::vector<script> scripts, fake_server_settings settings)
-    : engine_{std::make_unique<engine>(*this, std::move(scripts), std::move(settings))} {}
+    : engine_{std::make_unique<engine>(*this, std::move(scripts), std::move(settings))} {
+  engine_->start();
+}
 
 fake_server::~fake_server() = default;
 

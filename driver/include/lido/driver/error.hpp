@@ -126,11 +126,17 @@ struct diagnostics {
 class error : public std::system_error {
  public:
   explicit error(std::error_code ec, diagnostics diag = {});
-  const diagnostics& diag() const noexcept { return *diag_; }
-  bool outcome_known() const noexcept { return diag_->outcome_known; }
+  const diagnostics& diag() const noexcept { return said_->diag; }
+  bool outcome_known() const noexcept { return said_->diag.outcome_known; }
+  /// "ERROR 23505: duplicate key value ..." or "the deadline of the operation passed; pool default: 16 of 16 ...".
+  const char* what() const noexcept override { return said_->text.c_str(); }
 
  private:
-  std::shared_ptr<const diagnostics> diag_;  // shared: copying an exception must not throw
+  struct payload {
+    diagnostics diag;
+    std::string text;
+  };
+  std::shared_ptr<const payload> said_;  // shared: copying an exception must not throw
 };
 
 }  // namespace v0

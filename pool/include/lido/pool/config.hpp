@@ -12,10 +12,12 @@
 #pragma once
 
 #include <lido/driver/config.hpp>
+#include <lido/driver/error.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -78,6 +80,12 @@ struct pool_config {
     std::size_t max_bytes = 16U << 20;                           ///< of a result that nobody wants
   };
   drain_config drain;
+
+  /// Called with one line when something fails behind the users' backs: a connect, a cancel connection. At most one line a second; never a secret. Any thread, no
+  /// lock held; what it throws is counted (lido_sink_errors_total) and swallowed.
+  std::function<void(std::string_view)> log;
+  /// Called for each NOTICE and WARNING of the server, on the io thread. Same rules, not rate-limited.
+  std::function<void(const diagnostics&)> on_notice;
 
   /// Reads [pool.NAME] of a TOML file. Throws lido::error (errc::invalid_config) with file, line and, for an unknown
   /// key, the nearest one; never with a value. A file that holds a password must be readable by its owner alone.

@@ -125,6 +125,9 @@ class managed_session : public operation_owner {
   virtual const std::string* parameter_copy(std::string_view name, std::string& into) const = 0;
 };
 
+// `action` runs when the executor's io_context is destroyed, unless `owner` is gone by then: the moment to let go of handlers (contract I28).
+void on_context_shutdown(const asio::any_io_executor& executor, std::weak_ptr<void> owner, std::function<void()> action);
+
 // Start-up, for owners.
 struct session_settings;  // a validated connect_config with its TLS context; shared by all connections of a pool
 std::shared_ptr<const session_settings> make_session_settings(connect_config config, std::error_code& ec, std::string& context);

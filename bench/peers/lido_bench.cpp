@@ -1,0 +1,260 @@
+// Lido's own part of the comparison: each workload as a user of the pool would write it.
+#include "bench/peers/measure.hpp"
+
+#include <lido/pool/pool.hpp>
+
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <exception>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace std::chrono_literals;
+using asio::awaitable;
+using lido::bench::figures;
+using lido::bench::now_ns;
+using lido::bench::options;
+using lido::bench::progress;
+
+namespace {
+
+constexpr std::string_view peer = "lido";
+constexpr std::string_view one_value = "SELECT $1::int";
+
+lido::pool_config config_of(const options& opt, std::size_t connections) {
+  lido::pool_config c;
+  c.connect.host = opt.host;
+  c.connect.port = opt.port;
+  c.connect.user = opt.user;
+  c.connect.database = opt.database;
+  c.connect.sslrootcert = opt.ca_file;
+  c.connect.sslmode = opt.tls ? lido::sslmode::verify_full : lido::sslmode::disable;
+  c.max_size = connections;
+  c.max_waiters = std::max<std::size_t>(c.max_waiters, opt.count);
+  c.acquire_timeout = 10min;
+  return c;
+}
+
+void or_fail(const std::exception_ptr& e) {
+  if (!e) return;
+  try {
+    std::rethrow_exception(e);
+  } catch (const std::exception& error) {
+    lido::bench::fail(error.what());
+  }
+}
+
+// Every connection is opened, and has run the statement once, before the clocks start.
+awaitable<void> fill(lido::pool& pool, std::size_t connections) {
+  std::vector<lido::lease> all;
+  while (all.size() < connections) all.push_back(co_await pool.async_acquire());
+  for (lido::lease& db : all) {
+    const auto r = co_await db->async_query<std::int32_t>(one_value, 1);
+    if (r.one() != 1) lido::bench::fail("wrong value");
+  }
+}
+
+void run(asio::io_context& io, awaitable<void> task) {
+  bool over = false;
+  asio::co_spawn(io, std::move(task), [&over](const std::exception_ptr& e) {
+    or_fail(e);
+    over = true;
+  });
+  io.restart();
+  while (!over && io.run_one() > 0) {
+  }
+}
+
+template <class Make>
+void run_all(asio::io_context& io, std::size_t tasks, Make make) {
+  std::size_t left = tasks;
+  for (std::size_t i = 0; i < tasks; ++i) {
+    asio::co_spawn(io, make(), [&left](const std::exception_ptr& e) {
+      or_fail(e);
+      --left;
+    });
+  }
+  io.restart();
+  while (left > 0 && io.run_one() > 0) {
+  }
+}
+
+// ---- W1: acquire and release ----
+
+awaitable<void> borrow(lido::pool& pool, progress& p, bool yield) {
+  while (p.take()) {
+    const bool timed = p.started() % 64 == 0;  // looking at the clock twice would be a third of the whole
+    const std::uint64_t begun = timed ? now_ns() : 0;
+    {
+      const lido::lease db = co_await pool.async_acquire();
+      if (yield) co_await asio::post(asio::use_awaitable);
+    }
+    timed ? p.finished(now_ns() - begun) : p.finished();
+  }
+}
+
+// ---- W2, W3: one small query ----
+
+awaitable<void> ask(lido::pool& pool, progress& p) {
+  while (p.take()) {
+    const std::uint64_t begun = now_ns();
+    const auto value = static_cast<std::int32_t>(p.started());
+    const auto answer = co_await pool.async_query<std::int32_t>(one_value, value);
+    if (answer.one() != value) lido::bench::fail("wrong value");
+    p.finished(now_ns() - begun);
+  }
+}
+
+// ---- W6: cancelled queries ----
+
+struct cancel_tally {
+  std::vector<std::uint64_t> usable;
+  std::set<int> processes;
+  std::size_t unexpected = 0;
+};
+
+awaitable<void> cancel_and_ask(lido::pool& pool, progress& p, cancel_tally& tally) {
+  asio::steady_timer alarm(co_await asio::this_coro::executor);
+  asio::cancellation_signal signal;
+  while (p.take()) {
+    std::uint64_t cancelled_at = 0;
+    std::error_code ec;
+    {
+      auto token = asio::bind_cancellation_slot(signal.slot(), asio::redirect_error(asio::use_awaitable, ec));
+      lido::lease db = co_await pool.async_acquire();
+      alarm.expires_after(5ms);
+      alarm.async_wait([&](const std::error_code& stopped) {
+        if (stopped) return;
+        cancelled_at = now_ns();
+        signal.emit(asio::cancellation_type::terminal);
+      });
+      co_await db->async_query_with(std::move(token), {}, "SELECT pg_sleep(10)");
+    }
+    p.finished(now_ns() - cancelled_at);
+    if (ec != asio::error::operation_aborted) ++tally.unexpected;
+    try {
+      const auto id = co_await pool.async_query<std::int32_t>("SELECT pg_backend_pid()");
+      tally.processes.insert(id.one());
+      tally.usable.push_back(now_ns() - cancelled_at);
+    } catch (const lido::error&) {
+      ++tally.unexpected;
+    }
+  }
+}
+
+void cancels(asio::io_context& io, lido::pool& pool, const options& opt) {
+  const std::uint64_t created = pool.stats().created;
+  progress p(opt.count, 0);
+  cancel_tally tally;
+  run_all(io, opt.workload == "W6s" ? 1 : opt.connections, [&] { return cancel_and_ask(pool, p, tally); });
+  p.end();
+  const lido::pool_stats s = pool.stats();
+  const auto number = [](auto n) { return static_cast<double>(n); };
+  lido::bench::report(peer, opt, opt.count, p,
+                      {{"usable_p50_us", lido::bench::percentile_us(tally.usable, 0.5)},
+                       {"usable_p99_us", lido::bench::percentile_us(tally.usable, 0.99)},
+                       {"recreated", number(s.created - created)},
+                       {"unexpected", number(tally.unexpected)},
+                       {"resent", number(s.cancels.retried)},
+                       {"stray", number(s.stray_cancels)},
+                       {"processes", number(tally.processes.size())}});
+}
+
+// ---- W7: many waiters ----
+
+awaitable<void> wait_and_ask(lido::pool& pool, std::int32_t value, std::size_t& arrived, progress& p) {
+  const std::uint64_t begun = now_ns();
+  ++arrived;
+  lido::lease db = co_await pool.async_acquire();
+  p.finished(now_ns() - begun);
+  const auto answer = co_await db->async_query<std::int32_t>(one_value, value);
+  if (answer.one() != value) lido::bench::fail("wrong value");
+}
+
+void crowd(asio::io_context& io, lido::pool& pool, const options& opt) {
+  const std::int64_t before = lido::bench::status_kib("VmRSS");
+  progress p(opt.count, 0);
+  std::size_t arrived = 0;
+  std::size_t left = opt.count;
+  for (std::size_t i = 0; i < opt.count; ++i) {
+    asio::co_spawn(io, wait_and_ask(pool, static_cast<std::int32_t>(i), arrived, p), [&left](const std::exception_ptr& e) {
+      or_fail(e);
+      --left;
+    });
+  }
+  io.restart();
+  while (arrived < opt.count && io.run_one() > 0) {
+  }
+  const std::int64_t grown = lido::bench::status_kib("VmRSS") - before;
+  while (left > 0 && io.run_one() > 0) {
+  }
+  p.end();
+  double sum = 0;
+  for (const std::uint64_t each : p.latencies()) sum += static_cast<double>(each);
+  const auto longest = static_cast<double>(*std::max_element(p.latencies().begin(), p.latencies().end()));
+  const auto n = static_cast<double>(opt.count);
+  lido::bench::report(peer, opt, opt.count, p,
+                      {{"b_waiter", static_cast<double>(grown) * 1024 / n}, {"max_mean", longest / (sum / n)}});
+}
+
+// ---- W8: memory of idle connections ----
+
+void memory(asio::io_context& io, const options& opt) {
+  lido::pool first(io.get_executor(), config_of(opt, 1));  // what is paid once
+  run(io, fill(first, 1));
+  const std::int64_t before = lido::bench::status_kib("VmRSS");
+  progress p(opt.count, 0);
+  lido::pool pool(io.get_executor(), config_of(opt, opt.count));
+  run(io, fill(pool, opt.count));
+  p.end();
+  const auto grown = static_cast<double>(lido::bench::status_kib("VmRSS") - before);
+  lido::bench::report(peer, opt, opt.count, p, {{"kb_conn", grown / static_cast<double>(opt.count)}});
+}
+
+void measured(asio::io_context& io, lido::pool& pool, const options& opt) {
+  progress p(opt.count, opt.warmup);
+  const std::string& w = opt.workload;
+  if (w == "W1a") {
+    run(io, borrow(pool, p, false));
+  } else if (w == "W1b") {
+    run_all(io, opt.tasks, [&] { return borrow(pool, p, true); });
+  } else {
+    run_all(io, opt.tasks, [&] { return ask(pool, p); });
+  }
+  p.end();
+  lido::bench::report(peer, opt, opt.count, p);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const options opt = options::read(argc, argv);
+  asio::io_context io(1);
+  if (opt.workload.starts_with("W8")) {
+    memory(io, opt);
+    return 0;
+  }
+  lido::pool pool(io.get_executor(), config_of(opt, opt.connections));
+  run(io, fill(pool, opt.connections));
+  if (opt.workload.starts_with("W6")) {
+    cancels(io, pool, opt);
+  } else if (opt.workload == "W7") {
+    crowd(io, pool, opt);
+  } else if (opt.workload == "W1a" || opt.workload == "W1b" || opt.workload == "W2" || opt.workload == "W3") {
+    measured(io, pool, opt);
+  } else {
+    return 3;
+  }
+}

@@ -1,0 +1,99 @@
+// io_contexts come and go: one of several that is stopped must not keep its connections counted for ever, and a destroyed one must not leave handlers behind
+// (contract I28).
+#include <algorithm>
+#include <asio/io_context.hpp>
+#include <utility>
+
+#include "pool/member.hpp"
+#include "pool/pool_impl.hpp"
+
+namespace lido {
+inline namespace v0 {
+namespace detail {
+
+namespace {
+
+// Executors that are not an io_context's own (a strand, a thread_pool) cannot be asked.
+bool is_stopped(const asio::any_io_executor& executor) {
+  const auto* const plain = executor.target<asio::io_context::executor_type>();
+  return plain != nullptr && plain->context().stopped();
+}
+
+}  // namespace
+
+core::shard_id pool_impl::living(core::shard_id wanted) {
+  if (shard_states_[wanted] == shard_state::running) return wanted;
+  const auto other = std::find(shard_states_.begin(), shard_states_.end(), shard_state::running);
+  return other == shard_states_.end() ? wanted : static_cast<core::shard_id>(other - shard_states_.begin());
+}
+
+void pool_impl::check_shards() noexcept {
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    bool newly_stopped = false;
+    {
+      const lock guard(mutex_);
+      if (gone_ || shard_states_[i] == shard_state::gone) continue;
+      const shard_state now = is_stopped(shards_[i].executor) ? shard_state::stopped : shard_state::running;
+      newly_stopped = now == shard_state::stopped && shard_states_[i] == shard_state::running;
+      shard_states_[i] = now;
+    }
+    if (newly_stopped) retire(static_cast<core::shard_id>(i));
+  }
+}
+
+// Nothing on that context will make progress: its sockets are closed from here, which ends everything that waits for them.
+void pool_impl::retire(core::shard_id which) noexcept {
+  std::vector<std::shared_ptr<pool_member>> its;
+  {
+    const lock guard(mutex_);
+    for (const auto& m : members_) {
+      if (m && m->shard == which) its.push_back(m);
+    }
+  }
+  const auto now = std::chrono::steady_clock::now();
+  for (const auto& m : its) {
+    if (m->session) {
+      m->session->close_now();
+      tell([&](core::pool_core& c, core::action_list& out) { c.disconnected(m->id, core::disconnect_scope::connection, now, out); });
+    } else {
+      tell([&](core::pool_core& c, core::action_list& out) { c.connect_failed(m->id, false, now, out); });
+    }
+  }
+}
+
+void pool_impl::context_is_going(core::shard_id which) noexcept {
+  bool last = false;
+  {
+    const lock guard(mutex_);
+    shard_states_[which] = shard_state::gone;
+    last = std::find_if(shard_states_.begin(), shard_states_.end(), [](shard_state s) { return s != shard_state::gone; }) == shard_states_.end();
+  }
+  last ? let_go() : retire(which);
+}
+
+void pool_impl::let_go() noexcept {
+  std::vector<std::shared_ptr<pool_member>> members;
+  std::vector<any_completion<>> closers;
+  std::vector<acquire_ptr> waiting;
+  {
+    const lock guard(mutex_);
+    if (std::exchange(gone_, true)) return;
+    members.swap(members_);
+    closers.swap(closers_);
+    while (!core_.waiters().empty()) {
+      core::waiter& w = core_.waiters().front();
+      acquire_op& op = acquire_node::of(w).op;
+      waiting.emplace_back(&op);
+      core_.cancel(w, std::chrono::steady_clock::now(), decided_);
+      op.release();  // the queue's
+    }
+  }
+  for (const auto& m : members) {
+    if (m && m->attempt) m->attempt->cancel();
+    if (m && m->session) m->session->close_now();
+  }
+}
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace lido

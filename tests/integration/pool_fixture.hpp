@@ -1,0 +1,54 @@
+// A pool on the shared throw-away server, and a way to run a coroutine to its end.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <exception>
+#include <lido/pool/pool.hpp>
+#include <optional>
+#include <utility>
+
+#include "tests/support/postgres_cluster.hpp"
+
+namespace lido::testing {
+
+inline connect_config tls_config(const postgres_cluster& server) {
+  connect_config config;
+  config.host = "localhost";
+  config.port = server.port();
+  config.user = server.user();
+  config.database = server.database();
+  config.password = std::string_view(server.password());
+  config.sslrootcert = server.ca_file();
+  return config;
+}
+
+inline connect_config unix_config(const postgres_cluster& server) {
+  connect_config config = tls_config(server);
+  config.host = server.socket_dir();
+  config.password = {};
+  return config;
+}
+
+inline pool_config pool_of(connect_config connect, std::size_t size) {
+  pool_config config;
+  config.connect = std::move(connect);
+  config.max_size = size;
+  config.acquire_timeout = std::chrono::seconds(10);
+  return config;
+}
+
+// Runs `work` on a fresh io_context until nothing is left to do; rethrows what it threw.
+template <class Work>
+void run(Work work) {
+  asio::io_context io;
+  std::exception_ptr failure;
+  asio::co_spawn(io, work(io), [&failure](std::exception_ptr e) { failure = std::move(e); });
+  io.run();
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace lido::testing
