@@ -290,8 +290,10 @@ lease pool_impl::try_acquire(const asio::execution_context* context) noexcept {
 
 void pool_impl::acquire(acquire_ptr op) {
   acquire_node& node = op->node();
-  core::acquire_result result{};
+  auto result = core::acquire_result::pool_closed;
+  node.error = errc::pool_closed;  // unless the pool still listens
   tell([&](core::pool_core& c, core::action_list& out) {
+    node.error.clear();
     result = c.acquire(node, steady_now(), out);
     if (result == core::acquire_result::queued) {
       op->add_ref();  // the queue's; given up by whoever takes it out
@@ -332,10 +334,11 @@ void pool_impl::cancel(acquire_op& op) noexcept {
 bool pool_impl::on_turn(acquire_op& op, acquire_outcome& out) {
   acquire_node& node = op.node();
   bool final = true;
+  out.error = errc::pool_closed;  // unless the pool still listens
   tell([&](core::pool_core& c, core::action_list& actions) LIDO_REQUIRES(mutex_) {
     const auto now = steady_now();
+    out.error = node.error;
     if (node.error) {
-      out.error = node.error;
       if (node.error == errc::connect_failed && last_error_) {
         out.error = last_error_;
         out.diag = last_diag_;
@@ -352,6 +355,19 @@ bool pool_impl::on_turn(acquire_op& op, acquire_outcome& out) {
     }
   });
   return final;
+}
+
+// Its handler was destroyed without having run, with its io_context: what was set aside for it goes to the next.
+void pool_impl::forget(acquire_node& node) noexcept {
+  if (node.state() == core::waiter_state::detached) return;
+  {
+    const lock guard(mutex_);
+    if (gone_) {
+      core_.cancel(node, steady_now(), decided_);
+      return;
+    }
+  }
+  tell([&](core::pool_core& c, core::action_list& out) { c.cancel(node, steady_now(), out); });
 }
 
 void pool_impl::give_back(const lease_ticket& ticket, const session_handle& handle) noexcept {
@@ -449,7 +465,10 @@ acquire_op::acquire_op(std::shared_ptr<pool_impl> pool, time_point deadline, con
   ::new (static_cast<void*>(&storage_)) acquire_node(*this, deadline_, pool_->shard_of(context_));
 }
 
-acquire_op::~acquire_op() { node().~acquire_node(); }
+acquire_op::~acquire_op() {
+  pool_->forget(node());
+  node().~acquire_node();
+}
 
 void acquire_op::cancel() noexcept { pool_->cancel(*this); }
 bool acquire_op::on_turn(acquire_outcome& out) { return pool_->on_turn(*this, out); }

@@ -52,6 +52,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void acquire(acquire_ptr op);
   void cancel(acquire_op& op) noexcept;
   bool on_turn(acquire_op& op, acquire_outcome& out);
+  void forget(acquire_node& node) noexcept;
   void give_back(const lease_ticket& ticket, const session_handle& handle) noexcept;
   void close(std::chrono::nanoseconds patience, any_completion<> done);
   void destroy() noexcept;  // the pool object is gone

@@ -66,29 +66,18 @@ awaitable<void> fill(lido::pool& pool, std::size_t connections) {
   }
 }
 
-void run(asio::io_context& io, awaitable<void> task) {
-  bool over = false;
-  asio::co_spawn(io, std::move(task), [&over](const std::exception_ptr& e) {
-    or_fail(e);
-    over = true;
-  });
-  io.restart();
-  while (!over && io.run_one() > 0) {
-  }
-}
-
+// run() would not return by itself: open connections keep the io_context busy.
 template <class Make>
 void run_all(asio::io_context& io, std::size_t tasks, Make make) {
   std::size_t left = tasks;
   for (std::size_t i = 0; i < tasks; ++i) {
-    asio::co_spawn(io, make(), [&left](const std::exception_ptr& e) {
+    asio::co_spawn(io, make(), [&io, &left](const std::exception_ptr& e) {
       or_fail(e);
-      --left;
+      if (--left == 0) io.stop();
     });
   }
   io.restart();
-  while (left > 0 && io.run_one() > 0) {
-  }
+  io.run();
 }
 
 // ---- W1: acquire and release ----
@@ -174,9 +163,10 @@ void cancels(asio::io_context& io, lido::pool& pool, const options& opt) {
 
 // ---- W7: many waiters ----
 
-awaitable<void> wait_and_ask(lido::pool& pool, std::int32_t value, std::size_t& arrived, progress& p) {
+template <class Arrived>
+awaitable<void> wait_and_ask(lido::pool& pool, std::int32_t value, progress& p, Arrived arrived) {
   const std::uint64_t begun = now_ns();
-  ++arrived;
+  arrived();
   lido::lease db = co_await pool.async_acquire();
   p.finished(now_ns() - begun);
   const auto answer = co_await db->async_query<std::int32_t>(one_value, value);
@@ -185,21 +175,15 @@ awaitable<void> wait_and_ask(lido::pool& pool, std::int32_t value, std::size_t& 
 
 void crowd(asio::io_context& io, lido::pool& pool, const options& opt) {
   const std::int64_t before = lido::bench::status_kib("VmRSS");
+  std::int64_t grown = 0;
   progress p(opt.count, 0);
   std::size_t arrived = 0;
-  std::size_t left = opt.count;
-  for (std::size_t i = 0; i < opt.count; ++i) {
-    asio::co_spawn(io, wait_and_ask(pool, static_cast<std::int32_t>(i), arrived, p), [&left](const std::exception_ptr& e) {
-      or_fail(e);
-      --left;
+  std::int32_t value = 0;
+  run_all(io, opt.count, [&] {
+    return wait_and_ask(pool, value++, p, [&] {
+      if (++arrived == opt.count) grown = lido::bench::status_kib("VmRSS") - before;
     });
-  }
-  io.restart();
-  while (arrived < opt.count && io.run_one() > 0) {
-  }
-  const std::int64_t grown = lido::bench::status_kib("VmRSS") - before;
-  while (left > 0 && io.run_one() > 0) {
-  }
+  });
   p.end();
   double sum = 0;
   for (const std::uint64_t each : p.latencies()) sum += static_cast<double>(each);
@@ -213,11 +197,11 @@ void crowd(asio::io_context& io, lido::pool& pool, const options& opt) {
 
 void memory(asio::io_context& io, const options& opt) {
   lido::pool first(io.get_executor(), config_of(opt, 1));  // what is paid once
-  run(io, fill(first, 1));
+  run_all(io, 1, [&] { return fill(first, 1); });
   const std::int64_t before = lido::bench::status_kib("VmRSS");
   progress p(opt.count, 0);
   lido::pool pool(io.get_executor(), config_of(opt, opt.count));
-  run(io, fill(pool, opt.count));
+  run_all(io, 1, [&] { return fill(pool, opt.count); });
   p.end();
   const auto grown = static_cast<double>(lido::bench::status_kib("VmRSS") - before);
   lido::bench::report(peer, opt, opt.count, p, {{"kb_conn", grown / static_cast<double>(opt.count)}});
@@ -227,7 +211,7 @@ void measured(asio::io_context& io, lido::pool& pool, const options& opt) {
   progress p(opt.count, opt.warmup);
   const std::string& w = opt.workload;
   if (w == "W1a") {
-    run(io, borrow(pool, p, false));
+    run_all(io, 1, [&] { return borrow(pool, p, false); });
   } else if (w == "W1b") {
     run_all(io, opt.tasks, [&] { return borrow(pool, p, true); });
   } else {
@@ -247,7 +231,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   lido::pool pool(io.get_executor(), config_of(opt, opt.connections));
-  run(io, fill(pool, opt.connections));
+  run_all(io, 1, [&] { return fill(pool, opt.connections); });
   if (opt.workload.starts_with("W6")) {
     cancels(io, pool, opt);
   } else if (opt.workload == "W7") {

@@ -69,6 +69,12 @@ void engine::aftermath::run() {
   if (ended) ended->dispatch();
 }
 
+void engine::aftermath::run_from_user() {
+  for (const auto& call : calls) call();
+  if (ended_too) ended_too->post();
+  if (ended) ended->post();
+}
+
 // ---- operations ----
 
 std::error_code engine::refusal(const detail::operation& op) const {
@@ -89,7 +95,7 @@ void engine::start(op_ptr op) noexcept {
     if (const std::error_code ec = refusal(*op)) {
       if (op->win(op_latch::completed)) {
         op->outcome = op_outcome::failed(ec);
-        after.ended_too = std::move(op);  // posted: never inside the initiating function
+        after.finish(std::move(op));
       }
     } else if (traffic_ != traffic::none || rollback_wanted_ || settle_.active()) {
       queued_ = std::move(op);
@@ -99,7 +105,7 @@ void engine::start(op_ptr op) noexcept {
       launch(op, after);
     }
   }
-  after.run();
+  after.run_from_user();
 }
 
 void engine::launch(const op_ptr& op, aftermath& after) {
@@ -107,7 +113,11 @@ void engine::launch(const op_ptr& op, aftermath& after) {
   current_ = op;
   traffic_ = traffic::user;
   publish();
-  encode(*op);
+  try {
+    encode(*op);
+  } catch (const std::bad_alloc&) {
+    return lost(std::make_error_code(std::errc::not_enough_memory), after);  // half a message may stand in the buffer
+  }
   flush(after);
   if (op->deadline != time_point::max()) rearm();
 }
@@ -284,32 +294,42 @@ void engine::on_event(event_kind kind, const wire::frame& frame, aftermath& afte
 
 bool engine::collects() const { return traffic_ == traffic::user && current_ && current_->is_pending() && !soft_; }
 
-void engine::keep_row(std::string_view body) {
+bool engine::keep_row(std::string_view body) noexcept {
   auto& result = current_->outcome.results.back();
-  result.bytes.append(body);
-  result.ends.push_back(result.bytes.size());
+  try {
+    result.bytes.append(body);
+    result.ends.push_back(result.bytes.size());
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 // The many rows of a result, without a call for each frame.
 void engine::take_rows(aftermath& after) {
   const bool wanted = collects();
+  bool kept = true;
   const std::size_t used = protocol_.take_rows(in_.data(), settings_->bounds, [&](std::string_view body) LIDO_REQUIRES(mutex_) {
-    if (wanted) keep_row(body);
+    if (wanted && kept) kept = keep_row(body);
   });
   in_.consume(used);
+  if (!kept) return stop_collecting(std::make_error_code(std::errc::not_enough_memory), after);
   if (used > 0 && wanted) check_size(after);
 }
 
 void engine::on_row(std::string_view body, aftermath& after) {
   if (!collects()) return;
-  keep_row(body);
+  if (!keep_row(body)) return stop_collecting(std::make_error_code(std::errc::not_enough_memory), after);
   check_size(after);
 }
 
 void engine::check_size(aftermath& after) {
-  if (current_->outcome.results.back().bytes.size() <= settings_->config.max_result_bytes) return;
-  // B94: too much. The lease stays: cancel, drain, and say so at ReadyForQuery.
-  current_->outcome = op_outcome::failed(errc::result_too_large, false);
+  if (current_->outcome.results.back().bytes.size() > settings_->config.max_result_bytes) stop_collecting(errc::result_too_large, after);
+}
+
+// B94, I27: too much for us. Only the operation ends: cancel, drain, and say so at ReadyForQuery; the lease stays.
+void engine::stop_collecting(std::error_code why, aftermath& after) {
+  current_->outcome = op_outcome::failed(why, false);
   soft_ = true;
   begin_settle(budgets_, after);
 }

@@ -86,7 +86,8 @@ class engine final : public detail::managed_session, public detail::deadline_tar
     detail::op_ptr ended_too;  // posted
     detail::op_ptr timed_out;
     void finish(detail::op_ptr op) { (ended ? ended_too : ended) = std::move(op); }
-    void run();
+    void run();             // from a completion handler of ours: the user's may run at once
+    void run_from_user();   // from inside a call of the user's: his handlers are posted
   };
 
   // engine.cpp: operations and bytes
@@ -103,9 +104,10 @@ class engine final : public detail::managed_session, public detail::deadline_tar
   void process(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_event(session::event_kind kind, const wire::frame& frame, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_row(std::string_view body, aftermath& after) LIDO_REQUIRES(mutex_);
-  void keep_row(std::string_view body) LIDO_REQUIRES(mutex_);
+  bool keep_row(std::string_view body) noexcept LIDO_REQUIRES(mutex_);
   void take_rows(aftermath& after) LIDO_REQUIRES(mutex_);
   void check_size(aftermath& after) LIDO_REQUIRES(mutex_);
+  void stop_collecting(std::error_code why, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_server_error() LIDO_REQUIRES(mutex_);
   void on_notice(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_fatal(aftermath& after) LIDO_REQUIRES(mutex_);

@@ -125,7 +125,7 @@ void engine::close(time_point deadline, std::function<void(bool)> done) {
       };
     }
   }
-  after.run();
+  after.run_from_user();
 }
 
 void engine::finish_close(bool orphaned, aftermath& after) {
@@ -153,7 +153,7 @@ void engine::close_now() noexcept {
     }
     if (link_ == link_state::closing) finish_close(false, after);
   }
-  after.run();
+  after.run_from_user();
 }
 
 void engine::context_is_going() noexcept {
@@ -198,7 +198,7 @@ void engine::run_internal(std::string_view sql, time_point deadline, std::functi
       launch_internal(after);
     }
   }
-  after.run();
+  after.run_from_user();
 }
 
 }  // namespace lido::io

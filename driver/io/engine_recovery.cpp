@@ -87,7 +87,7 @@ void engine::abandon(detail::operation& op) noexcept {
       }
     }
   }
-  after.run();
+  after.run_from_user();
 }
 
 // Partial: stop it on the server, keep the lease, complete when the wire is quiet. Not for COMMIT (contract, table of types).
@@ -102,7 +102,7 @@ void engine::soft_cancel(detail::operation& op) noexcept {
       begin_settle(budgets_, after);
     }
   }
-  after.run();
+  after.run_from_user();
 }
 
 void engine::cancel_running(std::uint64_t tenure) noexcept {
@@ -126,7 +126,7 @@ void engine::roll_back_later(std::uint64_t tenure) noexcept {
     launch_next(after);
     publish();
   }
-  after.run();
+  after.run_from_user();
 }
 
 // The lease ends; no handle of it can start anything after the exchange.
@@ -151,7 +151,7 @@ void engine::recover(const detail::recovery_budgets& budgets, std::function<void
       begin_settle(budgets, after);
     }
   }
-  after.run();
+  after.run_from_user();
 }
 
 void engine::hurry(const detail::recovery_budgets& smaller) noexcept {
@@ -160,7 +160,7 @@ void engine::hurry(const detail::recovery_budgets& smaller) noexcept {
     const lock guard(mutex_);
     if (settle_.active()) perform(settle_.hurry(in_session_terms(smaller), steady_now()), after);
   }
-  after.run();
+  after.run_from_user();
 }
 
 void engine::begin_settle(const detail::recovery_budgets& budgets, aftermath& after) {

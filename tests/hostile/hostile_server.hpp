@@ -47,7 +47,7 @@ struct outcome {
 /// One connection and the thread that runs it: the caller's.
 class client {
  public:
-  explicit client(connect_config config);
+  explicit client(connect_config config, std::chrono::milliseconds patience = std::chrono::seconds{3});
   client(const client&) = delete;
   client& operator=(const client&) = delete;
   ~client();

@@ -27,7 +27,8 @@ void expect_login_fine(const std::string& greeting) {
 std::string with(const std::string& message) { return auth_ok() + message + backend_key() + ready(); }
 
 TEST(hostile_startup, B19_a_first_byte_that_starts_no_answer_is_no_postgresql) {
-  for (const std::string bytes : {"HTTP/1.1 400 Bad Request\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "\x15\x03\x03", "AAAAAA"}) {
+  for (const std::string bytes :
+       {"HTTP/1.1 400 Bad Request\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "\x15\x03\x03", "AAAAAA"}) {
     expect_login_killed(bytes + std::string(8, '\0'));
   }
   for (const char type : {'D', 'Z', 'K', 'C', 'T', 'A', 'r', '1', '\0', '\xff'}) expect_login_killed(raw(type, "body"));
@@ -140,10 +141,9 @@ TEST(hostile_startup, B47_a_parameter_without_both_ends_is_refused) {
 }
 
 TEST(hostile_startup, B47_unknown_parameters_are_kept) {
-  const fake_server server{script{steps::trusted_session(with(parameter_status("pooler.mood", "fine"))),
-                                  steps::expect_all(prepare_and_run),
-                                  steps::send(parameter_status("pooler.mood", "tired") + one_row("42")),
-                                  steps::expect('X')}};
+  const fake_server server{
+      script{steps::trusted_session(with(parameter_status("pooler.mood", "fine"))), steps::expect_all(prepare_and_run),
+             steps::send(parameter_status("pooler.mood", "tired") + one_row("42")), steps::expect('X')}};
   client user{plain_config(server)};
   ASSERT_FALSE(user.connect().error);
   EXPECT_EQ(user.parameter("pooler.mood"), "fine");
@@ -164,8 +164,7 @@ TEST(hostile_startup, B47_more_parameters_than_a_server_has_are_refused) {
 }
 
 TEST(hostile_startup, B48_another_encoding_is_seen_and_data_still_flows) {
-  const std::string greeting =
-      with(usual_parameters() + parameter_status("client_encoding", "LATIN1"));
+  const std::string greeting = with(usual_parameters() + parameter_status("client_encoding", "LATIN1"));
   const fake_server server{script{steps::trusted_session(greeting), steps::expect_all(prepare_and_run),
                                   steps::send(one_row("42")), steps::expect('X')}};
   client user{plain_config(server)};

@@ -91,8 +91,8 @@ TEST(hostile_tls, B5_an_error_in_answer_to_the_ssl_request_is_not_shown_and_not_
 }
 
 TEST(hostile_tls, B6_any_other_answer_to_the_ssl_request_is_refused) {
-  for (const std::string bytes : {std::string{"G"}, std::string{"X"}, std::string{'\0'}, std::string{"\x16"},
-                                  std::string{"HTTP/1.1 400 Bad Request\r\n\r\n"}}) {
+  for (const std::string& bytes : {std::string{"G"}, std::string{"X"}, std::string{'\0'}, std::string{"\x16"},
+                                   std::string{"HTTP/1.1 400 Bad Request\r\n\r\n"}}) {
     const fake_server server{answer_to_ssl_request(bytes)};
     const auto end = refused(server, tls_config(server));
     EXPECT_EQ(end.error, errc::connect_failed) << bytes;

@@ -38,9 +38,8 @@ TEST(scram, S4_nonces_are_fresh_long_and_printable) {
   std::set<std::string> seen;
   for (int i = 0; i < 100; ++i) {
     const auto nonce = make_scram_nonce();
-    ASSERT_TRUE(nonce);
-    EXPECT_GE(base64_decode(*nonce).value_or("").size(), 18U);
-    seen.insert(*nonce);
+    EXPECT_GE(base64_decode(nonce.value_or("")).value_or("").size(), 18U);
+    seen.insert(nonce.value_or(""));
   }
   EXPECT_EQ(seen.size(), 100U);
 }
@@ -50,21 +49,26 @@ TEST(scram, S4_a_wrong_password_gives_another_proof) {
   ASSERT_FALSE(client.on_server_first(rfc_server_first, 100000));
   const auto message = client.final_message(salted(client, "pencil2"));
   ASSERT_TRUE(message);
-  EXPECT_EQ(message->find("dHzbZapWIk4j"), std::string::npos);
+  EXPECT_EQ(message.value_or("").find("dHzbZapWIk4j"), std::string::npos);
   EXPECT_TRUE(client.on_server_final("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="));
 }
 
-std::error_code first_error(const std::string& message, std::uint32_t max_iterations = 100000) {
-  scram_client client("abc");
-  const auto fault = client.on_server_first(message, max_iterations);
+std::error_code code_of(const std::optional<scram_fault>& fault) {
   return fault ? make_error_code(fault->code) : std::error_code{};
 }
+std::error_code first_error(const std::string& message, std::uint32_t max_iterations = 100000) {
+  scram_client client("abc");
+  return code_of(client.on_server_first(message, max_iterations));
+}
 const std::string salt_16 = "W22ZaJ0SNY7soEsUEjb6gQ==";
+std::string server_first(std::string_view nonce, std::string_view salt, std::string_view iterations) {
+  return std::string("r=").append(nonce).append(",s=").append(salt).append(",i=").append(iterations);
+}
 
 TEST(scram, B34_server_nonce_must_extend_ours) {
   EXPECT_FALSE(first_error("r=abcX,s=" + salt_16 + ",i=4096"));
   for (const std::string nonce : {"abc", "ab", "", "xabc", "ABCX", "Xabc", "abX"}) {
-    EXPECT_EQ(first_error("r=" + nonce + ",s=" + salt_16 + ",i=4096"), errc::protocol_error) << nonce;
+    EXPECT_EQ(first_error(server_first(nonce, salt_16, "4096")), errc::protocol_error) << nonce;
   }
   EXPECT_EQ(first_error("r=abc d,s=" + salt_16 + ",i=4096"), errc::protocol_error);
   EXPECT_EQ(first_error("r=abc\x7f,s=" + salt_16 + ",i=4096"), errc::protocol_error);
@@ -72,12 +76,12 @@ TEST(scram, B34_server_nonce_must_extend_ours) {
 
 TEST(scram, B36_iterations_are_strict_decimal_within_bounds) {
   for (const std::string count : {"4096", "4097", "99999", "100000"}) {
-    EXPECT_FALSE(first_error("r=abcX,s=" + salt_16 + ",i=" + count)) << count;
+    EXPECT_FALSE(first_error(server_first("abcX", salt_16, count))) << count;
   }
   for (const std::string count :
        {"0", "-1", "1", "4095", "100001", "2147483647", "4294967295", "4294967296", "4294971392",
         "99999999999999999999", "1e30", "4096x", "+4096", " 4096", "4096 ", "04096", "0x1000", ""}) {
-    EXPECT_EQ(first_error("r=abcX,s=" + salt_16 + ",i=" + count), errc::protocol_error) << count;
+    EXPECT_EQ(first_error(server_first("abcX", salt_16, count)), errc::protocol_error) << count;
   }
   EXPECT_EQ(first_error("r=abcX,s=" + salt_16 + ",i=5000", 4999), errc::protocol_error);
   EXPECT_FALSE(first_error("r=abcX,s=" + salt_16 + ",i=5000", 5000));
@@ -85,16 +89,16 @@ TEST(scram, B36_iterations_are_strict_decimal_within_bounds) {
 
 TEST(scram, B37_salt_is_strict_base64_within_bounds) {
   for (const std::size_t size : {8U, 9U, 16U, 1023U, 1024U}) {
-    EXPECT_FALSE(first_error("r=abcX,s=" + base64_encode(std::string(size, 's')) + ",i=4096")) << size;
+    EXPECT_FALSE(first_error(server_first("abcX", base64_encode(std::string(size, 's')), "4096"))) << size;
   }
   for (const std::size_t size : {0U, 1U, 7U, 1025U, 3000U, 1U << 20}) {
-    EXPECT_EQ(first_error("r=abcX,s=" + base64_encode(std::string(size, 's')) + ",i=4096"), errc::protocol_error)
+    EXPECT_EQ(first_error(server_first("abcX", base64_encode(std::string(size, 's')), "4096")), errc::protocol_error)
         << size;
   }
   for (const std::string salt :
        {"W22ZaJ0SNY7soEsUEjb6gQ=", "W22ZaJ0SNY7soEsUEjb6gQ", "W22ZaJ0SNY7soEsUEjb6gR==", "W22ZaJ0SNY7s*EsUEjb6gQ==",
         " W22ZaJ0SNY7soEsUEjb6g==", "W22ZaJ0SNY7soEsUEjb6gQ==\n", "W22ZaJ0S====", "===="}) {
-    EXPECT_EQ(first_error("r=abcX,s=" + salt + ",i=4096"), errc::protocol_error) << salt;
+    EXPECT_EQ(first_error(server_first("abcX", salt, "4096")), errc::protocol_error) << salt;
   }
 }
 
@@ -108,8 +112,7 @@ TEST(scram, B38_extensions_missing_parts_and_garbage_are_refused) {
         "r=abcX,,s=" + salt_16 + ",i=4096", "r=abc" + std::string(5000, 'X') + ",s=" + salt_16 + ",i=4096"}) {
     EXPECT_EQ(first_error(bad), errc::protocol_error) << bad;
   }
-  for (std::size_t cut = 0; cut + 1 < good.size();
-       ++cut) {  // one digit less is still a number, so the last byte is left out
+  for (std::size_t cut = 0; cut < good.size(); ++cut) {
     EXPECT_EQ(first_error(good.substr(0, cut)), errc::protocol_error) << cut;
   }
 }
@@ -120,20 +123,17 @@ TEST(scram, B39_final_message_must_be_exactly_the_right_signature) {
   ASSERT_TRUE(client.final_message(salted(client, "pencil")));
   const std::string good = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
   ASSERT_FALSE(client.on_server_final(good));
-  const std::string signature = base64_decode(good.substr(2)).value();
+  const std::string signature = base64_decode(good.substr(2)).value_or("");
   for (const std::string& bad :
        {good + ",x=1", good + "A", good + "\n", std::string("v="), std::string("v=AAAA"), std::string(),
         std::string("x=1"), std::string("v"), "m=1," + good, good.substr(0, 20),
         std::string("v=7rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="), "v=" + base64_encode(signature.substr(0, 31)),
         "v=" + base64_encode(signature + "x")}) {
-    const auto fault = client.on_server_final(bad);
-    ASSERT_TRUE(fault) << bad;
-    EXPECT_EQ(fault->code, errc::server_not_proven) << bad;
+    EXPECT_EQ(code_of(client.on_server_final(bad)), errc::server_not_proven) << bad;
   }
   const auto refused = client.on_server_final("e=invalid-proof");
-  ASSERT_TRUE(refused);
-  EXPECT_EQ(refused->code, errc::auth_failed);
-  EXPECT_EQ(std::string(refused->why).find("invalid-proof"), std::string::npos);
+  EXPECT_EQ(code_of(refused), errc::auth_failed);
+  EXPECT_EQ(std::string(refused ? refused->why : "").find("invalid-proof"), std::string::npos);
 }
 
 TEST(scram, B29_no_signature_is_right_before_our_proof) {

@@ -52,6 +52,12 @@ inline std::string message(char type, std::string_view body) {
   return std::string(1, type).append(be32(static_cast<std::uint32_t>(body.size() + 4))).append(body);
 }
 
+inline std::string joined(std::initializer_list<std::string_view> messages) {
+  std::string all;
+  for (const std::string_view one : messages) all.append(one);
+  return all;
+}
+
 inline std::string authentication(std::uint32_t code, std::string_view data = {}) {
   return message('R', be32(code).append(data));
 }

@@ -397,7 +397,7 @@ TEST(startup, B40_negotiation_goes_on_when_nothing_new_is_offered) {
   for (const std::string& offer :
        {be32(0) + be32(0), be32(3U << 16) + be32(0), be32(3U << 16) + be32(1) + "_pq_.foo\0"s}) {
     dialogue d = trusting();
-    EXPECT_EQ(d.receive(message('v', offer) + auth_ok() + ready()), action::done);
+    EXPECT_EQ(d.receive(joined({message('v', offer), auth_ok(), ready()})), action::done);
   }
 }
 
@@ -427,7 +427,7 @@ TEST(startup, B41_notice_and_parameter_belong_behind_authentication) {
     EXPECT_EQ(direct.machine.on_frame({bytes[0], std::string_view(bytes).substr(5)}), action::fail);
     EXPECT_EQ(direct.machine.error(), errc::protocol_error);
     dialogue after = trusting();
-    EXPECT_EQ(after.receive(auth_ok() + bytes + ready()), action::done);
+    EXPECT_EQ(after.receive(joined({auth_ok(), bytes, ready()})), action::done);
   }
 }
 
@@ -435,7 +435,7 @@ TEST(startup, B42_B43_the_key_has_four_bytes_and_comes_once) {
   for (const std::string& bytes : {backend_key(1, ""), backend_key(1, "abc"), backend_key(1, "abcde"),
                                    message('K', "\0\0\0"s), backend_key(1, "abcd") + backend_key(1, "abcd")}) {
     dialogue d = trusting();
-    EXPECT_EQ(d.receive(auth_ok() + bytes), action::fail);
+    EXPECT_EQ(d.receive(joined({auth_ok(), bytes})), action::fail);
     EXPECT_EQ(d.error(), errc::protocol_error);
     EXPECT_TRUE(d.machine.identity().cancel_key.empty());
   }
@@ -450,7 +450,7 @@ TEST(startup, B44_without_a_key_the_session_is_usable_and_the_key_empty) {
 TEST(startup, B45_B46_ready_for_query_is_exactly_idle) {
   for (const std::string& bytes : {ready('X'), ready('T'), ready('E'), message('Z', ""), message('Z', "II")}) {
     dialogue d = trusting();
-    EXPECT_EQ(d.receive(auth_ok() + bytes), action::fail);
+    EXPECT_EQ(d.receive(joined({auth_ok(), bytes})), action::fail);
     EXPECT_EQ(d.error(), errc::protocol_error);
   }
 }
@@ -547,7 +547,7 @@ TEST(startup, messages_of_other_phases_are_violations_after_authentication) {
   for (const std::string& bytes : {auth_ok(), sasl({"SCRAM-SHA-256"}), message('A', be32(1) + "c\0p\0"s),
                                    message('T', "\0\0"s), message('D', "\0\0"s)}) {
     dialogue d = trusting();
-    EXPECT_EQ(d.receive(auth_ok() + bytes), action::fail);
+    EXPECT_EQ(d.receive(joined({auth_ok(), bytes})), action::fail);
     EXPECT_EQ(d.error(), errc::protocol_error);
   }
 }
