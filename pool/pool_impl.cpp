@@ -16,6 +16,11 @@ constexpr auto shard_check_interval = std::chrono::milliseconds(250);
 
 core::time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
+pool_config validated(pool_config config) {
+  config.validate();
+  return config;
+}
+
 core::limits limits_of(const pool_config& c, std::size_t shards) {
   core::limits l;
   l.max_size = static_cast<std::uint32_t>(c.max_size);
@@ -67,14 +72,13 @@ std::vector<pool_impl::io_shard> pool_impl::make_shards(std::vector<asio::any_io
 }
 
 pool_impl::pool_impl(std::vector<asio::any_io_executor> executors, pool_config config)
-    : config_(std::move(config)),
+    : config_(validated(std::move(config))),
       shards_(make_shards(std::move(executors))),
       recovery_(recovery::settings_of(config_)),
       budget_(config_.cancel.concurrency, config_.cancel.rate),
       core_(limits_of(config_, shards_.size()), steady_now()),
       members_(config_.max_size),
       shard_states_(shards_.size(), shard_state::running) {
-  config_.validate();
   std::error_code ec;
   diagnostics diag;
   settings_ = make_session_settings(config_.connect, ec, diag.context);

@@ -60,6 +60,8 @@ class request final : public cancel_request, private parked {
   enum class step { dialling, asking, writing, awaiting_eof, parked, over };
   struct stay;
 
+  session::cancel_phase phase() const noexcept override;
+
   std::shared_ptr<request> self() { return std::static_pointer_cast<request>(shared_from_this()); }
   void on_dialled(transport::dial_result result);
   bool may_write();
@@ -79,7 +81,7 @@ class request final : public cancel_request, private parked {
   owner owner_;  // called while its gate is open
   transport::call_gate gate_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   step step_ = step::dialling;
   std::weak_ptr<transport::dialler> dialler_;  // set once; lives by its own handlers, which hold us
   transport::stream stream_;
@@ -88,6 +90,19 @@ class request final : public cancel_request, private parked {
   asio::steady_timer timer_;  // of the parking
   std::array<char, 64> room_;
 };
+
+session::cancel_phase request::phase() const noexcept {
+  const std::lock_guard lock(mutex_);
+  switch (step_) {
+    case step::dialling: {
+      const auto dialling = dialler_.lock();
+      return dialling ? phase_of(dialling->phase()) : session::cancel_phase::connect;
+    }
+    case step::asking:
+    case step::writing: return session::cancel_phase::write;
+    default: return session::cancel_phase::eof;
+  }
+}
 
 // ---- dial ----
 

@@ -177,6 +177,7 @@ class engine final : public detail::managed_session, public detail::deadline_tar
   std::shared_ptr<cancel::cancel_request> cancel_ LIDO_GUARDED_BY(mutex_);
   std::function<void(detail::recovery_failure)> recovered_ LIDO_GUARDED_BY(mutex_);
   bool soft_ LIDO_GUARDED_BY(mutex_) = false;      // a partial cancel: the lease stays
+  bool abandoned_ LIDO_GUARDED_BY(mutex_) = false;  // an operation was sent and given up since the last fence
   bool admitted_ LIDO_GUARDED_BY(mutex_) = false;  // a cancel of ours counts against the observer's budget
 
   std::function<void(bool)> closed_ LIDO_GUARDED_BY(mutex_);

@@ -73,9 +73,11 @@ void engine::abandon(detail::operation& op) noexcept {
       publish();
     }
     if (!op.was_sent()) {
+      count(cancel_event::requested, after);
       count(cancel_event::suppressed_unsent, after);  // gone without trace; the lease stays (I19)
     } else if (tenure_.load(std::memory_order_acquire) == op.tenure) {
       tenure_.fetch_add(1, std::memory_order_acq_rel);  // the lease is over, for each of its handles (I13)
+      abandoned_ = true;
       if (observer_.expired()) {
         alive_ = shared_from_this();  // a session of nobody's: stop the query on the server, then close
         detail::recovery_budgets budgets = budgets_;
@@ -173,17 +175,18 @@ void engine::begin_settle(const detail::recovery_budgets& budgets, aftermath& af
 
 session::cancel_permission engine::permission(const detail::recovery_budgets& budgets, aftermath& after) {
   using session::cancel_permission;
+  const bool asked_for = std::exchange(abandoned_, false);  // else a lease that came back dirty: nobody cancelled anything
   if (protocol_.outstanding() == 0) {
-    count(cancel_event::suppressed_overtaken, after);
+    if (asked_for) count(cancel_event::requested, after);
+    if (asked_for) count(cancel_event::suppressed_overtaken, after);
     return cancel_permission::allowed;  // nothing to cancel: quiet at once
   }
   if (traffic_ == traffic::internal || (current_ && current_->kind == op_kind::commit)) return cancel_permission::drain_only;  // I15
   count(cancel_event::requested, after);
-  if (cancel_key_.empty()) {
+  if (cancel_key_.empty() || budgets.after == detail::cancel_policy::never) {
     count(cancel_event::suppressed_no_key, after);
     return cancel_permission::forbidden;  // I7
   }
-  if (budgets.after == detail::cancel_policy::never) return cancel_permission::forbidden;
   const auto observer = observer_.lock();
   if (observer && !observer->admit_cancel()) {
     count(cancel_event::suppressed_budget, after);
@@ -196,10 +199,14 @@ session::cancel_permission engine::permission(const detail::recovery_budgets& bu
 void engine::perform(const session::settle_step& step, aftermath& after) {
   if (step.start_cancel) start_cancel(after);
   if (step.drop_cancel) {
-    count(cancel_event::suppressed_overtaken, after);
+    const auto reached = cancel_ ? cancel_->phase() : session::cancel_phase::connect;
+    count(protocol_.outstanding() == 0 ? cancel_event::suppressed_overtaken : failure_event(reached), after);
     release_cancel(after, false);
   }
-  if (step.park_cancel) release_cancel(after, true);
+  if (step.park_cancel) {
+    if (step.close == session::give_up::cancel_unknown) count(cancel_event::failed_eof, after);
+    release_cancel(after, true);
+  }
   if (step.quiet || step.close != session::give_up::none) return settled(step.close, after);
   if (settle_.active()) rearm();
 }

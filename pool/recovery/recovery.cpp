@@ -30,9 +30,9 @@ close_reason reason_of(recovery_failure why) noexcept {
     case recovery_failure::policy:
     case recovery_failure::discarded: return close_reason::discarded;
     case recovery_failure::cancel_unknown: return close_reason::cancel_unknown;
-    case recovery_failure::cancel_failed:
-    case recovery_failure::drain_timeout:
-    case recovery_failure::write_stalled: return close_reason::recovery_timeout;
+    case recovery_failure::cancel_failed: return close_reason::cancel_failed;
+    case recovery_failure::drain_timeout: return close_reason::recovery_timeout;
+    case recovery_failure::write_stalled: return close_reason::write_stalled;
     case recovery_failure::drain_bytes: return close_reason::drain_bytes;
     case recovery_failure::lost: return close_reason::disconnected;
   }

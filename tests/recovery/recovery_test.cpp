@@ -146,7 +146,7 @@ TEST_F(recovery_steps, a_rollback_that_leaves_the_transaction_open_gives_the_con
 TEST_F(recovery_steps, I23_each_failure_of_the_fence_has_its_own_reason) {
   const std::pair<recovery_failure, close_reason> table[] = {
       {recovery_failure::no_key, close_reason::no_cancel_key},         {recovery_failure::policy, close_reason::discarded},
-      {recovery_failure::cancel_unknown, close_reason::cancel_unknown}, {recovery_failure::cancel_failed, close_reason::recovery_timeout},
+      {recovery_failure::cancel_unknown, close_reason::cancel_unknown}, {recovery_failure::cancel_failed, close_reason::cancel_failed},
       {recovery_failure::drain_timeout, close_reason::recovery_timeout}, {recovery_failure::drain_bytes, close_reason::drain_bytes},
       {recovery_failure::discarded, close_reason::discarded},           {recovery_failure::lost, close_reason::disconnected},
   };

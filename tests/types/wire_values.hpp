@@ -49,7 +49,8 @@ struct decoded {
 template <class T>
 decoded<T> decode(std::uint32_t type, std::optional<std::string_view> bytes, bool binary = true) {
   decoded<T> out{};
-  const detail::cell from{bytes.value_or(std::string_view{}), !bytes.has_value()};
+  detail::cell from;
+  if (bytes) from = {bytes->data(), static_cast<std::int32_t>(bytes->size())};
   out.status = detail::decode_cell(from, make_column("c", type, binary), out.value);
   return out;
 }

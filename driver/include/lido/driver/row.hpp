@@ -44,7 +44,7 @@ class row {
 
   bool is_null(std::size_t index) const {
     column_at(index);
-    return cell_at(index).null;
+    return cell_at(index).null();
   }
   bool is_null(std::string_view name) const { return is_null(index_of(name)); }
 

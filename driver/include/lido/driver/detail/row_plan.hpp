@@ -41,13 +41,18 @@ inline constexpr bool is_struct_of_decodable<std::tuple<Field*...>> = (decodable
 template <class T>
 concept row_struct = !decodable<T> && !is_tuple<T> && reflectable<T> && std::default_initializable<T>;
 
-// One field of a row type: what it reads, and how. Chosen by the compiler; the plan only orders them.
+// How one column is read into a T: chosen once per result, followed for each row.
 template <class T>
-struct field_step {
-  std::string_view field;
+using column_decoder = decode_status (*)(cell from, const column& col, T& out);
+
+// One part of a row type: what it reads, and how; `direct` where the column is exactly what the part is.
+template <class T>
+struct part_step {
   std::string_view cpp_type;
   bool (*reads)(std::uint32_t type, bool binary);
-  decode_status (*decode)(const cell& from, const column& col, T& out);
+  bool (*is_direct)(const column& col) noexcept;
+  column_decoder<T> decode;
+  column_decoder<T> direct;
 };
 
 std::error_code check_column_count(const row_description& columns, std::size_t wanted, diagnostics& diag);
@@ -55,21 +60,6 @@ std::error_code check_column_type(const row_description& columns, std::size_t in
                                   bool readable, diagnostics& diag);
 std::error_code match_fields(const row_description& columns, const std::string_view* fields, std::size_t count,
                              std::size_t* column_to_field, diagnostics& diag);
-
-template <class T, class Steps>
-T follow(const Steps& steps, const row_description& columns, std::string_view body) {
-  T out{};
-  cell_walker walker(body);
-  cell current;
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const auto& step = *steps[i];
-    decode_status status = decode_status::malformed;
-    if (walker.next(current)) status = step.decode(current, columns[i], out);
-    if (status != decode_status::ok) [[unlikely]]
-      throw_decode_error(status, columns[i], i, step.cpp_type);
-  }
-  return out;
-}
 
 template <class T>
 class row_plan;
@@ -101,85 +91,110 @@ class row_plan<T> {
   }
 };
 
-template <class... Element>
-  requires(is_tuple_of_decodable<std::tuple<Element...>>)
-class row_plan<std::tuple<Element...>> {
+// Structs and tuples: a column each for every part. `Shape` says how many parts T has, of which types, where each is,
+// and which column is whose.
+template <class T, class Shape>
+class columns_plan {
+  static constexpr std::size_t count = Shape::count;
+  using all_parts = std::make_index_sequence<count>;
+
  public:
   std::error_code bind(const row_description& columns, diagnostics& diag) {
-    if (auto ec = check_column_count(columns, sizeof...(Element), diag)) return ec;
-    return check_types(columns, diag, std::index_sequence_for<Element...>{});
+    if (auto ec = Shape::match(columns, part_of_.data(), diag)) return ec;
+    for (std::size_t i = 0; i < count; ++i) {
+      const part_step<T>& step = steps[part_of_[i]];
+      const bool readable = step.reads(columns[i].type_oid, columns[i].binary);
+      if (auto ec = check_column_type(columns, i, step.cpp_type, readable, diag)) return ec;
+      decoders_[i] = step.is_direct(columns[i]) ? step.direct : step.decode;
+    }
+    return {};
   }
-  std::tuple<Element...> read(const row_description& columns, std::string_view body) const {
-    std::tuple<Element...> out{};
+
+  T read(const row_description& columns, std::string_view body) const {
+    T out{};
     cell_walker walker(body);
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (read_element<I>(walker, columns[I], std::get<I>(out)), ...);
-    }(std::index_sequence_for<Element...>{});
+    cell current;
+    const column* col = columns.data();
+    for (const column_decoder<T> decode : decoders_) {
+      decode_status status = decode_status::malformed;
+      if (walker.next(current)) [[likely]]
+        status = decode(current, *col, out);
+      if (status != decode_status::ok) [[unlikely]]
+        fail(status, columns, static_cast<std::size_t>(col - columns.data()));
+      ++col;
+    }
     return out;
   }
 
  private:
-  template <std::size_t... I>
-  static std::error_code check_types(const row_description& columns, diagnostics& diag,
-                                     std::index_sequence<I...> /*all*/) {
-    std::error_code ec;
-    // Stops at the first column that does not fit.
-    (void)((!(ec = check_column_type(columns, I, cpp_name<Element>(),
-                                     detail::reads<without_optional_t<Element>>(columns[I].type_oid, columns[I].binary),
-                                     diag))) &&
-           ...);
-    return ec;
+  template <std::size_t I>
+  static decode_status decode_part(cell from, const column& col, T& out) {
+    return decode_cell(from, col, Shape::template part<I>(out));
   }
-  template <std::size_t I, class T>
-  static void read_element(cell_walker& walker, const column& col, T& out) {
-    cell current;
-    decode_status status = decode_status::malformed;
-    if (walker.next(current)) status = decode_cell(current, col, out);
-    if (status != decode_status::ok) [[unlikely]]
-      throw_decode_error(status, col, I, cpp_name<T>());
+  template <std::size_t I>
+  static decode_status decode_part_direct(cell from, const column& col, T& out) {
+    return decode_direct(from, col, Shape::template part<I>(out));
+  }
+  [[noreturn]] void fail(decode_status status, const row_description& columns, std::size_t index) const {
+    throw_decode_error(status, columns[index], index, steps[part_of_[index]].cpp_type);
+  }
+
+  template <std::size_t I>
+  static constexpr part_step<T> make_step() noexcept {
+    using type = typename Shape::template type<I>;
+    using value = without_optional_t<type>;
+    part_step<T> step{cpp_name<type>(), &detail::reads<value>, &detail::is_direct<value>, &decode_part<I>, nullptr};
+    if constexpr (has_direct<value>) step.direct = &decode_part_direct<I>;
+    return step;
+  }
+  template <std::size_t... I>
+  static constexpr auto make_steps(std::index_sequence<I...> /*all*/) noexcept {
+    return std::array<part_step<T>, count>{make_step<I>()...};
+  }
+
+  static constexpr std::array<part_step<T>, count> steps = make_steps(all_parts{});
+  std::array<column_decoder<T>, count> decoders_{};  // by column
+  std::array<std::size_t, count> part_of_{};         // by column
+};
+
+template <class Tuple>
+struct tuple_shape {
+  static constexpr std::size_t count = std::tuple_size_v<Tuple>;
+  template <std::size_t I>
+  using type = std::tuple_element_t<I, Tuple>;
+  template <std::size_t I>
+  static auto& part(Tuple& out) noexcept {
+    return std::get<I>(out);
+  }
+  static std::error_code match(const row_description& columns, std::size_t* part_of, diagnostics& diag) {
+    for (std::size_t i = 0; i < count; ++i) part_of[i] = i;
+    return check_column_count(columns, count, diag);
   }
 };
 
-template <row_struct T>
-class row_plan<T> {
+template <class T>
+struct struct_shape {
   static_assert(is_struct_of_decodable<field_types_of<T>>,
                 "lido: a field of this struct has a type that no column can be read as");
   static constexpr std::size_t count = count_fields<T>();
-
- public:
-  std::error_code bind(const row_description& columns, diagnostics& diag) {
-    std::array<std::size_t, count> field_of{};
-    if (auto ec = match_fields(columns, field_names_of<T>.data(), count, field_of.data(), diag)) return ec;
-    for (std::size_t i = 0; i < count; ++i) {
-      const field_step<T>& step = all_steps[field_of[i]];
-      if (auto ec =
-              check_column_type(columns, i, step.cpp_type, step.reads(columns[i].type_oid, columns[i].binary), diag))
-        return ec;
-      steps_[i] = &step;
-    }
-    return {};
-  }
-  T read(const row_description& columns, std::string_view body) const { return follow<T>(steps_, columns, body); }
-
- private:
   template <std::size_t I>
-  using field_type = std::remove_pointer_t<std::tuple_element_t<I, field_types_of<T>>>;
-
+  using type = std::remove_pointer_t<std::tuple_element_t<I, field_types_of<T>>>;
   template <std::size_t I>
-  static decode_status decode_field(const cell& from, const column& col, T& out) {
-    return decode_cell(from, col, *std::get<I>(field_pointers(out)));
+  static auto& part(T& out) noexcept {
+    return *std::get<I>(field_pointers(out));
   }
-
-  template <std::size_t... I>
-  static constexpr auto make_steps(std::index_sequence<I...> /*all*/) noexcept {
-    return std::array<field_step<T>, count>{field_step<T>{field_names_of<T>[I], cpp_name<field_type<I>>(),
-                                                          &detail::reads<without_optional_t<field_type<I>>>,
-                                                          &decode_field<I>}...};
+  static std::error_code match(const row_description& columns, std::size_t* part_of, diagnostics& diag) {
+    return match_fields(columns, field_names_of<T>.data(), count, part_of, diag);
   }
-
-  static constexpr std::array<field_step<T>, count> all_steps = make_steps(std::make_index_sequence<count>{});
-  std::array<const field_step<T>*, count> steps_{};  // by column
 };
+
+template <class... Element>
+  requires(is_tuple_of_decodable<std::tuple<Element...>>)
+class row_plan<std::tuple<Element...>>
+    : public columns_plan<std::tuple<Element...>, tuple_shape<std::tuple<Element...>>> {};
+
+template <row_struct T>
+class row_plan<T> : public columns_plan<T, struct_shape<T>> {};
 
 }  // namespace detail
 

@@ -1,0 +1,277 @@
+// Cancel at every suspension point: each public operation is cancelled after exactly k turns of the executor, k = 0, 1,
+// 2 ... until it completes by itself. After each: the outcome is one that the contract allows, every slot is home, the
+// next user gets its own answer, no transaction is left open.
+#include <gtest/gtest.h>
+
+#include <asio/post.hpp>
+#include <asio/this_coro.hpp>
+#include <tuple>
+
+#include "tests/contract/harness.hpp"
+
+namespace lido::testing {
+namespace {
+
+using asio::cancellation_type;
+
+constexpr int turn_limit = 200;
+
+struct probe {
+  bool begun = false;     // the operation under test starts in this very turn
+  bool returned = false;  // it came back without an error
+  int number = 0;         // this round's
+};
+using body = asio::awaitable<void> (*)(world&, probe&);
+using check = void (*)(world&, const task&, const probe&);
+
+// co_spawn lets only terminal through; a user who wants the others says this.
+#define LIDO_LET_ALL_CANCELS_THROUGH co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation())
+
+asio::awaitable<void> acquires(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  const auto held = std::make_shared<lido::lease>(w.pool->try_acquire());  // so that there is something to wait for
+  asio::post(w.io, [held] { held->release(); });
+  p.begun = true;
+  const lido::lease db = co_await w.pool->async_acquire();
+  p.returned = static_cast<bool>(db);
+}
+
+asio::awaitable<void> queries(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  p.begun = true;
+  const auto got = co_await db->async_query<std::int32_t>("select $1::int from pg_sleep(0.002)", p.number);
+  p.returned = got.one() == p.number;
+}
+
+asio::awaitable<void> queries_something_new(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  const std::string never_prepared = "select " + std::to_string(p.number) + " from pg_sleep(0.002)";
+  p.begun = true;
+  const auto got = co_await db->async_query<std::int32_t>(never_prepared);
+  p.returned = got.one() == p.number;
+}
+
+asio::awaitable<void> queries_simply(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  p.begun = true;
+  const auto got = co_await db->async_simple_query("select 1; select pg_sleep(0.002); select 3");
+  p.returned = got.size() == 3;
+}
+
+asio::awaitable<void> begins(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  p.begun = true;
+  const lido::transaction tx = co_await db->async_begin();
+  p.returned = tx.is_open();
+}
+
+asio::awaitable<void> commits(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  lido::transaction tx = co_await db->async_begin();
+  co_await tx.async_query("insert into contract_commits values ($1)", p.number);
+  p.begun = true;
+  co_await tx.async_commit();
+  p.returned = true;
+}
+
+asio::awaitable<void> rolls_back(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  lido::transaction tx = co_await db->async_begin();
+  co_await tx.async_query("insert into contract_commits values ($1)", p.number);
+  p.begun = true;
+  co_await tx.async_rollback();
+  p.returned = true;
+}
+
+asio::awaitable<void> queries_the_pool(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  p.begun = true;
+  const auto got = co_await w.pool->async_query<std::int32_t>("select $1::int from pg_sleep(0.001)", p.number);
+  p.returned = got.one() == p.number;
+}
+
+asio::awaitable<void> connects(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  connect_config config = w.config().connect;
+  config.application_name += "-alone";
+  p.begun = true;
+  lido::connection db = co_await lido::connection::async_connect(std::move(config));
+  p.returned = db.is_open();
+}
+
+asio::awaitable<void> closes_a_connection(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  connect_config config = w.config().connect;
+  config.application_name += "-alone";
+  lido::connection db = co_await lido::connection::async_connect(std::move(config));
+  p.begun = true;
+  co_await db.async_close();
+  p.returned = true;
+}
+
+// Its result, or exactly operation_aborted.
+void result_or_abort(world&, const task& t, const probe& p) {
+  if (t.error) {
+    EXPECT_TRUE(is_aborted(t.error)) << t.error.message();
+  } else {
+    EXPECT_TRUE(p.returned);
+  }
+}
+
+asio::awaitable<void> count_commits(lido::pool& pool, int number, std::int64_t& found) {
+  const auto got = co_await pool.async_query<std::int64_t>("select count(*) from contract_commits where id = $1", number);
+  found = got.one();
+}
+
+std::int64_t committed(world& w, int number) {
+  std::int64_t found = -1;
+  const task_ptr t = w.start(count_commits(*w.pool, number, found));
+  EXPECT_TRUE(w.turn_until([&] { return t->done; }));
+  EXPECT_FALSE(t->error);
+  return found;
+}
+
+// I15: what is said to be committed is there, what is said not to be is not, and only the unknown may be either.
+void truth_about_the_commit(world& w, const task& t, const probe& p) {
+  if (t.error == errc::outcome_unknown) {
+    EXPECT_FALSE(t.outcome_known);
+    return;
+  }
+  if (p.returned) {
+    EXPECT_EQ(committed(w, p.number), 1);
+  } else {
+    EXPECT_TRUE(is_aborted(t.error)) << t.error.message();
+    EXPECT_TRUE(t.outcome_known);
+    EXPECT_EQ(committed(w, p.number), 0);
+  }
+}
+
+void never_committed(world& w, const task& t, const probe& p) {
+  result_or_abort(w, t, p);
+  EXPECT_EQ(committed(w, p.number), 0);
+}
+
+struct operation_case {
+  const char* name;
+  body run;
+  check verify;
+  bool leased;  // runs on the pool's connection
+};
+
+const operation_case operations[] = {
+    {"acquire", acquires, result_or_abort, true},
+    {"query", queries, result_or_abort, true},
+    {"query_not_prepared", queries_something_new, result_or_abort, true},
+    {"simple_query", queries_simply, result_or_abort, true},
+    {"begin", begins, result_or_abort, true},
+    {"commit", commits, truth_about_the_commit, true},
+    {"rollback", rolls_back, never_committed, true},
+    {"pool_query", queries_the_pool, result_or_abort, true},
+    {"connect", connects, result_or_abort, false},
+    {"close_connection", closes_a_connection, result_or_abort, false},
+};
+
+constexpr cancellation_type types[] = {cancellation_type::terminal, cancellation_type::partial, cancellation_type::total};
+const char* const type_names[] = {"terminal", "partial", "total"};
+constexpr route routes[] = {route::unix_socket, route::tls};
+
+void patient(pool_config& config) {
+  config.max_size = 1;
+  config.cancel.timeout = 20s;
+  config.drain.timeout = 20s;
+}
+
+using parameters = std::tuple<operation_case, int, route>;
+
+class cancel_every_turn : public ::testing::TestWithParam<parameters> {
+ protected:
+  static void SetUpTestSuite() {
+    shared_cluster().sql("create table if not exists contract_commits (id int); grant all on contract_commits to public", shared_cluster().database());
+  }
+  static int next_number() {
+    static int last = 0;
+    return ++last;
+  }
+
+  // One round; true when the operation completed by itself before k turns were over.
+  static bool round(world& w, const operation_case& what, cancellation_type type, int k) {
+    probe p;
+    p.number = next_number();
+    const task_ptr t = w.start(what.run(w, p));
+    EXPECT_TRUE(w.turn_until([&] { return p.begun || t->done; }));
+    for (int turn = 0; turn < k && !t->done; ++turn) {
+      if (w.io.stopped()) w.io.restart();
+      w.io.run_one_for(2s);
+    }
+    const bool by_itself = t->done;
+    if (!by_itself) t->signal.emit(type);
+    EXPECT_TRUE(w.turn_until([&] { return t->done; }));
+    what.verify(w, *t, p);
+    EXPECT_TRUE(w.settle());
+    EXPECT_EQ(w.wrong_answers(2), 0);
+    return by_itself;
+  }
+};
+
+TEST_P(cancel_every_turn, I1_every_promise_holds_after_a_cancel_at_any_turn) {
+  const auto& [what, type, way] = GetParam();
+  world w{way, patient};
+  w.warm(1);
+  int k = 0;
+  while (k < turn_limit && !round(w, what, types[type], k)) {
+    if (HasFailure()) FAIL() << "after " << k << " turns";
+    ++k;
+  }
+  EXPECT_LT(k, turn_limit);
+  EXPECT_GT(k, 0);
+  EXPECT_TRUE(eventually([&] { return w.sessions("idle in transaction%") == 0; }));
+  EXPECT_EQ(w.sessions(), 1);
+  const pool_stats s = w.stats();
+  EXPECT_EQ(s.stray_cancels, 0U);
+  EXPECT_EQ(s.cancels.unknown, 0U);
+  EXPECT_EQ(s.created, 1U) << "with a healthy channel every connection is recovered";
+  EXPECT_TRUE(w.close());
+}
+
+std::string case_name(const ::testing::TestParamInfo<parameters>& info) {
+  const auto& [what, type, way] = info.param;
+  return std::string(what.name) + "_" + type_names[type] + "_" + to_string(way);
+}
+
+INSTANTIATE_TEST_SUITE_P(contract, cancel_every_turn,
+                         ::testing::Combine(::testing::ValuesIn(operations), ::testing::Range(0, 3), ::testing::ValuesIn(routes)), case_name);
+
+// The pool's own end, cancelled at every turn: whoever waits for it may leave, the pool closes all the same (I21).
+asio::awaitable<void> closes_the_pool(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  p.begun = true;
+  co_await w.pool->async_close(2s);
+  p.returned = true;
+}
+
+TEST(contract, I21_close_ends_whenever_its_caller_is_cancelled) {
+  bool by_itself = false;
+  for (int k = 0; k < turn_limit && !by_itself; ++k) {
+    world w{route::unix_socket, patient};
+    w.warm(1);
+    probe p;
+    const task_ptr t = w.start(closes_the_pool(w, p));
+    ASSERT_TRUE(w.turn_until([&] { return p.begun; }));
+    for (int turn = 0; turn < k && !t->done; ++turn) w.io.run_one_for(2s);
+    by_itself = t->done;
+    t->signal.emit(cancellation_type::terminal);
+    ASSERT_TRUE(w.turn_until([&] { return t->done; }));
+    result_or_abort(w, *t, p);
+    EXPECT_TRUE(w.close()) << "after " << k << " turns";
+  }
+  EXPECT_TRUE(by_itself);
+}
+
+}  // namespace
+}  // namespace lido::testing
