@@ -232,9 +232,9 @@ void pool_impl::recover(const core::action& a) {
 }
 
 void pool_impl::close_slot(const core::action& a) {
-  const auto closed = [self = shared_from_this(), id = a.slot](bool orphaned) {
-    self->tell([&](core::pool_core& c, core::action_list& out) {
-      if (auto& who = self->members_[id.index]; who && who->id == id) who.reset();
+  const auto closed = [this, self = shared_from_this(), id = a.slot](bool orphaned) {
+    tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+      if (auto& who = members_[id.index]; who && who->id == id) who.reset();
       c.closed(id, orphaned, steady_now(), out);
     });
   };

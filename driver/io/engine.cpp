@@ -294,8 +294,7 @@ void engine::on_event(event_kind kind, const wire::frame& frame, aftermath& afte
 
 bool engine::collects() const { return traffic_ == traffic::user && current_ && current_->is_pending() && !soft_; }
 
-bool engine::keep_row(std::string_view body) noexcept {
-  auto& result = current_->outcome.results.back();
+bool engine::keep_row(detail::raw_result& result, std::string_view body) noexcept {
   try {
     result.bytes.append(body);
     result.ends.push_back(result.bytes.size());
@@ -307,10 +306,11 @@ bool engine::keep_row(std::string_view body) noexcept {
 
 // The many rows of a result, without a call for each frame.
 void engine::take_rows(aftermath& after) {
-  const bool wanted = collects();
+  const bool wanted = collects() && !current_->outcome.results.empty();
+  detail::raw_result* const result = wanted ? &current_->outcome.results.back() : nullptr;
   bool kept = true;
-  const std::size_t used = protocol_.take_rows(in_.data(), settings_->bounds, [&](std::string_view body) LIDO_REQUIRES(mutex_) {
-    if (wanted && kept) kept = keep_row(body);
+  const std::size_t used = protocol_.take_rows(in_.data(), settings_->bounds, [&kept, result](std::string_view body) {
+    if (result != nullptr && kept) kept = keep_row(*result, body);
   });
   in_.consume(used);
   if (!kept) return stop_collecting(std::make_error_code(std::errc::not_enough_memory), after);
@@ -319,7 +319,7 @@ void engine::take_rows(aftermath& after) {
 
 void engine::on_row(std::string_view body, aftermath& after) {
   if (!collects()) return;
-  if (!keep_row(body)) return stop_collecting(std::make_error_code(std::errc::not_enough_memory), after);
+  if (!keep_row(current_->outcome.results.back(), body)) return stop_collecting(std::make_error_code(std::errc::not_enough_memory), after);
   check_size(after);
 }
 

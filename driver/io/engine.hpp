@@ -104,7 +104,7 @@ class engine final : public detail::managed_session, public detail::deadline_tar
   void process(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_event(session::event_kind kind, const wire::frame& frame, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_row(std::string_view body, aftermath& after) LIDO_REQUIRES(mutex_);
-  bool keep_row(std::string_view body) noexcept LIDO_REQUIRES(mutex_);
+  static bool keep_row(detail::raw_result& result, std::string_view body) noexcept;
   void take_rows(aftermath& after) LIDO_REQUIRES(mutex_);
   void check_size(aftermath& after) LIDO_REQUIRES(mutex_);
   void stop_collecting(std::error_code why, aftermath& after) LIDO_REQUIRES(mutex_);

@@ -98,8 +98,22 @@ asio::awaitable<void> ask(lido::pool& pool, std::int32_t number, std::int32_t& a
   answer = got.one();
 }
 
+asio::awaitable<void> count_idle(lido::pool& observer, std::string application, std::int64_t& found) {
+  const auto got = co_await observer.async_query<std::int64_t>(
+      "select count(*) from pg_stat_activity where application_name = $1 and state = 'idle' and query like '%victim%'", application);
+  found = got.one();
+}
+
+bool victim_is_over(world& observer, const std::string& application) {
+  std::int64_t found = 0;
+  const task_ptr asked = observer.start(count_idle(*observer.pool, application, found));
+  return observer.turn_until([&] { return asked->done; }) && found == 1;
+}
+
 TEST(contract, I3_reuse_waits_for_cancel_eof) {
   for (const route way : {route::unix_socket, route::tls}) {
+    world observer{route::unix_socket};
+    observer.warm(1);  // a new session would wait, too
     world w{way, [](pool_config& c) {
               c.max_size = 1;
               c.cancel.timeout = 20s;
@@ -107,13 +121,15 @@ TEST(contract, I3_reuse_waits_for_cancel_eof) {
             }};
     w.warm(1);
     const slow_cancels delay{w.server()};
-    const task_ptr victim = w.start_statement("select pg_sleep(0.2), 'victim'");
-    ASSERT_TRUE(w.wait_running("victim"));
+    const task_ptr victim = w.start_statement("select pg_sleep(0.1), 'victim'");
+    w.drain_ready();
     victim->signal.emit(asio::cancellation_type::terminal);
     EXPECT_LE(w.turns_until_done(*victim), 3);
     std::int32_t answer = 0;
     const task_ptr next = w.start(ask(*w.pool, 4711, answer));
-    ASSERT_TRUE(w.wait_running("victim", 0));  // ReadyForQuery is on its way, or here
+    const auto over = [&] { return w.stats().cancels.sent == 1 && victim_is_over(observer, w.application()); };
+    ASSERT_TRUE(w.turn_until(over)) << "sent " << w.stats().cancels.sent << " eof " << w.stats().cancels.eof << " overtaken " << w.stats().cancels.of(cancel_suppression::overtaken) << w.server().sql("select application_name, state, query from pg_stat_activity");
+    EXPECT_EQ(w.stats().cancels.eof, 0U) << "the statement must end before the CancelRequest is read, else nothing is proved";
     ASSERT_TRUE(w.turn_until([&] { return next->done || w.stats().cancels.eof == 1; }));
     EXPECT_FALSE(next->done) << "the next user was let in before the server's EOF";
     ASSERT_TRUE(w.turn_until([&] { return next->done; }));

@@ -81,8 +81,9 @@ struct pool_config {
   };
   drain_config drain;
 
-  /// Called with one line when something fails behind the users' backs: a connect, a cancel connection. At most one line a second; never a secret. Any thread, no
-  /// lock held; what it throws is counted (lido_sink_errors_total) and swallowed.
+  /// Called with one line when something fails behind the users' backs: a connect, a cancel connection. At most one
+  /// line a second; never a secret. Any thread, no lock held; what it throws is counted (lido_sink_errors_total) and
+  /// swallowed.
   std::function<void(std::string_view)> log;
   /// Called for each NOTICE and WARNING of the server, on the io thread. Same rules, not rate-limited.
   std::function<void(const diagnostics&)> on_notice;
