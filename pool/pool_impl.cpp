@@ -285,6 +285,7 @@ lease pool_impl::make_lease(const core::lease_id& id, core::time_point now) {
 lease pool_impl::try_acquire(const asio::execution_context* context) noexcept {
   const core::shard_id preference = shard_of(context);
   const auto now = steady_now();
+  if (shards_.size() > 1) check_shards();  // nobody reads for a connection whose io_context has stopped
   const lock guard(mutex_);
   core::lease_id id;
   if (gone_ || !core_.try_acquire(preference, now, id)) return {};

@@ -26,8 +26,9 @@ std::size_t begin_value(request& out) {
 void end_value(request& out, std::size_t where, bool encoded) {
   std::string& values = out.values();
   const std::size_t begin = where + sizeof(std::int32_t);
-  // The second test also catches a length that found no room. All of a message must fit, not each value alone.
-  if (!encoded || values.size() < begin || values.size() + out.sql().size() > max_request_bytes) {
+  // Shorter than `begin`: the length itself found no room. That everything fits one message is the connection's to
+  // check.
+  if (!encoded || values.size() < begin) {
     out.fail(errc::not_encodable);
     return;
   }

@@ -182,6 +182,8 @@ TEST(dsn, what_is_malformed_is_refused) {
            "postgresql://u:p/ss@db/x",
            "postgresql://u:p?ss@db/x",
            "postgresql://db?user=a@b",
+           "postgresql://u:p@db/x@y",
+           "postgresql://u:p@db?user=a@b",
            "host=a,b",
            "host=''",
            "port=''",

@@ -111,7 +111,7 @@ bool victim_is_over(world& observer, const std::string& application) {
 }
 
 TEST(contract, I3_reuse_waits_for_cancel_eof) {
-  for (const route way : {route::unix_socket, route::tls}) {
+  for (const route way : {route::unix_socket, route::plain}) {
     world observer{route::unix_socket};
     observer.warm(1);  // a new session would wait, too
     world w{way, [](pool_config& c) {
@@ -128,7 +128,7 @@ TEST(contract, I3_reuse_waits_for_cancel_eof) {
     std::int32_t answer = 0;
     const task_ptr next = w.start(ask(*w.pool, 4711, answer));
     const auto over = [&] { return w.stats().cancels.sent == 1 && victim_is_over(observer, w.application()); };
-    ASSERT_TRUE(w.turn_until(over)) << "sent " << w.stats().cancels.sent << " eof " << w.stats().cancels.eof << " overtaken " << w.stats().cancels.of(cancel_suppression::overtaken) << w.server().sql("select application_name, state, query from pg_stat_activity");
+    ASSERT_TRUE(w.turn_until(over));
     EXPECT_EQ(w.stats().cancels.eof, 0U) << "the statement must end before the CancelRequest is read, else nothing is proved";
     ASSERT_TRUE(w.turn_until([&] { return next->done || w.stats().cancels.eof == 1; }));
     EXPECT_FALSE(next->done) << "the next user was let in before the server's EOF";
@@ -139,6 +139,36 @@ TEST(contract, I3_reuse_waits_for_cancel_eof) {
     EXPECT_EQ(w.stats().created, 1U);
     EXPECT_TRUE(w.close());
   }
+}
+
+// Under TLS pre_auth_delay strikes before the handshake; here the proxy holds the CancelRequest itself.
+TEST(contract, I3_reuse_waits_for_cancel_eof_under_tls) {
+  world w{route::tls_proxy, [](pool_config& c) {
+            c.max_size = 1;
+            c.cancel.timeout = 20s;
+            c.drain.timeout = 20s;
+          }};
+  w.warm(1);
+  w.proxy->set_cancel_fault(cancel_fault::hold);
+  const task_ptr victim = w.start_statement("select pg_sleep(1), 'victim'");
+  ASSERT_TRUE(w.wait_running("victim"));
+  victim->signal.emit(asio::cancellation_type::terminal);
+  EXPECT_LE(w.turns_until_done(*victim), 3);
+  std::int32_t answer = 0;
+  const task_ptr next = w.start(ask(*w.pool, 4713, answer));
+  ASSERT_TRUE(w.turn_until([&] { return w.proxy->counters().held == 1; }));
+  ASSERT_TRUE(w.wait_running("victim", 0));
+  const auto until = std::chrono::steady_clock::now() + 100ms;  // time to be wrong in
+  ASSERT_TRUE(w.turn_until([&] { return std::chrono::steady_clock::now() > until; }));
+  EXPECT_EQ(w.stats().recovering, 1U);
+  EXPECT_FALSE(next->done) << "the next user was let in before the server's EOF";
+  w.proxy->release_held();
+  ASSERT_TRUE(w.turn_until([&] { return next->done; }));
+  EXPECT_FALSE(next->error) << next->error.message();
+  EXPECT_EQ(answer, 4713);
+  EXPECT_EQ(w.stats().cancels.eof, 1U);
+  EXPECT_EQ(w.stats().created, 1U);
+  EXPECT_TRUE(w.close());
 }
 
 struct stopped_postmaster {
