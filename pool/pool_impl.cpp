@@ -101,6 +101,13 @@ void pool_impl::start() {
 
 // ---- the core's decisions ----
 
+// The usual case, a connection that goes from one user to the next, needs no queue of actions.
+acquire_node* pool_impl::sole_grant() {
+  if (decided_.size() != 1 || performing_ || !to_do_.empty()) return nullptr;
+  const core::action& only = *decided_.begin();
+  return only.kind == core::action_kind::grant ? &acquire_node::of(*only.who) : nullptr;
+}
+
 void pool_impl::work_off() {
   for (;;) {
     core::action a;
@@ -275,14 +282,14 @@ core::shard_id pool_impl::shard_of(const asio::execution_context* context) const
   return core::any_shard;
 }
 
-lease pool_impl::make_lease(const core::lease_id& id, core::time_point now) {
+lease pool_impl::make_lease(const core::lease_id& id, core::time_point now, std::shared_ptr<pool_impl> self) {
   pool_member& who = *members_[id.index];
   who.lease = id;
   who.tenure = who.session->begin_tenure();
-  return lease(session_handle{who.session, who.tenure}, shared_from_this(), lease_ticket{id.index, id.incarnation, id.tenure, now});
+  return lease(session_handle{who.session, who.tenure}, std::move(self), lease_ticket{id.index, id.incarnation, id.tenure, now});
 }
 
-lease pool_impl::try_acquire(const asio::execution_context* context) noexcept {
+lease pool_impl::try_acquire(std::shared_ptr<pool_impl>& self, const asio::execution_context* context) noexcept {
   const core::shard_id preference = shard_of(context);
   const auto now = steady_now();
   if (shards_.size() > 1) check_shards();  // nobody reads for a connection whose io_context has stopped
@@ -290,7 +297,7 @@ lease pool_impl::try_acquire(const asio::execution_context* context) noexcept {
   core::lease_id id;
   if (gone_ || !core_.try_acquire(preference, now, id)) return {};
   counters_.did_not_wait_serialised();
-  return make_lease(id, now);
+  return make_lease(id, now, std::move(self));
 }
 
 void pool_impl::acquire(acquire_ptr op) {
@@ -346,13 +353,14 @@ bool pool_impl::on_turn(acquire_op& op, acquire_outcome& out) {
     if (node.error) {
       if (node.error == errc::connect_failed && last_error_) {
         out.error = last_error_;
-        out.diag = last_diag_;
+        out.diag = std::make_unique<diagnostics>(last_diag_);
       } else if (node.error == errc::acquire_timeout) {
-        out.diag.context = exhaustion();
+        out.diag = std::make_unique<diagnostics>();
+        out.diag->context = exhaustion();
       }
     } else if (c.resume(node, now, actions)) {
       counters_.waited_serialised(now - node.enqueued_at());
-      out.lease = make_lease(node.lease(), now);
+      out.lease = make_lease(node.lease(), now, op.pool());
     } else {
       node.where = acquire_node::stage::waiting;
       op.add_ref();  // back in the queue (or about to be told why not)

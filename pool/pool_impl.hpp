@@ -46,7 +46,8 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void start();
 
   // ---- users ----
-  lease try_acquire(const asio::execution_context* context) noexcept;
+  // `self` is this; it is moved into the lease, if there is one.
+  lease try_acquire(std::shared_ptr<pool_impl>& self, const asio::execution_context* context) noexcept;
   core::shard_id shard_of(const asio::execution_context* context) const noexcept;
   bool prefers_shards() const noexcept { return shards_.size() > 1; }
   void acquire(acquire_ptr op);
@@ -90,6 +91,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void check_shards() noexcept;
   void retire(core::shard_id which) noexcept;
   core::shard_id living(core::shard_id wanted) LIDO_REQUIRES(mutex_);
+  acquire_node* sole_grant() LIDO_REQUIRES(mutex_);
   void work_off();
   void arm() LIDO_REQUIRES(mutex_);
   void perform(const core::action& a);
@@ -100,7 +102,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void close_slot(const core::action& a);
   void finished();
   std::shared_ptr<pool_member> member_at(core::slot_id id);
-  lease make_lease(const core::lease_id& id, core::time_point now) LIDO_REQUIRES(mutex_);
+  lease make_lease(const core::lease_id& id, core::time_point now, std::shared_ptr<pool_impl> self) LIDO_REQUIRES(mutex_);
   std::string exhaustion() const LIDO_REQUIRES(mutex_);
 
   const pool_config config_;
@@ -129,20 +131,29 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
 
 template <class Event>
 void pool_impl::tell(Event event) {
+  acquire_op* granted = nullptr;
   {
     const lock guard(mutex_);
     if (gone_) return;
     event(core_, decided_);
     arm();
     if (decided_.empty()) return;
-    for (const core::action& a : decided_) {
-      if (a.who != nullptr) acquire_node::of(*a.who).op.add_ref();  // lives until the action is performed
-      to_do_.push_back(a);
+    if (acquire_node* const only = sole_grant()) {
+      decided_.clear();
+      if (std::exchange(only->where, acquire_node::stage::posted) == acquire_node::stage::posted) return;
+      granted = &only->op;
+    } else {
+      for (const core::action& a : decided_) {
+        if (a.who != nullptr) acquire_node::of(*a.who).op.add_ref();  // lives until the action is performed
+        to_do_.push_back(a);
+      }
+      decided_.clear();
+      if (std::exchange(performing_, true)) return;
     }
-    decided_.clear();
-    if (std::exchange(performing_, true)) return;
   }
-  work_off();
+  if (granted == nullptr) return work_off();
+  granted->post();
+  granted->release();  // the queue's
 }
 
 }  // namespace detail

@@ -12,7 +12,7 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
-raw_result first_result(op_outcome& out) { return out.results.empty() ? raw_result{} : std::move(out.results.front()); }
+recycled_ptr<raw_result> first_result(op_outcome& out) { return out.results.empty() ? make_recycled<raw_result>() : out.results.take_first(); }
 
 void report(const op_outcome& out, diagnostics* diag) {
   if (diag == nullptr) return;
@@ -91,8 +91,8 @@ connection& connection::operator=(connection&& other) noexcept {
   return *this;
 }
 
-connection::~connection() {
-  if (!owns_ || !handle_.session) return;
+void connection::leave() noexcept {
+  if (!handle_.session) return;
   if (handle_.session->end_tenure(handle_.tenure) != detail::session_condition::in_use) handle_.session->close_now();
 }
 
@@ -131,8 +131,9 @@ asio::awaitable<std::vector<result<>>> co_simple(detail::session_handle on, deta
   detail::op_outcome out = co_await detail::co_run(on, plan, statement);
   if (out.error) detail::throw_outcome(out);
   std::vector<result<>> results;
-  results.reserve(out.results.size());
-  for (detail::raw_result& raw : out.results) {
+  auto all = out.results.take_all();
+  results.reserve(all.size());
+  for (auto& raw : all) {
     diagnostics mismatch;
     if (const std::error_code ec = results.emplace_back(std::move(raw)).bind(mismatch)) throw error(ec, std::move(mismatch));
   }

@@ -24,6 +24,8 @@ constexpr std::size_t max_warnings = 16;                  // kept of one operati
 constexpr std::size_t kept_output_capacity = 64U << 10;   // a larger write buffer is given back
 constexpr auto patience_after_write_error = std::chrono::seconds(1);
 
+bool commits(const detail::request& statement) noexcept { return session::classify(statement.sql()) == session::statement_class::commit; }
+
 time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
 }  // namespace
@@ -123,15 +125,19 @@ void engine::launch(const op_ptr& op, aftermath& after) {
 }
 
 void engine::encode(detail::operation& op) {
-  if (op.kind == op_kind::query && session::classify(op.statement.sql()) == session::statement_class::commit) op.kind = op_kind::commit;
   if (!op.prepared) {
+    if (op.kind == op_kind::query && commits(op.statement)) op.kind = op_kind::commit;
     wire::append_query(out_, op.statement.sql());
     protocol_.begin(session::segment::simple);
     return;
   }
   entry_ = cache_.find(op.statement);
   const bool known = entry_ != nullptr && entry_->prepared;
-  if (entry_ == nullptr) entry_ = cache_.insert(op.statement);
+  if (entry_ == nullptr) {
+    entry_ = cache_.insert(op.statement);
+    if (entry_ != nullptr) entry_->commits = commits(op.statement);
+  }
+  if (entry_ != nullptr ? entry_->commits : commits(op.statement)) op.kind = op_kind::commit;
   const auto closable = cache_.has_closable() ? cache_.take_closable() : std::vector<std::string>{};
   for (const std::string& name : closable) wire::append_close_statement(out_, name);
   const std::string_view name = entry_ != nullptr ? std::string_view{entry_->name} : std::string_view{};

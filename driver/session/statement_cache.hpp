@@ -25,6 +25,7 @@ class statement_cache {
     std::string name;                                        // on the server
     std::shared_ptr<const detail::row_description> columns;  // null: the statement gives no rows
     bool prepared = false;                                   // ParseComplete was seen
+    bool commits = false;                                    // its class, for the owner: looking at the text each time is 350 instructions
   };
 
   explicit statement_cache(std::size_t capacity);
@@ -49,7 +50,7 @@ class statement_cache {
  private:
   struct node : entry {
     std::string sql;
-    std::vector<std::uint32_t> types;
+    detail::request::type_list types;
     std::size_t hash = 0;
     std::list<node>::iterator self;
   };

@@ -63,7 +63,7 @@ void append_target_message(std::string& out, char type, char kind, std::string_v
 }
 
 // Format codes of Bind: none (all text), one for all, or one each.
-std::size_t format_count(const std::vector<bool>& binary) noexcept {
+std::size_t format_count(const detail::request::format_list& binary) noexcept {
   if (binary.empty()) return 0;
   const bool first = binary[0];
   for (std::size_t i = 1; i < binary.size(); ++i) {

@@ -71,7 +71,9 @@ class connection {
   connection() = default;  ///< empty: every operation completes with errc::lease_revoked
   connection(connection&& other) noexcept : handle_(std::exchange(other.handle_, {})), owns_(std::exchange(other.owns_, false)) {}
   connection& operator=(connection&& other) noexcept;
-  ~connection();  ///< of one's own connection: cancels what runs, closes; never blocks, never throws
+  ~connection() {  ///< of one's own connection: cancels what runs, closes; never blocks, never throws
+    if (owns_) leave();
+  }
 
   /// Connects within `config.connect_timeout`, or `options.deadline` if that is earlier. Errors: resolve_failed, connect_failed, tls_*, auth_*, timeout, SQLSTATEs.
   /// Any cancellation type ends it at once (contract I20).
@@ -137,6 +139,8 @@ class connection {
  private:
   static std::function<void()> begin_connect(const asio::any_io_executor& executor, connect_config config, op_options options,
                                              detail::any_completion<std::error_code, connection> done);
+
+  void leave() noexcept;
 
   detail::session_handle handle_;
   bool owns_ = false;  // made by async_connect: the destructor closes

@@ -41,18 +41,19 @@ class result {
   using const_iterator = iterator;
 
   result() = default;
-  explicit result(detail::raw_result raw) : raw_(std::move(raw)) {}
+  explicit result(detail::recycled_ptr<detail::raw_result> raw) noexcept : raw_(std::move(raw)) {}
+  explicit result(detail::raw_result raw) : raw_(detail::make_recycled<detail::raw_result>(std::move(raw))) {}
 
   /// Checks the columns against T; the driver calls it before anybody sees the result. After an error there are no
   /// rows.
   std::error_code bind(diagnostics& diag) {
     static const detail::row_description no_columns;
-    const auto ec = plan_.bind(raw_.columns ? *raw_.columns : no_columns, diag);
+    const auto ec = plan_.bind(has_columns() ? *raw_->columns : no_columns, diag);
     bound_ = !ec;
     return ec;
   }
 
-  std::size_t size() const noexcept { return bound_ && raw_.columns ? raw_.row_count() : 0; }
+  std::size_t size() const noexcept { return bound_ && has_columns() ? raw_->row_count() : 0; }
   bool empty() const noexcept { return size() == 0; }
 
   iterator begin() const noexcept { return iterator(this, 0); }
@@ -62,7 +63,7 @@ class result {
   T operator[](std::size_t index) const {
     if (index >= size()) [[unlikely]]
       detail::throw_error(errc::no_row, detail::count_problem(size()));
-    return plan_.read(*raw_.columns, raw_.row(index));
+    return plan_.read(*raw_->columns, raw_->row(index));
   }
   /// The only row; errc::no_row when there is none or there are more.
   T one() const {
@@ -76,15 +77,17 @@ class result {
   }
 
   /// Of INSERT, UPDATE, DELETE, MERGE, COPY; the number of rows of a SELECT; 0 for other commands.
-  std::uint64_t affected_rows() const noexcept { return detail::affected_rows(raw_.tag); }
+  std::uint64_t affected_rows() const noexcept { return detail::affected_rows(command_tag()); }
   /// As the server sent it: "UPDATE 3".
-  std::string_view command_tag() const noexcept { return raw_.tag; }
+  std::string_view command_tag() const noexcept { return raw_ ? std::string_view(raw_->tag) : std::string_view(); }
   std::span<const column> columns() const noexcept {
-    return raw_.columns ? std::span<const column>(*raw_.columns) : std::span<const column>();
+    return has_columns() ? std::span<const column>(*raw_->columns) : std::span<const column>();
   }
 
  private:
-  detail::raw_result raw_;
+  bool has_columns() const noexcept { return raw_ && raw_->columns; }
+
+  detail::recycled_ptr<detail::raw_result> raw_;
   [[no_unique_address]] detail::row_plan<T> plan_;
   bool bound_ = false;
 };

@@ -39,7 +39,9 @@ class lease {
     ticket_ = other.ticket_;
     return *this;
   }
-  ~lease() { release(); }
+  ~lease() {
+    if (pool_) release();
+  }
 
   /// Never null: operations on an empty or revoked lease complete with errc::lease_revoked.
   connection* operator->() noexcept { return &db_; }

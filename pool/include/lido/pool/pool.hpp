@@ -14,6 +14,7 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/this_coro.hpp>
 #include <lido/pool/config.hpp>
 #include <lido/pool/detail/acquire.hpp>
 #include <lido/pool/lease.hpp>
@@ -96,11 +97,24 @@ class pool {
   static asio::awaitable<detail::acquire_outcome> co_acquire(std::shared_ptr<detail::pool_impl> impl, op_options options);
   static void begin_close(const std::shared_ptr<detail::pool_impl>& impl, std::chrono::nanoseconds patience, detail::any_completion<> done);
   static asio::awaitable<lease> co_lease(std::shared_ptr<detail::pool_impl> impl, op_options options);
+  static bool prefers_shards(const detail::pool_impl& impl) noexcept;
+  static lease lease_now(std::shared_ptr<detail::pool_impl>& impl, const asio::execution_context* context) noexcept;  // takes `impl` if it gives one
+  [[noreturn]] static void throw_acquire(detail::acquire_outcome& out);
 
   template <row_type Row>
   static asio::awaitable<result<Row>> co_query(std::shared_ptr<detail::pool_impl> impl, op_options options, detail::request statement) {
-    lease db = co_await co_lease(std::move(impl), options);
-    co_return co_await detail::co_query<Row>(db->handle(), {detail::op_kind::query, true, options}, std::move(statement));
+    // co_lease() and detail::co_query() in one: each coroutine between a query and its user costs 500 instructions.
+    const asio::execution_context* context = nullptr;
+    if (prefers_shards(*impl)) context = &asio::query(co_await asio::this_coro::executor, asio::execution::context);
+    lease db = lease_now(impl, context);
+    if (impl != nullptr) {
+      detail::acquire_outcome granted = co_await co_acquire(std::move(impl), options);
+      if (granted.error) throw_acquire(granted);
+      db = std::move(granted.lease);
+    }
+    const detail::op_plan plan{detail::op_kind::query, true, options};
+    detail::op_outcome out = co_await detail::co_run(db->handle(), plan, statement);
+    co_return detail::rows_or_throw<Row>(out);
   }
 
   std::shared_ptr<detail::pool_impl> impl_;

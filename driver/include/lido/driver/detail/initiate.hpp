@@ -7,6 +7,7 @@
 #include <asio/system_executor.hpp>
 #include <asio/use_awaitable.hpp>
 #include <cstdint>
+#include <functional>
 #include <lido/driver/detail/operation.hpp>
 #include <lido/driver/detail/session.hpp>
 #include <lido/driver/result.hpp>
@@ -70,7 +71,7 @@ struct finish_outcome {
   }
 };
 
-raw_result first_result(op_outcome& out);
+recycled_ptr<raw_result> first_result(op_outcome& out);
 void report(const op_outcome& out, diagnostics* diag);
 [[noreturn]] void throw_outcome(op_outcome& out);
 
@@ -93,18 +94,23 @@ struct finish_query {
 
 // The operation as an awaitable that does not throw for what the server says; the public coroutines throw from it.
 inline asio::awaitable<op_outcome> co_run(const session_handle& on, const op_plan& plan, request& statement) {
-  return asio::async_initiate<const asio::use_awaitable_t<>, void(op_outcome)>(start_operation<finish_outcome>{}, asio::use_awaitable, on, plan,
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(op_outcome)>(start_operation<finish_outcome>{}, asio::use_awaitable, std::cref(on), std::cref(plan),
                                                                                std::move(statement));
+}
+
+template <row_type Row>
+result<Row> rows_or_throw(op_outcome& out) {
+  if (out.error) throw_outcome(out);
+  result<Row> rows(first_result(out));
+  diagnostics mismatch;
+  if (const std::error_code ec = rows.bind(mismatch)) throw error(ec, std::move(mismatch));
+  return rows;
 }
 
 template <row_type Row>
 asio::awaitable<result<Row>> co_query(session_handle on, op_plan plan, request statement) {
   op_outcome out = co_await co_run(on, plan, statement);
-  if (out.error) throw_outcome(out);
-  result<Row> rows(first_result(out));
-  diagnostics mismatch;
-  if (const std::error_code ec = rows.bind(mismatch)) throw error(ec, std::move(mismatch));
-  co_return rows;
+  co_return rows_or_throw<Row>(out);
 }
 
 }  // namespace detail

@@ -6,13 +6,11 @@
 #include <asio/associated_cancellation_slot.hpp>
 #include <asio/associated_executor.hpp>
 #include <asio/cancellation_type.hpp>
-#include <asio/dispatch.hpp>
 #include <asio/error.hpp>
-#include <asio/executor_work_guard.hpp>
-#include <asio/post.hpp>
 #include <asio/recycling_allocator.hpp>
 #include <atomic>
 #include <cstdint>
+#include <lido/driver/detail/hand_over.hpp>
 #include <lido/driver/detail/raw_result.hpp>
 #include <lido/driver/detail/request.hpp>
 #include <lido/driver/error.hpp>
@@ -34,7 +32,7 @@ enum class op_latch : std::uint8_t { unsent, sent, completed, cancelled, timed_o
 struct op_outcome {
   std::error_code error;
   std::unique_ptr<diagnostics> diag;     // with an error
-  std::vector<raw_result> results;       // one for extended queries, any number for simple ones
+  raw_results results;                   // one for extended queries, any number for simple ones
   std::vector<diagnostics> warnings;     // NOTICE and WARNING that came with it, bounded
 
   op_outcome() = default;  // not an aggregate: g++ 12 destroys temporary ones twice inside co_await
@@ -164,8 +162,8 @@ class operation_with final : public operation {
     return ::new (static_cast<void*>(memory)) operation_with(std::move(handler), std::move(finish), fallback, diag);
   }
 
-  void post() override { asio::post(work_.get_executor(), completion{op_ptr{this}}); }
-  void dispatch() override { asio::dispatch(work_.get_executor(), completion{op_ptr{this}}); }
+  void post() override { work_.post(completion{op_ptr{this}}); }
+  void dispatch() override { work_.dispatch(completion{op_ptr{this}}); }
 
   // Binds the handler's cancellation slot. After this the operation may be cancelled at any moment.
   void connect_slot() {
@@ -208,7 +206,7 @@ class operation_with final : public operation {
 
   Handler handler_;
   Finish finish_;
-  asio::executor_work_guard<executor_type> work_;
+  handler_executor<executor_type> work_;
   diagnostics* diag_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <lido/driver/detail/recycled.hpp>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,7 +28,7 @@ using row_description = std::vector<column>;
 struct raw_result {
   std::shared_ptr<const row_description> columns;  // null for a statement without rows
   std::string bytes;                               // bodies of DataRow, one behind the other, count field included
-  std::vector<std::size_t> ends;                   // end of each row in `bytes`
+  short_list<std::size_t, 2> ends;                 // end of each row in `bytes`
   std::string tag;                                 // CommandComplete, "SELECT 3"; empty for an empty query
 
   std::size_t row_count() const noexcept { return ends.size(); }
@@ -35,6 +36,27 @@ struct raw_result {
     const std::size_t begin = i == 0 ? 0 : ends[i - 1];
     return std::string_view{bytes}.substr(begin, ends[i] - begin);
   }
+};
+
+// The results of one operation: nearly always one.
+class raw_results {
+ public:
+  raw_result& emplace_back() {
+    auto& place = first_ ? more_.emplace_back() : first_;
+    place = make_recycled<raw_result>();
+    return *place;
+  }
+  bool empty() const noexcept { return !first_; }
+  raw_result& back() noexcept { return more_.empty() ? *first_ : *more_.back(); }
+  recycled_ptr<raw_result> take_first() noexcept { return std::move(first_); }
+  std::vector<recycled_ptr<raw_result>> take_all() {
+    if (first_) more_.insert(more_.begin(), std::move(first_));
+    return std::move(more_);
+  }
+
+ private:
+  recycled_ptr<raw_result> first_;
+  std::vector<recycled_ptr<raw_result>> more_;
 };
 
 }  // namespace detail

@@ -2,45 +2,63 @@
 #pragma once
 
 #include <cstdint>
+#include <lido/driver/detail/recycled.hpp>
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <vector>
+#include <utility>
 
 namespace lido {
 inline namespace v0 {
 namespace detail {
 
-// Parameters in the layout of Bind: for each an int32 length (-1 is NULL) and that many bytes. Types and formats travel beside them.
+// Parameters in the layout of Bind: for each an int32 length (-1 is NULL) and that many bytes. Types and formats travel beside them. It is passed through
+// several coroutine frames, so it moves as one pointer.
 class request {
  public:
-  request() = default;
-  explicit request(std::string_view sql) : sql_(sql) {}
+  using type_list = short_list<std::uint32_t, 6>;
+  using format_list = short_list<bool, 6>;
 
-  const std::string& sql() const noexcept { return sql_; }
-  const std::string& values() const noexcept { return values_; }            // length-prefixed values, in order
-  const std::vector<std::uint32_t>& types() const noexcept { return types_; }  // type oids, 0 = let the server infer
-  const std::vector<bool>& binary() const noexcept { return binary_; }
-  std::size_t count() const noexcept { return types_.size(); }
+  request() = default;
+  explicit request(std::string_view sql) { own().sql = sql; }
+
+  const std::string& sql() const noexcept { return all().sql; }
+  const std::string& values() const noexcept { return all().values; }  // length-prefixed values, in order
+  const type_list& types() const noexcept { return all().types; }      // type oids, 0 = let the server infer
+  const format_list& binary() const noexcept { return all().binary; }
+  std::size_t count() const noexcept { return all().types.size(); }
   // errc::not_encodable when a value or the text cannot be sent (NUL in text, too long, more than 65,535 parameters); then nothing is written.
-  std::error_code error() const noexcept { return error_; }
+  std::error_code error() const noexcept { return all().error; }
 
   // For codecs. `append` sizes are in bytes.
-  std::string& values() noexcept { return values_; }
+  std::string& values() { return own().values; }
   void add_type(std::uint32_t oid, bool binary) {
-    types_.push_back(oid);
-    binary_.push_back(binary);
+    own().types.push_back(oid);
+    own().binary.push_back(binary);
   }
-  void fail(std::error_code ec) noexcept {
-    if (!error_) error_ = ec;
+  void fail(std::error_code ec) {
+    if (!own().error) own().error = ec;
   }
 
  private:
-  std::string sql_;
-  std::string values_;
-  std::vector<std::uint32_t> types_;
-  std::vector<bool> binary_;
-  std::error_code error_;
+  struct content {
+    std::string sql;
+    std::string values;
+    type_list types;
+    format_list binary;
+    std::error_code error;
+  };
+
+  const content& all() const noexcept {
+    static const content nothing;
+    return content_ ? *content_ : nothing;
+  }
+  content& own() {
+    if (!content_) content_ = make_recycled<content>();
+    return *content_;
+  }
+
+  recycled_ptr<content> content_;
 };
 
 }  // namespace detail

@@ -6,11 +6,10 @@
 #include <asio/associated_executor.hpp>
 #include <asio/execution/context.hpp>
 #include <asio/execution_context.hpp>
-#include <asio/executor_work_guard.hpp>
-#include <asio/post.hpp>
 #include <asio/query.hpp>
 #include <asio/system_executor.hpp>
 #include <atomic>
+#include <lido/driver/detail/hand_over.hpp>
 #include <lido/driver/detail/operation.hpp>
 #include <lido/driver/options.hpp>
 #include <lido/pool/lease.hpp>
@@ -23,7 +22,7 @@ namespace detail {
 
 struct acquire_outcome {
   std::error_code error;
-  diagnostics diag;
+  std::unique_ptr<diagnostics> diag;  // with an error that has more to say; a value would be 13 strings on the way of every acquire
   lido::lease lease;
 
   acquire_outcome() = default;  // not an aggregate: g++ 12
@@ -108,7 +107,7 @@ class acquire_with final : public acquire_op {
     return ::new (static_cast<void*>(memory)) acquire_with(std::move(handler), std::move(pool), options);
   }
 
-  void post() override { asio::post(work_.get_executor(), turn{acquire_ptr{this}}); }
+  void post() override { work_.post(turn{acquire_ptr{this}}); }
   void connect_slot() {
     auto slot = asio::get_associated_cancellation_slot(handler_);
     if (slot.is_connected()) slot.assign([this](asio::cancellation_type) { this->cancel(); });
@@ -153,14 +152,14 @@ class acquire_with final : public acquire_op {
   }
 
   Handler handler_;
-  asio::executor_work_guard<executor_type> work_;
+  handler_executor<executor_type> work_;
   diagnostics* diag_;
 };
 
 struct finish_acquire {
   template <class Handler>
   void operator()(Handler handler, acquire_outcome out, diagnostics* diag) const {
-    if (diag != nullptr) *diag = std::move(out.diag);
+    if (diag != nullptr) *diag = out.diag ? std::move(*out.diag) : diagnostics{};
     std::move(handler)(out.error, std::move(out.lease));
   }
 };
