@@ -18,7 +18,9 @@ std::string text_of(const char* name, const char* otherwise) {
 
 std::size_t number_of(const char* name, const char* otherwise) { return std::stoul(text_of(name, otherwise)); }
 
-double seconds(const timeval& t) noexcept { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; }
+double seconds(const timeval& t) noexcept {
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+}
 
 }  // namespace
 

@@ -31,8 +31,8 @@ struct options {
 [[noreturn]] void fail(std::string_view why);
 
 std::uint64_t now_ns() noexcept;
-double cpu_seconds() noexcept;                      // of this process, user and system
-std::int64_t status_kib(std::string_view key);      // a line of /proc/self/status, e.g. "VmRSS"
+double cpu_seconds() noexcept;                  // of this process, user and system
+std::int64_t status_kib(std::string_view key);  // a line of /proc/self/status, e.g. "VmRSS"
 double percentile_us(std::vector<std::uint64_t> ns, double q);
 
 // Hands out operations and notes when the warm-up ended.

@@ -1,13 +1,13 @@
 // Cancel at every suspension point: each public operation is cancelled after exactly k turns of the executor, k = 0, 1,
 // 2 ... until it completes by itself. After each: the outcome is one that the contract allows, every slot is home, the
 // next user gets its own answer, no transaction is left open.
-#include <gtest/gtest.h>
+#include "tests/contract/harness.hpp"
 
 #include <asio/post.hpp>
 #include <asio/this_coro.hpp>
-#include <tuple>
+#include <gtest/gtest.h>
 
-#include "tests/contract/harness.hpp"
+#include <tuple>
 
 namespace lido::testing {
 namespace {
@@ -25,7 +25,8 @@ using body = asio::awaitable<void> (*)(world&, probe&);
 using check = void (*)(world&, const task&, const probe&);
 
 // co_spawn lets only terminal through; a user who wants the others says this.
-#define LIDO_LET_ALL_CANCELS_THROUGH co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation())
+#define LIDO_LET_ALL_CANCELS_THROUGH \
+  co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation())
 
 asio::awaitable<void> acquires(world& w, probe& p) {
   LIDO_LET_ALL_CANCELS_THROUGH;
@@ -125,7 +126,8 @@ void result_or_abort(world&, const task& t, const probe& p) {
 }
 
 asio::awaitable<void> count_commits(lido::pool& pool, int number, std::int64_t& found) {
-  const auto got = co_await pool.async_query<std::int64_t>("select count(*) from contract_commits where id = $1", number);
+  const auto got =
+      co_await pool.async_query<std::int64_t>("select count(*) from contract_commits where id = $1", number);
   found = got.one();
 }
 
@@ -177,7 +179,8 @@ const operation_case operations[] = {
     {"close_connection", closes_a_connection, result_or_abort, false},
 };
 
-constexpr cancellation_type types[] = {cancellation_type::terminal, cancellation_type::partial, cancellation_type::total};
+constexpr cancellation_type types[] = {cancellation_type::terminal, cancellation_type::partial,
+                                       cancellation_type::total};
 const char* const type_names[] = {"terminal", "partial", "total"};
 constexpr route routes[] = {route::unix_socket, route::tls};
 
@@ -192,7 +195,9 @@ using parameters = std::tuple<operation_case, int, route>;
 class cancel_every_turn : public ::testing::TestWithParam<parameters> {
  protected:
   static void SetUpTestSuite() {
-    shared_cluster().sql("create table if not exists contract_commits (id int); grant all on contract_commits to public", shared_cluster().database());
+    shared_cluster().sql(
+        "create table if not exists contract_commits (id int); grant all on contract_commits to public",
+        shared_cluster().database());
   }
   static int next_number() {
     static int last = 0;
@@ -245,7 +250,9 @@ std::string case_name(const ::testing::TestParamInfo<parameters>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(contract, cancel_every_turn,
-                         ::testing::Combine(::testing::ValuesIn(operations), ::testing::Range(0, 3), ::testing::ValuesIn(routes)), case_name);
+                         ::testing::Combine(::testing::ValuesIn(operations), ::testing::Range(0, 3),
+                                            ::testing::ValuesIn(routes)),
+                         case_name);
 
 // The pool's own end, cancelled at every turn: whoever waits for it may leave, the pool closes all the same (I21).
 asio::awaitable<void> closes_the_pool(world& w, probe& p) {

@@ -1,11 +1,11 @@
 // I1-I5 with a broken cancel channel: every way in which the fault proxy can break the connection that carries the
 // CancelRequest, on plain and on TLS connections. Whatever happens to it, the caller sees its own cancellation and the
 // next users see their own results; the side channel decides nothing but the connection's fate.
+#include "tests/contract/harness.hpp"
+
 #include <gtest/gtest.h>
 
 #include <ostream>
-
-#include "tests/contract/harness.hpp"
 
 namespace lido::testing {
 namespace {
@@ -136,7 +136,8 @@ std::string case_name(const ::testing::TestParamInfo<channel_case>& info) {
 
 INSTANTIATE_TEST_SUITE_P(contract, cancel_channel, ::testing::ValuesIn(cases), case_name);
 
-// Plain connections write the CancelRequest as soon as they are connected, so a reset races with the write: what is promised is only that nobody notices.
+// Plain connections write the CancelRequest as soon as they are connected, so a reset races with the write: what is
+// promised is only that nobody notices.
 TEST(contract, I1_cancel_channel_reset_at_accept_never_reaches_a_caller) {
   world w{route::plain_proxy, small_budgets};
   w.warm(2);
@@ -164,8 +165,8 @@ asio::awaitable<void> transaction_that_sleeps(lido::pool& pool) {
   co_await tx.async_commit();
 }
 
-// asyncpg 1310: the failure of the cancel connection came up in the ROLLBACK that the leaving transaction ran, in place of the cancellation, and again in whatever
-// used the connection next.
+// asyncpg 1310: the failure of the cancel connection came up in the ROLLBACK that the leaving transaction ran, in place
+// of the cancellation, and again in whatever used the connection next.
 TEST(contract, I1_seed_asyncpg_1310_rollback_under_way_while_server_closes_on_the_cancel_connections_ssl_request) {
   world w{route::tls_proxy, [](pool_config& config) {
             small_budgets(config);

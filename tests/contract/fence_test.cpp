@@ -1,17 +1,17 @@
 // The fence on a real server: a connection is used again only when no signal of a cancel can hit the next user any
 // more, and is given up when nobody can know (I3, I4, I7, I8, I19, I22; M1 and M2 of the measurements).
-#include <gtest/gtest.h>
+#include "tests/contract/harness.hpp"
+#include "tests/support/fake_server.hpp"
+#include "tests/support/fake_server_steps.hpp"
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
-#include <random>
+#include <gtest/gtest.h>
 
-#include "tests/contract/harness.hpp"
-#include "tests/support/fake_server.hpp"
-#include "tests/support/fake_server_steps.hpp"
+#include <random>
 
 namespace lido::testing {
 namespace {
@@ -19,7 +19,7 @@ namespace {
 struct tally {
   int completed = 0;
   int cancelled = 0;
-  int wrong = 0;          // a user saw what only somebody else may see
+  int wrong = 0;  // a user saw what only somebody else may see
   int finished_users = 0;
 };
 
@@ -100,7 +100,8 @@ asio::awaitable<void> ask(lido::pool& pool, std::int32_t number, std::int32_t& a
 
 asio::awaitable<void> count_idle(lido::pool& observer, std::string application, std::int64_t& found) {
   const auto got = co_await observer.async_query<std::int64_t>(
-      "select count(*) from pg_stat_activity where application_name = $1 and state = 'idle' and query like '%victim%'", application);
+      "select count(*) from pg_stat_activity where application_name = $1 and state = 'idle' and query like '%victim%'",
+      application);
   found = got.one();
 }
 
@@ -129,7 +130,8 @@ TEST(contract, I3_reuse_waits_for_cancel_eof) {
     const task_ptr next = w.start(ask(*w.pool, 4711, answer));
     const auto over = [&] { return w.stats().cancels.sent == 1 && victim_is_over(observer, w.application()); };
     ASSERT_TRUE(w.turn_until(over));
-    EXPECT_EQ(w.stats().cancels.eof, 0U) << "the statement must end before the CancelRequest is read, else nothing is proved";
+    EXPECT_EQ(w.stats().cancels.eof, 0U)
+        << "the statement must end before the CancelRequest is read, else nothing is proved";
     ASSERT_TRUE(w.turn_until([&] { return next->done || w.stats().cancels.eof == 1; }));
     EXPECT_FALSE(next->done) << "the next user was let in before the server's EOF";
     ASSERT_TRUE(w.turn_until([&] { return next->done; }));
@@ -179,7 +181,8 @@ struct stopped_postmaster {
   const postgres_cluster& server;
 };
 
-// M2: the kernel takes the CancelRequest, nobody reads it, the statement ends by itself; the next query on this connection would die much later.
+// M2: the kernel takes the CancelRequest, nobody reads it, the statement ends by itself; the next query on this
+// connection would die much later.
 TEST(contract, I4_unknown_means_discard) {
   for (const route way : {route::unix_socket, route::plain}) {
     world w{way, [](pool_config& c) {
@@ -254,7 +257,8 @@ TEST(contract, I7_policy_discard_cancels_then_closes) {
 
 TEST(contract, I7_no_key_no_cancel) {
   using namespace steps;
-  fake_server server{script{trusted_session(auth_ok() + usual_parameters() + ready()), expect('P'), reached("statement"), wait_for_close()}};
+  fake_server server{script{trusted_session(auth_ok() + usual_parameters() + ready()), expect('P'),
+                            reached("statement"), wait_for_close()}};
   world w{route::plain, [&](pool_config& c) {
             c.max_size = 1;
             c.connect.port = server.port();

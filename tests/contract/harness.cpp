@@ -3,6 +3,7 @@
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/error.hpp>
+
 #include <atomic>
 #include <cstdlib>
 #include <string>
@@ -122,7 +123,8 @@ int world::turns_until_done(const task& work, int limit) {
 
 task_ptr world::start(asio::awaitable<void> body) {
   auto made = std::make_shared<task>();
-  asio::co_spawn(io, std::move(body), asio::bind_cancellation_slot(made->signal.slot(), [made](std::exception_ptr thrown) {
+  asio::co_spawn(io, std::move(body),
+                 asio::bind_cancellation_slot(made->signal.slot(), [made](std::exception_ptr thrown) {
                    take_error(*made, thrown);
                    made->done = true;
                  }));
@@ -165,8 +167,9 @@ bool world::settle(std::chrono::milliseconds budget) {
 }
 
 int world::running(std::string_view text) const {
-  return std::stoi(cluster_.sql("select count(*) from pg_stat_activity where state = 'active' and application_name = '" + application() +
-                                "' and query like '%" + std::string(text) + "%'"));
+  return std::stoi(
+      cluster_.sql("select count(*) from pg_stat_activity where state = 'active' and application_name = '" +
+                   application() + "' and query like '%" + std::string(text) + "%'"));
 }
 
 bool world::wait_running(std::string_view text, int count) {
@@ -177,8 +180,8 @@ bool world::wait_running(std::string_view text, int count) {
 }
 
 int world::sessions(std::string_view state) const {
-  return std::stoi(cluster_.sql("select count(*) from pg_stat_activity where coalesce(state, '') like '" + std::string(state) +
-                                "' and application_name = '" + application() + "'"));
+  return std::stoi(cluster_.sql("select count(*) from pg_stat_activity where coalesce(state, '') like '" +
+                                std::string(state) + "' and application_name = '" + application() + "'"));
 }
 
 bool world::close(std::chrono::nanoseconds patience) {

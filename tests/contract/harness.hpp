@@ -2,11 +2,16 @@
 // a test can count turns of the executor, stop the world at any of them, and see every slot come home.
 #pragma once
 
+#include "tests/support/eventually.hpp"
+#include "tests/support/fault_proxy.hpp"
+#include "tests/support/postgres_cluster.hpp"
+
 #include <lido/pool/pool.hpp>
 
 #include <asio/awaitable.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/io_context.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <exception>
@@ -17,10 +22,6 @@
 #include <string_view>
 #include <system_error>
 #include <vector>
-
-#include "tests/support/eventually.hpp"
-#include "tests/support/fault_proxy.hpp"
-#include "tests/support/postgres_cluster.hpp"
 
 namespace lido::testing {
 
@@ -71,14 +72,16 @@ class world {
   bool turn_until(const std::function<bool()>& condition, std::chrono::milliseconds budget = 20s);
   /// Runs everything that is ready, and waits for nothing.
   void drain_ready();
-  /// Turns, one handler each and none of them waiting, until the task is done; more than `limit` is a failure: limit + 1.
+  /// Turns, one handler each and none of them waiting, until the task is done; more than `limit` is a failure: limit
+  /// + 1.
   int turns_until_done(const task& work, int limit = 8);
 
   // Users.
   task_ptr start(asio::awaitable<void> body);
   /// Acquires, runs the statement, releases.
   task_ptr start_statement(std::string sql);
-  /// So many users at once, each with a number of its own: how many got anything but that number back. Ends with all of them done.
+  /// So many users at once, each with a number of its own: how many got anything but that number back. Ends with all of
+  /// them done.
   int wrong_answers(int users);
   /// Opens so many connections, all idle afterwards.
   void warm(int connections);

@@ -1,13 +1,13 @@
 // Cancelling what runs on a lease that is kept in hand: unsent is free, overtaken is free, a partial cancel keeps the
 // lease, a result that was there first is delivered (I13, I19, I22, the table of cancellation types).
-#include <gtest/gtest.h>
+#include "tests/contract/harness.hpp"
+
+#include <lido/pool/pool.hpp>
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/bind_executor.hpp>
 #include <asio/io_context.hpp>
-#include <lido/pool/pool.hpp>
-
-#include "tests/contract/harness.hpp"
+#include <gtest/gtest.h>
 
 namespace lido::testing {
 namespace {
@@ -36,7 +36,8 @@ call_ptr ask(On& on, std::string_view sql, const Args&... args) {
     made->error = ec;
     if (!ec && got.size() == 1) made->value = got.one();
   };
-  on.template async_query_with<std::int32_t>(asio::bind_cancellation_slot(made->signal.slot(), handler), options, sql, args...);
+  on.template async_query_with<std::int32_t>(asio::bind_cancellation_slot(made->signal.slot(), handler), options, sql,
+                                             args...);
   return made;
 }
 
@@ -176,7 +177,8 @@ TEST_F(held_lease, I1_partial_then_terminal_completes_at_once) {
   EXPECT_EQ(victim->completions, 1);
 }
 
-// The user's own executor is not turned while the session reads the answer: the result has won, its handler waits, then the cancel comes.
+// The user's own executor is not turned while the session reads the answer: the result has won, its handler waits, then
+// the cancel comes.
 TEST_F(held_lease, I22_a_result_that_won_the_latch_is_delivered_and_nothing_is_sent) {
   open();
   asio::io_context busy;
@@ -187,7 +189,8 @@ TEST_F(held_lease, I22_a_result_that_won_the_latch_is_delivered_and_nothing_is_s
     if (!ec) asked->value = got.one();
   };
   auto on_busy = asio::bind_executor(busy.get_executor(), handler);
-  db->async_query_with<std::int32_t>(asio::bind_cancellation_slot(asked->signal.slot(), on_busy), op_options{}, "select 22");
+  db->async_query_with<std::int32_t>(asio::bind_cancellation_slot(asked->signal.slot(), on_busy), op_options{},
+                                     "select 22");
   const auto session_is_free = [&] {
     const call_ptr next = ask(*db, "select $1::int", 1);
     return finish(next) && next->error != errc::connection_busy;

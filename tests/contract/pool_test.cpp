@@ -1,12 +1,12 @@
 // The pool's own promises on a real server: slots, waiters, connects that nobody waits for any more, the end.
+#include "tests/contract/harness.hpp"
+#include "tests/support/fake_server.hpp"
+#include "tests/support/fake_server_steps.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <random>
-
-#include "tests/contract/harness.hpp"
-#include "tests/support/fake_server.hpp"
-#include "tests/support/fake_server_steps.hpp"
 
 namespace lido::testing {
 namespace {
@@ -39,7 +39,8 @@ TEST(contract, I9_the_server_never_counts_more_sessions_than_max_size) {
         return w.stats().created > before.created || w.stats().recovered > before.recovered || w.all_home();
       }));
       EXPECT_LE(w.sessions(), 3);
-      ASSERT_TRUE(w.turn_until([&] { return std::all_of(users.begin(), users.end(), [](const task_ptr& t) { return t->done; }); }));
+      ASSERT_TRUE(w.turn_until(
+          [&] { return std::all_of(users.begin(), users.end(), [](const task_ptr& t) { return t->done; }); }));
     }
     ASSERT_TRUE(w.settle());
     EXPECT_EQ(w.stats().orphaned, 0U);
@@ -73,7 +74,8 @@ TEST(contract, I10_waiters_are_served_in_order_and_a_cancelled_one_is_gone) {
   EXPECT_FALSE(w.pool->try_acquire()) << "nobody overtakes a waiter";
   held.release();
   ASSERT_TRUE(w.settle());
-  ASSERT_TRUE(w.turn_until([&] { return std::all_of(users.begin(), users.end(), [](const task_ptr& t) { return t->done; }); }));
+  ASSERT_TRUE(
+      w.turn_until([&] { return std::all_of(users.begin(), users.end(), [](const task_ptr& t) { return t->done; }); }));
   EXPECT_EQ(order, (std::vector<int>{1, 2, 4, 5}));
   EXPECT_TRUE(is_aborted(users[0]->error));
   EXPECT_TRUE(is_aborted(users[3]->error));
@@ -168,7 +170,8 @@ TEST(contract, I20_a_connect_can_be_cancelled_at_every_step) {
       {expect_ssl_request(), reach, wait_for_close()},
       {expect_ssl_request(), send("S"), reach, wait_for_close()},
       {expect_ssl_request(), send("S"), start_tls(), expect_startup(), reach, wait_for_close()},
-      {expect_ssl_request(), send("S"), start_tls(), expect_startup(), send(auth_ok() + usual_parameters()), reach, wait_for_close()},
+      {expect_ssl_request(), send("S"), start_tls(), expect_startup(), send(auth_ok() + usual_parameters()), reach,
+       wait_for_close()},
   };
   for (const script& each : at) {
     fake_server server{each};
@@ -249,7 +252,8 @@ TEST(contract, I21_destructor_is_as_safe_and_handles_outlive_the_pool) {
   ASSERT_TRUE(w.turn_until([&] { return w.stats().leased == 2; }));
   w.pool.reset();
   ASSERT_TRUE(w.turn_until([&] { return running->done; }));
-  EXPECT_TRUE(running->error == condition::cancelled || running->error == errc::pool_closed) << running->error.message();
+  EXPECT_TRUE(running->error == condition::cancelled || running->error == errc::pool_closed)
+      << running->error.message();
   EXPECT_FALSE(held);
   std::error_code answer;
   held->async_query_with([&](std::error_code ec, const lido::result<>&) { answer = ec; }, op_options{}, "select 1");

@@ -1,5 +1,7 @@
 // What breaks around Lido: sessions that are terminated, servers that restart, handlers that throw, pipes without a
 // reader, contexts that die first, fork (I24-I28).
+#include "tests/contract/harness.hpp"
+
 #include <gtest/gtest.h>
 
 #include <sys/wait.h>
@@ -9,8 +11,6 @@
 #include <csignal>
 #include <stdexcept>
 #include <thread>
-
-#include "tests/contract/harness.hpp"
 
 namespace lido::testing {
 namespace {
@@ -38,11 +38,13 @@ TEST(contract, I25_a_terminated_backend_is_a_disconnect_whenever_it_happens) {
     const auto t1 = std::chrono::steady_clock::now();
     ASSERT_TRUE(w.settle());
     // While idle: nobody sees anything.
-    w.server().sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = '" + w.application() + "'");
+    w.server().sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = '" +
+                   w.application() + "'");
     ASSERT_TRUE(w.turn_until([&] { return w.stats().idle == 0; })) << "the pending read tells";
     const auto t2 = std::chrono::steady_clock::now();
     EXPECT_EQ(w.wrong_answers(4), 0);
-    std::printf("DBG %ld %ld %ld\n", (long)((t1 - t0) / 1ms), (long)((t2 - t1) / 1ms), (long)((std::chrono::steady_clock::now() - t2) / 1ms));
+    std::printf("DBG %ld %ld %ld\n", (long)((t1 - t0) / 1ms), (long)((t2 - t1) / 1ms),
+                (long)((std::chrono::steady_clock::now() - t2) / 1ms));
     EXPECT_TRUE(w.close());
   }
 }
@@ -85,7 +87,8 @@ TEST(contract, I24_lidos_own_cancellers_work_from_any_thread) {
       w.pool->cancel_all();
       while (w.stats().leased + w.stats().waiting > 0) w.pool->cancel_all();
     });
-    const bool ended = w.turn_until([&] { return std::all_of(users.begin(), users.end(), [](const task_ptr& t) { return t->done; }); }, 60s);
+    const bool ended = w.turn_until(
+        [&] { return std::all_of(users.begin(), users.end(), [](const task_ptr& t) { return t->done; }); }, 60s);
     ASSERT_TRUE(ended);
     other.join();
     for (const task_ptr& each : users) EXPECT_TRUE(is_aborted(each->error)) << each->error.message();
@@ -125,7 +128,8 @@ TEST(contract, I27_a_throwing_handler_leaves_run_with_everything_consistent) {
   world w{route::unix_socket, [](pool_config& c) { c.max_size = 1; }};
   w.warm(1);
   lido::lease db = w.pool->try_acquire();
-  db->async_query_with([](std::error_code, const lido::result<>&) { throw std::runtime_error("from a handler"); }, op_options{}, "select 1");
+  db->async_query_with([](std::error_code, const lido::result<>&) { throw std::runtime_error("from a handler"); },
+                       op_options{}, "select 1");
   int thrown = 0;
   const auto turn = [&] {
     try {
@@ -166,7 +170,7 @@ TEST(contract, I27_a_handler_may_reenter_the_pool) {
 
 // SIGPIPE at its default action would end the process.
 TEST(contract, I28_writing_to_a_reset_connection_raises_no_sigpipe) {
-  struct sigaction before {};
+  struct sigaction before{};
   ASSERT_EQ(::sigaction(SIGPIPE, nullptr, &before), 0);
   ASSERT_EQ(before.sa_handler, SIG_DFL);
   for (const route way : {route::plain_proxy, route::tls_proxy}) {
@@ -179,7 +183,8 @@ TEST(contract, I28_writing_to_a_reset_connection_raises_no_sigpipe) {
       ASSERT_TRUE(w.proxy->wait_until([](const proxy_counters& c) { return c.active_main == 0; }));
       std::optional<std::error_code> ended;
       const std::string much(1U << 20, 'x');
-      db->async_query_with([&](std::error_code ec, const lido::result<>&) { ended = ec; }, op_options{}, "select length($1)", much);
+      db->async_query_with([&](std::error_code ec, const lido::result<>&) { ended = ec; }, op_options{},
+                           "select length($1)", much);
       ASSERT_TRUE(w.turn_until([&] { return ended.has_value(); }));
       EXPECT_TRUE(is_disconnect(*ended) || *ended == errc::lease_revoked) << ended->message();
       db.release();
@@ -188,7 +193,7 @@ TEST(contract, I28_writing_to_a_reset_connection_raises_no_sigpipe) {
     EXPECT_EQ(w.wrong_answers(3), 0);
     EXPECT_TRUE(w.close());
   }
-  struct sigaction after {};
+  struct sigaction after{};
   ASSERT_EQ(::sigaction(SIGPIPE, nullptr, &after), 0);
   EXPECT_EQ(after.sa_handler, SIG_DFL) << "Lido changes no signal's action";
 }
@@ -207,7 +212,8 @@ TEST(contract, I28_an_io_context_destroyed_with_work_pending_frees_everything) {
       pool->async_acquire([token](std::error_code, lido::lease db) {
         if (!db) return;
         const auto held = std::make_shared<lido::lease>(std::move(db));
-        (*held)->async_query_with([token, held](std::error_code, const lido::result<>&) {}, op_options{}, "select pg_sleep(30)");
+        (*held)->async_query_with([token, held](std::error_code, const lido::result<>&) {}, op_options{},
+                                  "select pg_sleep(30)");
       });
     }
     const auto end = std::chrono::steady_clock::now() + 10s;
@@ -217,7 +223,8 @@ TEST(contract, I28_an_io_context_destroyed_with_work_pending_frees_everything) {
     io.reset();
     EXPECT_EQ(token.use_count(), 1) << "every handler was destroyed";
     pool.reset();
-    cluster.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'contract-dying-context'");
+    cluster.sql(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'contract-dying-context'");
   }
 }
 

@@ -1,12 +1,12 @@
 // Bounds and truth when the server itself is the trouble: stopped backends, endless results, stalled networks, COMMIT
 // without an answer (I2, I5, I15).
-#include <gtest/gtest.h>
-
-#include <csignal>
-
 #include "tests/contract/harness.hpp"
 #include "tests/support/fake_server.hpp"
 #include "tests/support/fake_server_steps.hpp"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
 
 namespace lido::testing {
 namespace {
@@ -187,11 +187,14 @@ asio::awaitable<void> commits(world& w, ledger& l, int number) {
 class commit_outcome : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    shared_cluster().sql("create table if not exists contract_ledger (id int); grant all on contract_ledger to public; truncate contract_ledger",
-                         shared_cluster().database());
+    shared_cluster().sql(
+        "create table if not exists contract_ledger (id int); grant all on contract_ledger to public; truncate "
+        "contract_ledger",
+        shared_cluster().database());
   }
   static int rows(int number) {
-    return std::stoi(shared_cluster().sql("select count(*) from contract_ledger where id = " + std::to_string(number), shared_cluster().database()));
+    return std::stoi(shared_cluster().sql("select count(*) from contract_ledger where id = " + std::to_string(number),
+                                          shared_cluster().database()));
   }
   static void patient(pool_config& c) { c.max_size = 1; }
 };

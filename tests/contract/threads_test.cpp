@@ -1,6 +1,6 @@
 // Random work from many threads, a good part of it cancelled: one io_context with four threads, and a pool over four
 // io_contexts. Every user sees its own result or its own cancellation, and every slot comes home (I1, I3, I10, I24).
-#include <gtest/gtest.h>
+#include "tests/contract/harness.hpp"
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/co_spawn.hpp>
@@ -9,12 +9,12 @@
 #include <asio/strand.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <deque>
 #include <random>
 #include <thread>
-
-#include "tests/contract/harness.hpp"
 
 namespace lido::testing {
 namespace {
@@ -116,9 +116,10 @@ void work_hard(crew& c, lido::pool& pool) {
   tally count;
   for (int user = 0; user < users; ++user) {
     asio::io_context& home = c.contexts()[static_cast<std::size_t>(user) % c.contexts().size()];
-    asio::co_spawn(asio::make_strand(home), one_user(pool, rounds, 7 + static_cast<unsigned>(user), count), [&count](const std::exception_ptr& thrown) {
-      if (thrown) ++count.wrong;
-    });
+    asio::co_spawn(asio::make_strand(home), one_user(pool, rounds, 7 + static_cast<unsigned>(user), count),
+                   [&count](const std::exception_ptr& thrown) {
+                     if (thrown) ++count.wrong;
+                   });
   }
   while (count.finished < users) {
     if (!eventually([&] { return count.finished == users; }, 120s)) std::abort();  // frames refer to ours

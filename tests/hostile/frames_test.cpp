@@ -190,7 +190,9 @@ TEST(hostile_frames, B60_a_session_cut_at_any_byte_is_a_loss_and_never_a_result)
     const std::size_t whole = operations_within(tape, at);
     ASSERT_GE(ends.size(), whole);
     for (std::size_t i = 0; i < whole; ++i) EXPECT_FALSE(ends[i].error) << words_of(ends[i]);
-    if (whole == 2) EXPECT_EQ(ends[1].rows.size(), 3U);
+    if (whole == 2) {
+      EXPECT_EQ(ends[1].rows.size(), 3U);
+    }
     if (ends.size() == whole) continue;  // the loss was known before the next query
     EXPECT_TRUE(is_disconnect(ends.back().error)) << ends.back().error.message();
     EXPECT_TRUE(ends.back().rows.empty());
