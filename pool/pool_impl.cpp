@@ -43,6 +43,7 @@ core::condition returned_as(session_condition now, reset_mode reset) {
     case session_condition::clean: return reset == reset_mode::discard_all ? core::condition::needs_recovery : core::condition::clean;
     case session_condition::in_use:
     case session_condition::dirty: return core::condition::needs_recovery;
+    case session_condition::unfit:
     case session_condition::dead: return core::condition::broken;
   }
   return core::condition::broken;

@@ -64,6 +64,17 @@ class session {
 };
 
 class least_pool {
+  // In front of its use: its type is deduced.
+  template <class Token>
+  auto wait(Token&& token) {
+    return asio::async_initiate<Token, void(session*)>(
+        [this](auto handler) {
+          auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+          waiters_.push_back([this, shared](session* s) { asio::post(io_, [shared, s] { std::move (*shared)(s); }); });
+        },
+        token);
+  }
+
  public:
   explicit least_pool(asio::io_context& io) : io_(io) {}
 
@@ -81,16 +92,6 @@ class least_pool {
   }
 
  private:
-  template <class Token>
-  auto wait(Token&& token) {
-    return asio::async_initiate<Token, void(session*)>(
-        [this](auto handler) {
-          auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-          waiters_.push_back([this, shared](session* s) { asio::post(io_, [shared, s] { std::move (*shared)(s); }); });
-        },
-        token);
-  }
-
   asio::io_context& io_;
   std::vector<session*> idle_;
   std::deque<std::function<void(session*)>> waiters_;

@@ -59,6 +59,7 @@ void kill_some_backends(demo_world& w) {
 
 std::vector<phase> server_phases() {
   phase frozen{"server frozen", "the postmaster is stopped: nobody accepts cancels", false, {}, {}, {}};
+  frozen.answers = false;
   frozen.begin = [](demo_world& w) { w.server().stop_postmaster(); };
   frozen.end = [](demo_world& w) { w.server().continue_postmaster(); };
   phase killed{"backends killed", "three backends killed every 120 ms", true, {}, kill_some_backends, {}};
@@ -77,7 +78,7 @@ void endure(demo_world& world, storm_engine& storm, const phase& p, std::chrono:
     const std::chrono::nanoseconds left = end - clock::now();
     if (storm.wait(std::min<std::chrono::nanoseconds>(left, harm_interval))) return;
     if (p.again) p.again(world);
-    if (!std::exchange(counted, true)) r.most_backends = world.backends();
+    if (p.answers && !std::exchange(counted, true)) r.most_backends = world.backends();
   }
 }
 

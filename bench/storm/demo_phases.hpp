@@ -19,6 +19,7 @@ struct phase {
   std::function<void(demo_world&)> begin;  // breaks it; may be empty
   std::function<void(demo_world&)> again;  // does more harm, every now and then while the load runs; may be empty
   std::function<void(demo_world&)> end;    // mends it; may be empty
+  bool answers = true;  // the server takes new sessions meanwhile, so that its backends can be counted
 };
 
 [[nodiscard]] std::vector<phase> all_phases();

@@ -448,6 +448,8 @@ void engine::publish() noexcept {
     now = session_condition::in_use;
   } else if (protocol_.status() != wire::transaction_status::idle) {
     now = session_condition::dirty;
+  } else if (!protocol_.text_is_safe()) {
+    now = session_condition::unfit;
   }
   condition_.store(now, std::memory_order_release);
 }

@@ -41,7 +41,6 @@ const channel_case cases[] = {
     {"reset_after_write", on_plain, cancel_fault::reset_after_write, given_up, eof, false, true},
     {"healthy", on_tls, cancel_fault::none, recovered, {}, false, true},
     {"refused", on_tls, cancel_fault::refuse, given_up, connect, true, false},
-    {"reset", on_tls, cancel_fault::reset, given_up, tls, true, false},
     {"closed_on_ssl_request", on_tls, cancel_fault::close_on_ssl_request, given_up, tls, true, false},
     {"closed_after_s", on_tls, cancel_fault::close_after_s, given_up, tls, true, false},
     {"garbage_answer", on_tls, cancel_fault::garbage_answer, given_up, tls, true, false},
@@ -136,26 +135,28 @@ std::string case_name(const ::testing::TestParamInfo<channel_case>& info) {
 
 INSTANTIATE_TEST_SUITE_P(contract, cancel_channel, ::testing::ValuesIn(cases), case_name);
 
-// Plain connections write the CancelRequest as soon as they are connected, so a reset races with the write: what is
-// promised is only that nobody notices.
+// A reset at accept races with the first write: the phase is a matter of luck, and on a plain connection the
+// CancelRequest may have gone. What is promised is only that nobody notices.
 TEST(contract, I1_cancel_channel_reset_at_accept_never_reaches_a_caller) {
-  world w{route::plain_proxy, small_budgets};
-  w.warm(2);
-  w.proxy->expect_main_connections(2);
-  w.proxy->set_cancel_fault(cancel_fault::reset);
-  const task_ptr victim = w.start_statement("select pg_sleep(30), 'victim'");
-  ASSERT_TRUE(w.wait_running("victim"));
-  victim->signal.emit(asio::cancellation_type::terminal);
-  EXPECT_LE(w.turns_until_done(*victim), 3);
-  EXPECT_TRUE(is_aborted(victim->error));
-  EXPECT_EQ(w.wrong_answers(3), 0);
-  ASSERT_TRUE(w.turn_until([&] { return w.stats().recovering == 0; }));
-  w.proxy->expect_main_connections({});
-  EXPECT_EQ(w.wrong_answers(8), 0);
-  ASSERT_TRUE(w.settle());
-  EXPECT_EQ(w.stats().recovered, 0U);
-  EXPECT_EQ(w.stats().cancels.eof, 0U);
-  EXPECT_TRUE(w.close());
+  for (const route way : {on_plain, on_tls}) {
+    world w{way, small_budgets};
+    w.warm(2);
+    w.proxy->expect_main_connections(2);
+    w.proxy->set_cancel_fault(cancel_fault::reset);
+    const task_ptr victim = w.start_statement("select pg_sleep(30), 'victim'");
+    ASSERT_TRUE(w.wait_running("victim"));
+    victim->signal.emit(asio::cancellation_type::terminal);
+    EXPECT_LE(w.turns_until_done(*victim), 3);
+    EXPECT_TRUE(is_aborted(victim->error));
+    EXPECT_EQ(w.wrong_answers(3), 0);
+    ASSERT_TRUE(w.turn_until([&] { return w.stats().recovering == 0; }));
+    w.proxy->expect_main_connections({});
+    EXPECT_EQ(w.wrong_answers(8), 0);
+    ASSERT_TRUE(w.settle());
+    EXPECT_EQ(w.stats().recovered, 0U);
+    EXPECT_EQ(w.stats().cancels.eof, 0U);
+    EXPECT_TRUE(w.close());
+  }
 }
 
 asio::awaitable<void> transaction_that_sleeps(lido::pool& pool) {

@@ -223,7 +223,7 @@ TEST_F(commit_outcome, I15_deadline_or_loss_while_commit_is_unanswered_is_outcom
   for (const bool by_loss : {false, true}) {
     world w{route::plain_proxy, patient};
     ledger l;
-    if (!by_loss) l.how = within(2s);
+    if (!by_loss) l.how = within(1s);
     const task_ptr user = w.start(commits(w, l, 2));
     ASSERT_TRUE(w.turn_until([&] { return l.ready; }));
     w.drain_ready();

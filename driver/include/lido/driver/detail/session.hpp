@@ -22,6 +22,7 @@ enum class session_condition : std::uint8_t {
   clean,     // quiet, ReadyForQuery 'I', nothing under way
   in_use,    // an operation is running or owed
   dirty,     // quiet, but inside a transaction
+  unfit,     // quiet, but in another encoding or string syntax: not for another user (B48)
   dead,      // the socket is gone or going
 };
 
