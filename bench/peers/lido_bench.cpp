@@ -149,6 +149,7 @@ void cancels(asio::io_context& io, lido::pool& pool, const options& opt) {
   cancel_tally tally;
   run_all(io, opt.workload == "W6s" ? 1 : opt.connections, [&] { return cancel_and_ask(pool, p, tally); });
   p.end();
+  run_all(io, 1, [&] { return pool.async_close(10s); });  // the last ones are still being recovered
   const lido::pool_stats s = pool.stats();
   const auto number = [](auto n) { return static_cast<double>(n); };
   lido::bench::report(peer, opt, opt.count, p,

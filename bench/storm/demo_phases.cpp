@@ -54,7 +54,7 @@ void add_cancel_phases(std::vector<phase>& all) {
 void kill_some_backends(demo_world& w) {
   (void)w.server().sql(
       "select count(pg_terminate_backend(pid)) from (select pid from pg_stat_activity where usename = '" +
-      w.server().user() + "' order by random() limit 3) as some");
+      w.server().user() + "' order by random() limit 3) as victims");
 }
 
 std::vector<phase> server_phases() {
@@ -118,9 +118,10 @@ phase_record run_phase(demo_world& world, const phase& p, std::chrono::nanosecon
   if (p.begin) p.begin(world);
   endure(world, storm, p, duration, r);
   storm.stop();
+  if (!p.answers && p.end) p.end(world);  // who waits for a connection gets one only from a server that answers
   if (!storm.wait(world.config().acquire_timeout + budget)) seen.breach("tasks that never came back");
   r.slots_leaked = slots_in_use(world.pool(), budget);
-  if (p.end) p.end(world);
+  if (p.answers && p.end) p.end(world);
 
   const auto mended = clock::now();
   r.full_again = holds_within(budget, [&world] { return world.full(); });

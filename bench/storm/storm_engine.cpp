@@ -74,6 +74,9 @@ class assassin {
     });
   }
 
+  // A new statement: what befell the last one is over.
+  void stand_down() noexcept { struck_ = false; }
+
   void call_off() {
     ++mission_;  // the alarm may have gone off already, its handler waiting for its turn
     alarm_.cancel();
@@ -142,6 +145,7 @@ class storm_engine::task {
     const load_settings& load = state_->settings;
     const bool chosen = std::bernoulli_distribution{load.cancel_ratio}(random_);
     const std::string& sql = chosen ? load.sql : load.bystander_sql;
+    killer_->stand_down();
     if (chosen) killer_->aim(delay(), killer_);
     const auto nonce = static_cast<std::int64_t>(random_() >> 1U);
     const op_options options = within(load.statement_deadline, &said);
