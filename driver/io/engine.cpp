@@ -263,7 +263,7 @@ void engine::take_bytes(std::error_code ec, std::size_t n, aftermath& after) {
 void engine::process(aftermath& after) {
   if (link_ == link_state::closing) in_.consume(in_.data().size());  // nobody listens any more
   while (link_ == link_state::open) {
-    take_rows(after);
+    if (!in_.empty() && in_.data().front() == 'D') take_rows(after);
     const wire::frame_result next = wire::next_frame(in_.data(), wire::phase::ready, settings_->bounds);
     if (next.status == wire::frame_status::incomplete) return;
     if (next.status == wire::frame_status::violation) return lost(next.error, after);
