@@ -5,7 +5,7 @@ build=$1
 shift
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
-export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/.ci/tsan.supp}
 if [ -z "${LIDO_TEST_SCALE:-}" ] && grep -qE '^(LIDO_SANITIZE:STRING=.+|CMAKE_CXX_FLAGS:.*coverage)' "$build/CMakeCache.txt"; then
   export LIDO_TEST_SCALE=0.05
 fi

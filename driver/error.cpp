@@ -1,8 +1,8 @@
 #include <lido/driver/error.hpp>
 
+#include <asio/error.hpp>
 
 #include <array>
-#include <asio/error.hpp>
 #include <cstring>
 
 namespace lido {
@@ -47,7 +47,8 @@ const char* text_of(errc e) noexcept {
     case errc::connect_failed: return "could not connect to the server";
     case errc::tls_refused: return "the server does not speak TLS and sslmode asks for it";
     case errc::tls_failed: return "TLS handshake or certificate verification failed";
-    case errc::plaintext_before_tls: return "unencrypted bytes arrived before the TLS handshake: man in the middle or broken proxy";
+    case errc::plaintext_before_tls:
+      return "unencrypted bytes arrived before the TLS handshake: man in the middle or broken proxy";
     case errc::auth_failed: return "authentication failed";
     case errc::auth_unsupported: return "the server offers no authentication method that is supported";
     case errc::auth_refused: return "the server asked for an authentication method that the policy forbids";
@@ -111,8 +112,7 @@ bool is_errno_disconnect(int value) noexcept {
     case EBADF:
     case ENOENT:  // a Unix socket that is gone
       return true;
-    default:
-      return false;
+    default: return false;
   }
 }
 
@@ -138,15 +138,14 @@ bool is_lido_disconnect(errc e) noexcept {
     case errc::connection_closed:
     case errc::server_shutdown:
     case errc::protocol_error:
-    case errc::message_too_large:
-      return true;
-    default:
-      return false;
+    case errc::message_too_large: return true;
+    default: return false;
   }
 }
 
 bool is_sqlstate_disconnect(int state) noexcept {
-  static constexpr std::array gone{pack("57P01"), pack("57P02"), pack("57P03"), pack("57P04"), pack("57P05"), pack("25P03")};
+  static constexpr std::array gone{pack("57P01"), pack("57P02"), pack("57P03"),
+                                   pack("57P04"), pack("57P05"), pack("25P03")};
   if (in_class(state, "08")) return true;
   for (int s : gone)
     if (s == state) return true;
@@ -154,7 +153,8 @@ bool is_sqlstate_disconnect(int state) noexcept {
 }
 
 bool is_sqlstate_retryable(int state) noexcept {
-  return in_class(state, "53") || state == pack("40001") || state == pack("40P01") || state == pack("55P03") || state == pack("57P03");
+  return in_class(state, "53") || state == pack("40001") || state == pack("40P01") || state == pack("55P03") ||
+         state == pack("57P03");
 }
 
 bool is_cancelled(const std::error_code& ec) noexcept {
@@ -174,7 +174,8 @@ bool is_auth(const std::error_code& ec) noexcept {
   if (ec.category() == sqlstate_category()) return in_class(ec.value(), "28");
   if (ec.category() != lido_category()) return false;
   const auto e = static_cast<errc>(ec.value());
-  return e == errc::auth_failed || e == errc::auth_refused || e == errc::auth_unsupported || e == errc::server_not_proven;
+  return e == errc::auth_failed || e == errc::auth_refused || e == errc::auth_unsupported ||
+         e == errc::server_not_proven;
 }
 
 int state_of(condition c) noexcept {
@@ -280,7 +281,8 @@ bool is_disconnect(const std::error_code& ec) noexcept {
 
 bool is_retryable(const std::error_code& ec) noexcept {
   if (ec == errc::outcome_unknown) return false;
-  if (ec.category() == sqlstate_category()) return is_sqlstate_retryable(ec.value()) || is_sqlstate_disconnect(ec.value());
+  if (ec.category() == sqlstate_category())
+    return is_sqlstate_retryable(ec.value()) || is_sqlstate_disconnect(ec.value());
   if (is_tls(ec) || ec == errc::protocol_error || ec == errc::message_too_large) return false;
   return is_disconnect(ec);
 }

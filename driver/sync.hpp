@@ -1,5 +1,5 @@
-// std::mutex with clang's thread-safety attributes, so that the compiler checks who may touch what (design decision 9: Debian's absl::Mutex is not
-// instrumented for ThreadSanitizer).
+// std::mutex with clang's thread-safety attributes, so that the compiler checks who may touch what (design decision 9:
+// Debian's absl::Mutex is not instrumented for ThreadSanitizer).
 #pragma once
 
 #include <mutex>

@@ -29,7 +29,8 @@ void count(stats::pool_counters& to, cancel_event what) noexcept {
 const char* failure_words(cancel_event what) noexcept {
   switch (what) {
     case cancel_event::failed_resolve:
-    case cancel_event::failed_connect: return "no connection for the CancelRequest; the connection is drained or closed";
+    case cancel_event::failed_connect:
+      return "no connection for the CancelRequest; the connection is drained or closed";
     case cancel_event::failed_tls: return "TLS failed on the cancel connection; the connection is drained or closed";
     case cancel_event::failed_write: return "the CancelRequest could not be written; the connection is closed";
     case cancel_event::failed_eof: return "the cancel connection broke before its end; the connection is closed";
@@ -54,7 +55,8 @@ void pool_member::on_cancel(cancel_event what) noexcept {
   count(pool->counters(), what);
   const char* const where = failure_words(what);
   if (where == nullptr) return;
-  pool->sink().line("pool " + pool->name() + ": a query could not be cancelled on the server: " + where, std::chrono::steady_clock::now());
+  pool->sink().line("pool " + pool->name() + ": a query could not be cancelled on the server: " + where,
+                    std::chrono::steady_clock::now());
 }
 
 void pool_member::on_stray_cancel() noexcept {

@@ -1,12 +1,13 @@
 // One connection of a pool, from the decision to connect to its end: the observer of its session.
 #pragma once
 
-#include <atomic>
-#include <lido/driver/detail/session.hpp>
-#include <memory>
-
 #include "pool/core/types.hpp"
 #include "pool/pool_impl.hpp"
+
+#include <lido/driver/detail/session.hpp>
+
+#include <atomic>
+#include <memory>
 
 namespace lido {
 inline namespace v0 {
@@ -14,7 +15,8 @@ namespace detail {
 
 class pool_member final : public session_observer, public std::enable_shared_from_this<pool_member> {
  public:
-  pool_member(std::shared_ptr<pool_impl> owner, core::slot_id slot) : id(slot), born(std::chrono::steady_clock::now()), pool_(std::move(owner)) {}
+  pool_member(std::shared_ptr<pool_impl> owner, core::slot_id slot)
+      : id(slot), born(std::chrono::steady_clock::now()), pool_(std::move(owner)) {}
 
   void on_revoked() noexcept override;
   void on_disconnected(std::error_code ec, bool endpoint) noexcept override;
@@ -31,10 +33,10 @@ class pool_member final : public session_observer, public std::enable_shared_fro
   std::shared_ptr<connect_attempt> attempt;
   std::shared_ptr<managed_session> session;
   core::shard_id shard = 0;
-  core::lease_id lease;                     // the current one
-  std::uint64_t tenure = 0;                 // the session's number for it
+  core::lease_id lease;      // the current one
+  std::uint64_t tenure = 0;  // the session's number for it
   std::chrono::steady_clock::time_point abandoned_at{};
-  std::optional<close_reason> reason;       // recovery's finer one
+  std::optional<close_reason> reason;  // recovery's finer one
 
  private:
   const std::weak_ptr<pool_impl> pool_;

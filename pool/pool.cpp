@@ -1,12 +1,14 @@
-#include <asio/this_coro.hpp>
+#include "pool/pool_impl.hpp"
+
 #include <lido/pool/pool.hpp>
 
-#include "pool/pool_impl.hpp"
+#include <asio/this_coro.hpp>
 
 namespace lido {
 inline namespace v0 {
 
-pool::pool(asio::any_io_executor executor, pool_config config) : pool(std::vector{std::move(executor)}, std::move(config)) {}
+pool::pool(asio::any_io_executor executor, pool_config config)
+    : pool(std::vector{std::move(executor)}, std::move(config)) {}
 
 pool::pool(std::vector<asio::any_io_executor> executors, pool_config config)
     : impl_(std::make_shared<detail::pool_impl>(std::move(executors), std::move(config))) {
@@ -47,16 +49,21 @@ lease pool::lease_now(std::shared_ptr<detail::pool_impl>& impl, const asio::exec
   return impl->try_acquire(impl, context);
 }
 
-void pool::throw_acquire(detail::acquire_outcome& out) { throw error(out.error, out.diag ? std::move(*out.diag) : diagnostics{}); }
-
-asio::awaitable<detail::acquire_outcome> pool::co_acquire(std::shared_ptr<detail::pool_impl> impl, op_options options) {
-  return asio::async_initiate<const asio::use_awaitable_t<>, void(detail::acquire_outcome)>(detail::start_acquire<detail::finish_acquire_whole>{},
-                                                                                           asio::use_awaitable, std::move(impl), options);
+void pool::throw_acquire(detail::acquire_outcome& out) {
+  throw error(out.error, out.diag ? std::move(*out.diag) : diagnostics{});
 }
 
-asio::awaitable<void> pool::async_close(std::chrono::nanoseconds patience) { return async_close(patience, asio::use_awaitable); }
+asio::awaitable<detail::acquire_outcome> pool::co_acquire(std::shared_ptr<detail::pool_impl> impl, op_options options) {
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(detail::acquire_outcome)>(
+      detail::start_acquire<detail::finish_acquire_whole>{}, asio::use_awaitable, std::move(impl), options);
+}
 
-void pool::begin_close(const std::shared_ptr<detail::pool_impl>& impl, std::chrono::nanoseconds patience, detail::any_completion<> done) {
+asio::awaitable<void> pool::async_close(std::chrono::nanoseconds patience) {
+  return async_close(patience, asio::use_awaitable);
+}
+
+void pool::begin_close(const std::shared_ptr<detail::pool_impl>& impl, std::chrono::nanoseconds patience,
+                       detail::any_completion<> done) {
   impl->close(patience, std::move(done));
 }
 

@@ -1,10 +1,10 @@
 #include "pool/pool_impl.hpp"
 
-#include <algorithm>
-#include <utility>
-
 #include "pool/member.hpp"
 #include "pool/stats/from_core.hpp"
+
+#include <algorithm>
+#include <utility>
 
 namespace lido {
 inline namespace v0 {
@@ -40,7 +40,8 @@ core::limits limits_of(const pool_config& c, std::size_t shards) {
 
 core::condition returned_as(session_condition now, reset_mode reset) {
   switch (now) {
-    case session_condition::clean: return reset == reset_mode::discard_all ? core::condition::needs_recovery : core::condition::clean;
+    case session_condition::clean:
+      return reset == reset_mode::discard_all ? core::condition::needs_recovery : core::condition::clean;
     case session_condition::in_use:
     case session_condition::dirty: return core::condition::needs_recovery;
     case session_condition::unfit:
@@ -91,9 +92,10 @@ pool_impl::~pool_impl() = default;
 void pool_impl::start() {
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     const io_shard& s = shards_[i];
-    on_context_shutdown(s.executor, weak_from_this(), [weak = weak_from_this(), which = static_cast<core::shard_id>(i)] {
-      if (const auto self = weak.lock()) self->context_is_going(which);
-    });
+    on_context_shutdown(s.executor, weak_from_this(),
+                        [weak = weak_from_this(), which = static_cast<core::shard_id>(i)] {
+                          if (const auto self = weak.lock()) self->context_is_going(which);
+                        });
     deadline_entries_.push_back(std::make_unique<deadline_entry>());
     deadline_entries_.back()->attach(s.deadlines, weak_from_this());
   }
@@ -181,8 +183,9 @@ void pool_impl::connect(const core::action& a) {
     members_[a.slot.index] = born;
   }
   const io_shard& on = shards_[born->shard];
-  auto attempt = connect_session(on.executor, settings_, on.deadlines, born,
-                                 [self = shared_from_this(), born](connect_result made) { self->on_connected(*born, std::move(made)); });
+  auto attempt = connect_session(
+      on.executor, settings_, on.deadlines, born,
+      [self = shared_from_this(), born](connect_result made) { self->on_connected(*born, std::move(made)); });
   const lock guard(mutex_);
   if (!born->session && !born->reason) born->attempt = std::move(attempt);
 }
@@ -217,16 +220,18 @@ void pool_impl::on_connected(pool_member& who, connect_result made) {
 void pool_impl::validate(const core::action& a) {
   const auto who = member_at(a.slot);
   if (!who) return;
-  who->session->ping(within(config_.validation_timeout).deadline, [self = shared_from_this(), id = a.slot](const std::error_code& ec) {
-    self->tell([&](core::pool_core& c, core::action_list& out) { c.validated(id, !ec, steady_now(), out); });
-  });
+  who->session->ping(
+      within(config_.validation_timeout).deadline, [self = shared_from_this(), id = a.slot](const std::error_code& ec) {
+        self->tell([&](core::pool_core& c, core::action_list& out) { c.validated(id, !ec, steady_now(), out); });
+      });
 }
 
 void pool_impl::recover(const core::action& a) {
   const auto who = member_at(a.slot);
   if (!who) return;
   const auto begun = steady_now();
-  who->session->end_tenure(who->tenure);  // a forced close takes the lease away: its operation ends like any cancelled one
+  who->session->end_tenure(
+      who->tenure);  // a forced close takes the lease away: its operation ends like any cancelled one
   const auto done = [self = shared_from_this(), who, begun](recovery::verdict v) {
     const auto now = steady_now();
     self->counters_.fenced(now - begun);
@@ -234,7 +239,9 @@ void pool_impl::recover(const core::action& a) {
       const lock guard(self->mutex_);
       who->reason = v.reason;
     }
-    self->tell([&](core::pool_core& c, core::action_list& out) { c.recovered(who->id, v.usable, core::close_reason::recovery_failed, now, out); });
+    self->tell([&](core::pool_core& c, core::action_list& out) {
+      c.recovered(who->id, v.usable, core::close_reason::recovery_failed, now, out);
+    });
   };
   std::make_shared<recovery::recovery>(who->session, recovery_, done)->start();
 }
@@ -287,7 +294,8 @@ lease pool_impl::make_lease(const core::lease_id& id, core::time_point now, std:
   pool_member& who = *members_[id.index];
   who.lease = id;
   who.tenure = who.session->begin_tenure();
-  return lease(session_handle{who.session, who.tenure}, std::move(self), lease_ticket{id.index, id.incarnation, id.tenure, now});
+  return lease(session_handle{who.session, who.tenure}, std::move(self),
+               lease_ticket{id.index, id.incarnation, id.tenure, now});
 }
 
 lease pool_impl::try_acquire(std::shared_ptr<pool_impl>& self, const asio::execution_context* context) noexcept {
@@ -400,10 +408,13 @@ void pool_impl::give_back(const lease_ticket& ticket, const session_handle& hand
 std::string pool_impl::exhaustion() const {
   const core::stats s = core_.statistics();
   const auto in = [&s](core::slot_state state) { return std::to_string(s.slots[static_cast<std::size_t>(state)]); };
-  std::string text = "pool " + config_.name + ": " + in(core::slot_state::leased) + " of " + std::to_string(s.max_size) + " connections leased, " +
-                     in(core::slot_state::recovering) + " recovering, " + in(core::slot_state::connecting) + " connecting, " +
+  std::string text = "pool " + config_.name + ": " + in(core::slot_state::leased) + " of " +
+                     std::to_string(s.max_size) + " connections leased, " + in(core::slot_state::recovering) +
+                     " recovering, " + in(core::slot_state::connecting) + " connecting, " +
                      in(core::slot_state::closing) + " closing, " + std::to_string(s.waiting) + " tasks waiting";
-  if (last_error_) text += "; the last connect failed: " + last_error_.message() + (last_diag_.empty() ? "" : ": " + last_diag_.summary());
+  if (last_error_)
+    text +=
+        "; the last connect failed: " + last_error_.message() + (last_diag_.empty() ? "" : ": " + last_diag_.summary());
   return text;
 }
 
@@ -492,7 +503,9 @@ void enqueue(acquire_ptr op) {
   pool.acquire(std::move(op));
 }
 
-void give_back(pool_impl& pool, const lease_ticket& ticket, const session_handle& handle) noexcept { pool.give_back(ticket, handle); }
+void give_back(pool_impl& pool, const lease_ticket& ticket, const session_handle& handle) noexcept {
+  pool.give_back(ticket, handle);
+}
 
 asio::any_io_executor executor_of(const pool_impl& pool) { return pool.executor(); }
 

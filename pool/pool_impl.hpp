@@ -1,17 +1,7 @@
-// The pool around its bookkeeping: performs what core::pool_core decides, tells it what happened. One mutex around the core, held for tens of nanoseconds, never
-// while calling out (design decision 9). Actions are performed in the order in which they were decided, by one thread at a time.
+// The pool around its bookkeeping: performs what core::pool_core decides, tells it what happened. One mutex around the
+// core, held for tens of nanoseconds, never while calling out (design decision 9). Actions are performed in the order
+// in which they were decided, by one thread at a time.
 #pragma once
-
-#include <asio/any_io_executor.hpp>
-#include <deque>
-#include <lido/driver/detail/any_completion.hpp>
-#include <lido/driver/detail/session.hpp>
-#include <lido/pool/config.hpp>
-#include <lido/pool/detail/acquire.hpp>
-#include <lido/pool/stats.hpp>
-#include <memory>
-#include <string>
-#include <vector>
 
 #include "driver/sync.hpp"
 #include "pool/core/pool_core.hpp"
@@ -19,6 +9,19 @@
 #include "pool/recovery/recovery.hpp"
 #include "pool/stats/pool_counters.hpp"
 #include "pool/stats/sink.hpp"
+
+#include <lido/driver/detail/any_completion.hpp>
+#include <lido/driver/detail/session.hpp>
+#include <lido/pool/config.hpp>
+#include <lido/pool/detail/acquire.hpp>
+#include <lido/pool/stats.hpp>
+
+#include <asio/any_io_executor.hpp>
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace lido {
 inline namespace v0 {
@@ -102,7 +105,8 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void close_slot(const core::action& a);
   void finished();
   std::shared_ptr<pool_member> member_at(core::slot_id id);
-  lease make_lease(const core::lease_id& id, core::time_point now, std::shared_ptr<pool_impl> self) LIDO_REQUIRES(mutex_);
+  lease make_lease(const core::lease_id& id, core::time_point now, std::shared_ptr<pool_impl> self)
+      LIDO_REQUIRES(mutex_);
   std::string exhaustion() const LIDO_REQUIRES(mutex_);
 
   const pool_config config_;

@@ -1,11 +1,13 @@
-// io_contexts come and go: one of several that is stopped must not keep its connections counted for ever, and a destroyed one must not leave handlers behind
-// (contract I28).
-#include <algorithm>
-#include <asio/io_context.hpp>
-#include <utility>
-
+// io_contexts come and go: one of several that is stopped must not keep its connections counted for ever, and a
+// destroyed one must not leave handlers behind (contract I28).
 #include "pool/member.hpp"
 #include "pool/pool_impl.hpp"
+
+#include <asio/io_context.hpp>
+
+#include <algorithm>
+#include <typeinfo>
+#include <utility>
 
 namespace lido {
 inline namespace v0 {
@@ -15,8 +17,9 @@ namespace {
 
 // Executors that are not an io_context's own (a strand, a thread_pool) cannot be asked.
 bool is_stopped(const asio::any_io_executor& executor) {
-  const auto* const plain = executor.target<asio::io_context::executor_type>();
-  return plain != nullptr && plain->context().stopped();
+  using plain = asio::io_context::executor_type;
+  if (executor.target_type() != typeid(plain)) return false;  // target() of Asio 1.22 casts without looking
+  return executor.target<plain>()->context().stopped();
 }
 
 }  // namespace
@@ -41,7 +44,8 @@ void pool_impl::check_shards() noexcept {
   }
 }
 
-// Nothing on that context will make progress: its sockets are closed from here, which ends everything that waits for them.
+// Nothing on that context will make progress: its sockets are closed from here, which ends everything that waits for
+// them.
 void pool_impl::retire(core::shard_id which) noexcept {
   std::vector<std::shared_ptr<pool_member>> its;
   {
@@ -54,7 +58,9 @@ void pool_impl::retire(core::shard_id which) noexcept {
   for (const auto& m : its) {
     if (m->session) {
       m->session->close_now();
-      tell([&](core::pool_core& c, core::action_list& out) { c.disconnected(m->id, core::disconnect_scope::connection, now, out); });
+      tell([&](core::pool_core& c, core::action_list& out) {
+        c.disconnected(m->id, core::disconnect_scope::connection, now, out);
+      });
     } else {
       tell([&](core::pool_core& c, core::action_list& out) { c.connect_failed(m->id, false, now, out); });
     }
@@ -66,7 +72,8 @@ void pool_impl::context_is_going(core::shard_id which) noexcept {
   {
     const lock guard(mutex_);
     shard_states_[which] = shard_state::gone;
-    last = std::find_if(shard_states_.begin(), shard_states_.end(), [](shard_state s) { return s != shard_state::gone; }) == shard_states_.end();
+    last = std::find_if(shard_states_.begin(), shard_states_.end(),
+                        [](shard_state s) { return s != shard_state::gone; }) == shard_states_.end();
   }
   last ? let_go() : retire(which);
 }

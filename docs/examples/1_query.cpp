@@ -17,7 +17,8 @@ namespace {
 asio::awaitable<void> ask(lido::connect_config config) {
   lido::connection db = co_await lido::connection::async_connect(config);
   using word = std::tuple<std::int64_t, std::string>;
-  for (const auto& [n, text] : co_await db.async_query<word>("select n, 'line ' || n from generate_series(1, $1) n", std::int64_t{3})) {
+  for (const auto& [n, text] :
+       co_await db.async_query<word>("select n, 'line ' || n from generate_series(1, $1) n", std::int64_t{3})) {
     std::cout << n << ": " << text << '\n';
   }
   co_await db.async_close();

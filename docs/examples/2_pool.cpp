@@ -43,7 +43,8 @@ asio::awaitable<void> list_sessions(lido::pool& pool) {
 int main(int argc, char** argv) {
   try {
     asio::io_context io;
-    lido::pool pool{io.get_executor(), lido::pool_config::from_dsn(argc > 1 ? argv[1] : "postgresql://localhost/postgres")};
+    lido::pool pool{io.get_executor(),
+                    lido::pool_config::from_dsn(argc > 1 ? argv[1] : "postgresql://localhost/postgres")};
     asio::co_spawn(io, list_sessions(pool), [](std::exception_ptr failed) {
       if (failed) std::rethrow_exception(failed);
     });

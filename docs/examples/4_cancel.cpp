@@ -1,5 +1,5 @@
-// Cancellation: by a signal, by a deadline, and partial, which keeps the lease. The caller leaves at once; the pool wins
-// the connection back behind its back.
+// Cancellation: by a signal, by a deadline, and partial, which keeps the lease. The caller leaves at once; the pool
+// wins the connection back behind its back.
 //   4_cancel "postgresql://app@localhost/app?sslrootcert=/etc/ssl/ca.pem"
 #include <lido/pool/pool.hpp>
 
@@ -66,10 +66,11 @@ asio::awaitable<void> partly(lido::pool& pool) {
   lido::lease db = co_await pool.async_acquire();
   asio::cancellation_signal stop;
   bool ended = false;
-  db->async_query_with(asio::bind_cancellation_slot(stop.slot(), [&ended](std::error_code ec, lido::result<>) {
-                         std::cout << "partly: " << ec.message();
-                         ended = true;
-                       }),
+  db->async_query_with(asio::bind_cancellation_slot(stop.slot(),
+                                                    [&ended](std::error_code ec, lido::result<>) {
+                                                      std::cout << "partly: " << ec.message();
+                                                      ended = true;
+                                                    }),
                        lido::op_options{}, "select pg_sleep(60)");
   co_await pause(100ms);
   stop.emit(asio::cancellation_type::partial);
@@ -84,8 +85,8 @@ asio::awaitable<void> run(lido::pool& pool) {
   co_await partly(pool);
   co_await pause(100ms);
   const lido::pool_stats s = pool.stats();
-  std::cout << "opened " << s.created << ", cancels sent " << s.cancels.sent << ", confirmed " << s.cancels.eof << ", recovered "
-            << s.recovered << '\n';
+  std::cout << "opened " << s.created << ", cancels sent " << s.cancels.sent << ", confirmed " << s.cancels.eof
+            << ", recovered " << s.recovered << '\n';
   co_await pool.async_close();
 }
 
@@ -94,7 +95,8 @@ asio::awaitable<void> run(lido::pool& pool) {
 int main(int argc, char** argv) {
   try {
     asio::io_context io;
-    lido::pool pool{io.get_executor(), lido::pool_config::from_dsn(argc > 1 ? argv[1] : "postgresql://localhost/postgres")};
+    lido::pool pool{io.get_executor(),
+                    lido::pool_config::from_dsn(argc > 1 ? argv[1] : "postgresql://localhost/postgres")};
     asio::co_spawn(io, run(pool), [](std::exception_ptr failed) {
       if (failed) std::rethrow_exception(failed);
     });

@@ -6,7 +6,6 @@
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
-
 #include <prometheus/exposer.h>
 
 #include <chrono>
@@ -32,7 +31,8 @@ asio::awaitable<void> work(lido::pool& pool) {
 int main(int argc, char** argv) {
   try {
     asio::io_context io;
-    lido::pool pool{io.get_executor(), lido::pool_config::from_dsn(argc > 1 ? argv[1] : "postgresql://localhost/postgres")};
+    lido::pool pool{io.get_executor(),
+                    lido::pool_config::from_dsn(argc > 1 ? argv[1] : "postgresql://localhost/postgres")};
 
     const auto collector = std::make_shared<lido::metrics::collector>();
     collector->add(pool);  // does not keep the pool alive

@@ -36,7 +36,8 @@ class cancel_request : public std::enable_shared_from_this<cancel_request> {
                                                std::uint32_t process_id, secret key, owner who);
   virtual ~cancel_request() = default;
   // Both wait for a callback that runs on another thread just now: hold no lock that the callbacks take.
-  virtual session::cancel_phase phase() const noexcept = 0;  // any thread: the step that it is at, for whoever runs out of patience
+  virtual session::cancel_phase phase()
+      const noexcept = 0;            // any thread: the step that it is at, for whoever runs out of patience
   virtual void drop() noexcept = 0;  // any thread: close now
   virtual void park() noexcept = 0;  // any thread: keep the socket open and silent until EOF or 60 s; at most 64 parked
                                      // in the process, then the oldest is closed (M3)

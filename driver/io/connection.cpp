@@ -1,18 +1,22 @@
-#include <algorithm>
-#include <asio/redirect_error.hpp>
-#include <asio/this_coro.hpp>
-#include <lido/driver/connection.hpp>
-#include <lido/driver/transaction.hpp>
-
 #include "driver/io/context_registry.hpp"
 #include "driver/io/settings.hpp"
 #include "driver/sync.hpp"
+
+#include <lido/driver/connection.hpp>
+#include <lido/driver/transaction.hpp>
+
+#include <asio/redirect_error.hpp>
+#include <asio/this_coro.hpp>
+
+#include <algorithm>
 
 namespace lido {
 inline namespace v0 {
 namespace detail {
 
-recycled_ptr<raw_result> first_result(op_outcome& out) { return out.results.empty() ? make_recycled<raw_result>() : out.results.take_first(); }
+recycled_ptr<raw_result> first_result(op_outcome& out) {
+  return out.results.empty() ? make_recycled<raw_result>() : out.results.take_first();
+}
 
 void report(const op_outcome& out, diagnostics* diag) {
   if (diag == nullptr) return;
@@ -30,7 +34,8 @@ namespace {
 // A connect without a pool: the attempt, and the user's handler until one of them is done with the other.
 class lone_connect : public std::enable_shared_from_this<lone_connect> {
  public:
-  explicit lone_connect(any_completion<std::error_code, connection> done, diagnostics* diag) : done_(std::move(done)), diag_(diag) {}
+  explicit lone_connect(any_completion<std::error_code, connection> done, diagnostics* diag)
+      : done_(std::move(done)), diag_(diag) {}
 
   void start(const asio::any_io_executor& executor, const std::shared_ptr<const session_settings>& settings) {
     io::context_registry::of(executor).add(weak_from_this(), [weak = weak_from_this()] {
@@ -59,7 +64,8 @@ class lone_connect : public std::enable_shared_from_this<lone_connect> {
     if (!done_) return nullptr;
     if (diag_ != nullptr && made.error) *diag_ = made.diag;
     connection db;
-    if (made.session) db = connection(session_handle{made.session, made.session->begin_tenure()}, connection::owner_tag{});
+    if (made.session)
+      db = connection(session_handle{made.session, made.session->begin_tenure()}, connection::owner_tag{});
     std::exchange(done_, {}).post(made.error, std::move(db));
     return std::exchange(attempt_, nullptr);
   }
@@ -96,11 +102,13 @@ void connection::leave() noexcept {
   if (handle_.session->end_tenure(handle_.tenure) != detail::session_condition::in_use) handle_.session->close_now();
 }
 
-std::function<void()> connection::begin_connect(const asio::any_io_executor& executor, connect_config config, op_options options,
+std::function<void()> connection::begin_connect(const asio::any_io_executor& executor, connect_config config,
+                                                op_options options,
                                                 detail::any_completion<std::error_code, connection> done) {
   auto connect = std::make_shared<detail::lone_connect>(std::move(done), options.diag);
   if (options.deadline != time_point::max()) {
-    config.connect_timeout = std::min<std::chrono::nanoseconds>(config.connect_timeout, options.deadline - std::chrono::steady_clock::now());
+    config.connect_timeout =
+        std::min<std::chrono::nanoseconds>(config.connect_timeout, options.deadline - std::chrono::steady_clock::now());
   }
   std::error_code ec;
   diagnostics diag;
@@ -122,12 +130,14 @@ asio::awaitable<connection> co_connect(connect_config config, op_options options
   diagnostics diag;
   options.diag = &diag;
   std::error_code ec;
-  connection db = co_await connection::async_connect_with(asio::redirect_error(asio::use_awaitable, ec), executor, std::move(config), options);
+  connection db = co_await connection::async_connect_with(asio::redirect_error(asio::use_awaitable, ec), executor,
+                                                          std::move(config), options);
   if (ec) throw error(ec, std::move(diag));
   co_return db;
 }
 
-asio::awaitable<std::vector<result<>>> co_simple(detail::session_handle on, detail::op_plan plan, detail::request statement) {
+asio::awaitable<std::vector<result<>>> co_simple(detail::session_handle on, detail::op_plan plan,
+                                                 detail::request statement) {
   detail::op_outcome out = co_await detail::co_run(on, plan, statement);
   if (out.error) detail::throw_outcome(out);
   std::vector<result<>> results;
@@ -135,7 +145,8 @@ asio::awaitable<std::vector<result<>>> co_simple(detail::session_handle on, deta
   results.reserve(all.size());
   for (auto& raw : all) {
     diagnostics mismatch;
-    if (const std::error_code ec = results.emplace_back(std::move(raw)).bind(mismatch)) throw error(ec, std::move(mismatch));
+    if (const std::error_code ec = results.emplace_back(std::move(raw)).bind(mismatch))
+      throw error(ec, std::move(mismatch));
   }
   co_return results;
 }
@@ -166,13 +177,17 @@ constexpr std::chrono::seconds default_close_patience{2};
 
 }  // namespace
 
-asio::awaitable<connection> connection::async_connect(connect_config config, op_options options) { return co_connect(std::move(config), options); }
+asio::awaitable<connection> connection::async_connect(connect_config config, op_options options) {
+  return co_connect(std::move(config), options);
+}
 
 asio::awaitable<std::vector<result<>>> connection::async_simple_query(std::string_view sql, op_options options) {
   return co_simple(handle_, {detail::op_kind::simple, false, options}, detail::begin_request(sql));
 }
 
-asio::awaitable<transaction> connection::async_begin(transaction_options mode, op_options options) { return transaction::co_begin(handle_, mode, options); }
+asio::awaitable<transaction> connection::async_begin(transaction_options mode, op_options options) {
+  return transaction::co_begin(handle_, mode, options);
+}
 
 asio::awaitable<void> connection::async_close() {
   owns_ = false;
@@ -203,7 +218,8 @@ void transaction::leave() noexcept {
   if (on.session) on.session->roll_back_later(on.tenure);
 }
 
-asio::awaitable<transaction> transaction::co_begin(detail::session_handle on, transaction_options mode, op_options options) {
+asio::awaitable<transaction> transaction::co_begin(detail::session_handle on, transaction_options mode,
+                                                   op_options options) {
   detail::request statement(begin_text(mode));
   detail::op_outcome out = co_await detail::co_run(on, {detail::op_kind::begin, false, options}, statement);
   if (out.error) detail::throw_outcome(out);

@@ -1,9 +1,10 @@
 #include "driver/io/connector.hpp"
 
-#include <asio/post.hpp>
-#include <utility>
-
 #include "driver/io/engine.hpp"
+
+#include <asio/post.hpp>
+
+#include <utility>
 
 namespace lido::io {
 namespace {
@@ -40,7 +41,8 @@ diagnostics in_words(std::string context) {
 }  // namespace
 
 connector::connector(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings,
-                     std::shared_ptr<detail::deadline_queue> deadlines, std::weak_ptr<detail::session_observer> observer, handler done)
+                     std::shared_ptr<detail::deadline_queue> deadlines,
+                     std::weak_ptr<detail::session_observer> observer, handler done)
     : executor_(std::move(executor)),
       settings_(std::move(settings)),
       deadlines_(std::move(deadlines)),
@@ -102,9 +104,9 @@ void connector::dial() {
   state_ = state::dialling;
   transport::dial_target target{settings_->config.host, settings_->config.port, current_,
                                 current_ == negotiation::plain ? nullptr : settings_->tls, std::nullopt};
-  dialler_ = transport::dialler::start(executor_, std::move(target), [self = shared_from_this()](transport::dial_result result) {
-    self->on_dialled(std::move(result));
-  });
+  dialler_ = transport::dialler::start(
+      executor_, std::move(target),
+      [self = shared_from_this()](transport::dial_result result) { self->on_dialled(std::move(result)); });
 }
 
 void connector::on_dialled(transport::dial_result result) {
@@ -160,7 +162,8 @@ void connector::flush() {
 
 void connector::receive() {
   in_.make_room();
-  stream_.async_receive(in_.room(), [self = shared_from_this()](const std::error_code& ec, std::size_t n) { self->on_received(ec, n); });
+  stream_.async_receive(
+      in_.room(), [self = shared_from_this()](const std::error_code& ec, std::size_t n) { self->on_received(ec, n); });
 }
 
 void connector::on_received(std::error_code ec, std::size_t n) {
@@ -174,14 +177,16 @@ void connector::on_received(std::error_code ec, std::size_t n) {
     r = stream_.more(in_.room());
   }
   if (!r.error || !in_.empty()) process();  // an ErrorResponse may stand before the end
-  if (r.error && state_ == state::starting_up) attempt_failed(errc::connection_lost, in_words(where() + " closed the connection during start-up"));
+  if (r.error && state_ == state::starting_up)
+    attempt_failed(errc::connection_lost, in_words(where() + " closed the connection during start-up"));
 }
 
 void connector::process() {
   const auto phase_now = [this]() LIDO_REQUIRES(mutex_) { return startup_->phase(); };
   for (;;) {
     const wire::frame_result next = wire::next_frame(in_.data(), phase_now(), settings_->bounds);
-    if (next.status == wire::frame_status::violation) return attempt_failed(next.error, in_words(where() + " does not speak PostgreSQL's protocol"));
+    if (next.status == wire::frame_status::violation)
+      return attempt_failed(next.error, in_words(where() + " does not speak PostgreSQL's protocol"));
     if (next.status == wire::frame_status::incomplete) return receive();
     const auto action = startup_->on_frame(next.value);
     in_.consume(next.size);
@@ -196,7 +201,8 @@ void connector::derive_key() {
   key_task_ = std::make_shared<transport::helper_task<secret>>(executor_);
   const bool accepted = key_task_->start([job] { return session::derive_salted_password(*job); },
                                          [self = shared_from_this()](const secret& key) { self->on_key(key); });
-  if (!accepted) attempt_failed(errc::connect_failed, in_words("too many logins are waiting for SCRAM's key derivation"));
+  if (!accepted)
+    attempt_failed(errc::connect_failed, in_words("too many logins are waiting for SCRAM's key derivation"));
 }
 
 void connector::on_key(const secret& key) {
@@ -206,7 +212,8 @@ void connector::on_key(const secret& key) {
   perform(startup_->key_derived(key));
 }
 
-// libpq's rules: `prefer` tries plain text when TLS or the login over TLS fails; `allow` tries TLS when the login in plain text fails.
+// libpq's rules: `prefer` tries plain text when TLS or the login over TLS fails; `allow` tries TLS when the login in
+// plain text fails.
 bool connector::may_fall_back(std::error_code ec) const {
   if (attempts_.empty()) return false;
   if (current_ == negotiation::plain) return ec.category() == sqlstate_category();
@@ -225,8 +232,9 @@ void connector::attempt_failed(std::error_code ec, diagnostics diag) {
 
 void connector::succeed() {
   detail::connect_result result;
-  result.session = engine::adopt(executor_, settings_, deadlines_, observer_,
-                                 link{std::move(stream_), std::move(peer_), std::move(in_), std::move(startup_->identity())});
+  result.session =
+      engine::adopt(executor_, settings_, deadlines_, observer_,
+                    link{std::move(stream_), std::move(peer_), std::move(in_), std::move(startup_->identity())});
   finish(std::move(result));
 }
 
@@ -245,10 +253,13 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
-std::shared_ptr<connect_attempt> connect_session(asio::any_io_executor executor, std::shared_ptr<const session_settings> settings,
-                                                 std::shared_ptr<deadline_queue> deadlines, std::weak_ptr<session_observer> observer,
+std::shared_ptr<connect_attempt> connect_session(asio::any_io_executor executor,
+                                                 std::shared_ptr<const session_settings> settings,
+                                                 std::shared_ptr<deadline_queue> deadlines,
+                                                 std::weak_ptr<session_observer> observer,
                                                  std::function<void(connect_result)> done) {
-  auto attempt = std::make_shared<io::connector>(std::move(executor), std::move(settings), std::move(deadlines), std::move(observer), std::move(done));
+  auto attempt = std::make_shared<io::connector>(std::move(executor), std::move(settings), std::move(deadlines),
+                                                 std::move(observer), std::move(done));
   attempt->start();
   return attempt;
 }

@@ -1,14 +1,6 @@
-// One connect: dial, negotiate, authenticate, under one deadline (contract I5); falls back between plain and TLS where sslmode says so. Performs the
-// actions of transport::dialler and session::startup; what it makes is an engine.
+// One connect: dial, negotiate, authenticate, under one deadline (contract I5); falls back between plain and TLS where
+// sslmode says so. Performs the actions of transport::dialler and session::startup; what it makes is an engine.
 #pragma once
-
-#include <asio/any_io_executor.hpp>
-#include <functional>
-#include <lido/driver/detail/session.hpp>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
 
 #include "driver/io/input_buffer.hpp"
 #include "driver/io/settings.hpp"
@@ -16,6 +8,16 @@
 #include "driver/sync.hpp"
 #include "driver/transport/dialler.hpp"
 #include "driver/transport/helper_task.hpp"
+
+#include <lido/driver/detail/session.hpp>
+
+#include <asio/any_io_executor.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace lido::io {
 
@@ -26,7 +28,8 @@ class connector final : public detail::connect_attempt,
   using handler = std::function<void(detail::connect_result)>;
 
   connector(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings,
-            std::shared_ptr<detail::deadline_queue> deadlines, std::weak_ptr<detail::session_observer> observer, handler done);
+            std::shared_ptr<detail::deadline_queue> deadlines, std::weak_ptr<detail::session_observer> observer,
+            handler done);
   ~connector() override;
 
   void start();

@@ -1,9 +1,10 @@
 #include "driver/io/context_registry.hpp"
 
-#include <algorithm>
+#include "driver/io/engine.hpp"
+
 #include <asio/execution/context.hpp>
 
-#include "driver/io/engine.hpp"
+#include <algorithm>
 
 namespace lido::io {
 
@@ -45,7 +46,8 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
-void on_context_shutdown(const asio::any_io_executor& executor, std::weak_ptr<void> owner, std::function<void()> action) {
+void on_context_shutdown(const asio::any_io_executor& executor, std::weak_ptr<void> owner,
+                         std::function<void()> action) {
   io::context_registry::of(executor).add(std::move(owner), std::move(action));
 }
 

@@ -1,14 +1,16 @@
-// Knows the live sessions of an io_context, so that destroying it with work pending destroys their handlers too (contract I28): otherwise the cycle
-// session -> operation -> coroutine frame -> lease -> session would keep all of them. Also the gate through which helper threads reach the context.
+// Knows the live sessions of an io_context, so that destroying it with work pending destroys their handlers too
+// (contract I28): otherwise the cycle session -> operation -> coroutine frame -> lease -> session would keep all of
+// them. Also the gate through which helper threads reach the context.
 #pragma once
+
+#include "driver/sync.hpp"
 
 #include <asio/any_io_executor.hpp>
 #include <asio/execution_context.hpp>
+
 #include <functional>
 #include <memory>
 #include <vector>
-
-#include "driver/sync.hpp"
 
 namespace lido::io {
 

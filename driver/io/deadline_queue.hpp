@@ -1,13 +1,15 @@
-// One timer for many deadlines (design decision 8): a heap of targets, one steady_timer armed for the earliest. A target that moves its deadline later
-// does not touch it: it is woken at the old time, looks, and arms itself anew.
+// One timer for many deadlines (design decision 8): a heap of targets, one steady_timer armed for the earliest. A
+// target that moves its deadline later does not touch it: it is woken at the old time, looks, and arms itself anew.
 #pragma once
 
-#include <asio/steady_timer.hpp>
+#include "driver/sync.hpp"
+
 #include <lido/driver/detail/session.hpp>
+
+#include <asio/steady_timer.hpp>
+
 #include <memory>
 #include <vector>
-
-#include "driver/sync.hpp"
 
 namespace lido {
 inline namespace v0 {

@@ -1,13 +1,13 @@
 #include "driver/io/engine.hpp"
 
+#include "driver/io/context_registry.hpp"
+#include "driver/session/statement_class.hpp"
+#include "driver/wire/frontend.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
-
-#include "driver/io/context_registry.hpp"
-#include "driver/session/statement_class.hpp"
-#include "driver/wire/frontend.hpp"
 
 namespace lido::io {
 
@@ -20,18 +20,22 @@ using session::event_kind;
 
 namespace {
 
-constexpr std::size_t max_warnings = 16;                  // kept of one operation
-constexpr std::size_t kept_output_capacity = 64U << 10;   // a larger write buffer is given back
+constexpr std::size_t max_warnings = 16;                 // kept of one operation
+constexpr std::size_t kept_output_capacity = 64U << 10;  // a larger write buffer is given back
 constexpr auto patience_after_write_error = std::chrono::seconds(1);
 
-bool commits(const detail::request& statement) noexcept { return session::classify(statement.sql()) == session::statement_class::commit; }
+bool commits(const detail::request& statement) noexcept {
+  return session::classify(statement.sql()) == session::statement_class::commit;
+}
 
 time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
 }  // namespace
 
-std::shared_ptr<engine> engine::adopt(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings,
-                                      std::shared_ptr<detail::deadline_queue> deadlines, std::weak_ptr<detail::session_observer> observer, link l) {
+std::shared_ptr<engine> engine::adopt(asio::any_io_executor executor,
+                                      std::shared_ptr<const detail::session_settings> settings,
+                                      std::shared_ptr<detail::deadline_queue> deadlines,
+                                      std::weak_ptr<detail::session_observer> observer, link l) {
   auto made = std::make_shared<engine>(executor, std::move(settings), std::move(observer), std::move(l));
   made->deadline_entry_.attach(std::move(deadlines), made);
   context_registry::of(executor).add(made);
@@ -45,7 +49,8 @@ std::shared_ptr<engine> engine::adopt(asio::any_io_executor executor, std::share
   return made;
 }
 
-engine::engine(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings, std::weak_ptr<detail::session_observer> observer, link l)
+engine::engine(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings,
+               std::weak_ptr<detail::session_observer> observer, link l)
     : executor_(std::move(executor)),
       settings_(std::move(settings)),
       peer_(std::move(l.peer)),
@@ -83,7 +88,8 @@ std::error_code engine::refusal(const detail::operation& op) const {
   if (op.tenure != tenure_.load(std::memory_order_acquire)) return errc::lease_revoked;
   if (link_ != link_state::open) return end_ ? end_ : make_error_code(errc::connection_closed);
   if (op.statement.error()) return op.statement.error();
-  if (op.statement.sql().size() + op.statement.values().size() + 8 * op.statement.count() > wire::max_outgoing_message - 1024) {
+  if (op.statement.sql().size() + op.statement.values().size() + 8 * op.statement.count() >
+      wire::max_outgoing_message - 1024) {
     return errc::not_encodable;
   }
   if (current_ || queued_) return errc::connection_busy;
@@ -325,12 +331,14 @@ void engine::take_rows(aftermath& after) {
 
 void engine::on_row(std::string_view body, aftermath& after) {
   if (!collects()) return;
-  if (!keep_row(current_->outcome.results.back(), body)) return stop_collecting(std::make_error_code(std::errc::not_enough_memory), after);
+  if (!keep_row(current_->outcome.results.back(), body))
+    return stop_collecting(std::make_error_code(std::errc::not_enough_memory), after);
   check_size(after);
 }
 
 void engine::check_size(aftermath& after) {
-  if (current_->outcome.results.back().bytes.size() > settings_->config.max_result_bytes) stop_collecting(errc::result_too_large, after);
+  if (current_->outcome.results.back().bytes.size() > settings_->config.max_result_bytes)
+    stop_collecting(errc::result_too_large, after);
 }
 
 // B94, I27: too much for us. Only the operation ends: cancel, drain, and say so at ReadyForQuery; the lease stays.
@@ -355,7 +363,8 @@ void engine::on_server_error() {
 void engine::on_notice(aftermath& after) {
   diagnostics& diag = protocol_.diag();
   tell(after, [note = diag](detail::session_observer& o) { o.on_notice(note); });
-  if (collects() && current_->outcome.warnings.size() < max_warnings) current_->outcome.warnings.push_back(std::move(diag));
+  if (collects() && current_->outcome.warnings.size() < max_warnings)
+    current_->outcome.warnings.push_back(std::move(diag));
 }
 
 // B87, M6: the server's last word. Whatever SQLSTATE it has, the session is gone, and the code must say so (I25).
@@ -393,7 +402,8 @@ void engine::on_ready(aftermath& after) {
     user_segment_over(after);
   }
   if (settle_.active()) perform(settle_.ready(steady_now()), after);
-  if (protocol_.in_doubt()) return lost(errc::connection_closed, after);  // how many ReadyForQuery are owed cannot be known: discard
+  if (protocol_.in_doubt())
+    return lost(errc::connection_closed, after);  // how many ReadyForQuery are owed cannot be known: discard
   publish();
   launch_next(after);
 }
@@ -430,7 +440,8 @@ void engine::internal_segment_over(aftermath& after) {
   job_.reset();
   const bool idle = protocol_.status() == wire::transaction_status::idle;
   if (!job.done) {
-    if (!idle && !settle_.active()) lost(errc::protocol_error, after);  // a ROLLBACK that does not end the transaction: give the session up
+    if (!idle && !settle_.active())
+      lost(errc::protocol_error, after);  // a ROLLBACK that does not end the transaction: give the session up
     return;
   }
   if (job.error == condition::query_canceled) tell(after, [](detail::session_observer& o) { o.on_stray_cancel(); });
@@ -473,7 +484,8 @@ void engine::on_deadline(time_point now) noexcept {
     if (settle_.active() && settle_.next_deadline() <= now) perform(settle_.tick(now), after);
     if (link_ == link_state::closing && close_deadline_ <= now) finish_close(true, after);
     if (write_failed_ <= now) lost(errc::connection_lost, after);
-    if (job_ && job_->deadline <= now) lost(errc::timeout, after);  // a pool-owned statement that hangs: the session is not worth more
+    if (job_ && job_->deadline <= now)
+      lost(errc::timeout, after);  // a pool-owned statement that hangs: the session is not worth more
     if (link_ != link_state::closed) rearm();
   }
   after.run();

@@ -1,18 +1,13 @@
-// A live session: the one loop that performs what session::protocol and session::settle decide. An actor behind its own mutex: whatever happens (bytes, a
-// user's start or cancel, a deadline, the end of a cancel request) takes the lock, moves the state machines, and calls out only after the lock is released.
-// A mutex instead of a strand: a strand costs a hop and an allocation each way (268 ns), and nothing may stand between a cancel and its latch (I2).
+// A live session: the one loop that performs what session::protocol and session::settle decide. An actor behind its own
+// mutex: whatever happens (bytes, a user's start or cancel, a deadline, the end of a cancel request) takes the lock,
+// moves the state machines, and calls out only after the lock is released. A mutex instead of a strand: a strand costs
+// a hop and an allocation each way (268 ns), and nothing may stand between a cancel and its latch (I2).
 //
 //   link:     open ──close()──► closing ──EOF or deadline──► closed          open/closing ──lost──► closed
-//   traffic:  none ─launch─► user ─ReadyForQuery─► none                      (an abandoned user operation stays `user` until its ReadyForQuery)
+//   traffic:  none ─launch─► user ─ReadyForQuery─► none                      (an abandoned user operation stays `user`
+//   until its ReadyForQuery)
 //             none ─ping, run_internal, rollback─► internal ─ReadyForQuery─► none
 #pragma once
-
-#include <atomic>
-#include <lido/driver/detail/session.hpp>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
 
 #include "driver/cancel/cancel_request.hpp"
 #include "driver/io/input_buffer.hpp"
@@ -24,6 +19,14 @@
 #include "driver/sync.hpp"
 #include "driver/transport/dialler.hpp"
 
+#include <lido/driver/detail/session.hpp>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
 namespace lido::io {
 
 // What a finished start-up hands over.
@@ -34,11 +37,16 @@ struct link {
   session::server_identity identity;
 };
 
-class engine final : public detail::managed_session, public detail::deadline_target, public std::enable_shared_from_this<engine> {
+class engine final : public detail::managed_session,
+                     public detail::deadline_target,
+                     public std::enable_shared_from_this<engine> {
  public:
-  static std::shared_ptr<engine> adopt(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings,
-                                       std::shared_ptr<detail::deadline_queue> deadlines, std::weak_ptr<detail::session_observer> observer, link l);
-  engine(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings, std::weak_ptr<detail::session_observer> observer, link l);
+  static std::shared_ptr<engine> adopt(asio::any_io_executor executor,
+                                       std::shared_ptr<const detail::session_settings> settings,
+                                       std::shared_ptr<detail::deadline_queue> deadlines,
+                                       std::weak_ptr<detail::session_observer> observer, link l);
+  engine(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings,
+         std::weak_ptr<detail::session_observer> observer, link l);
   ~engine() override;
 
   void start(detail::op_ptr op) noexcept override;
@@ -56,7 +64,8 @@ class engine final : public detail::managed_session, public detail::deadline_tar
   void ping(time_point deadline, std::function<void(std::error_code)> done) override;
   void recover(const detail::recovery_budgets& budgets, std::function<void(detail::recovery_failure)> done) override;
   void hurry(const detail::recovery_budgets& smaller) noexcept override;
-  void run_internal(std::string_view sql, time_point deadline, std::function<void(std::error_code, bool)> done) override;
+  void run_internal(std::string_view sql, time_point deadline,
+                    std::function<void(std::error_code, bool)> done) override;
   void close(time_point deadline, std::function<void(bool)> done) override;
   void close_now() noexcept override;
   int process_id() const noexcept override { return static_cast<int>(process_id_); }
@@ -79,15 +88,16 @@ class engine final : public detail::managed_session, public detail::deadline_tar
     std::error_code error;
   };
 
-  // What is to be done once the lock is released: observers first, handlers last, so that a throwing handler finds all consistent (I27).
+  // What is to be done once the lock is released: observers first, handlers last, so that a throwing handler finds all
+  // consistent (I27).
   struct aftermath {
     std::vector<std::function<void()>> calls;  // rare things
-    detail::op_ptr ended;      // dispatched last
-    detail::op_ptr ended_too;  // posted
+    detail::op_ptr ended;                      // dispatched last
+    detail::op_ptr ended_too;                  // posted
     detail::op_ptr timed_out;
     void finish(detail::op_ptr op) { (ended ? ended_too : ended) = std::move(op); }
-    void run();             // from a completion handler of ours: the user's may run at once
-    void run_from_user();   // from inside a call of the user's: his handlers are posted
+    void run();            // from a completion handler of ours: the user's may run at once
+    void run_from_user();  // from inside a call of the user's: his handlers are posted
   };
 
   // engine.cpp: operations and bytes
@@ -122,7 +132,8 @@ class engine final : public detail::managed_session, public detail::deadline_tar
 
   // engine_recovery.cpp: the fence
   void begin_settle(const detail::recovery_budgets& budgets, aftermath& after) LIDO_REQUIRES(mutex_);
-  session::cancel_permission permission(const detail::recovery_budgets& budgets, aftermath& after) LIDO_REQUIRES(mutex_);
+  session::cancel_permission permission(const detail::recovery_budgets& budgets, aftermath& after)
+      LIDO_REQUIRES(mutex_);
   void perform(const session::settle_step& step, aftermath& after) LIDO_REQUIRES(mutex_);
   void start_cancel(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_cancel_ended(const cancel::outcome& out);
@@ -163,8 +174,8 @@ class engine final : public detail::managed_session, public detail::deadline_tar
   link_state link_ LIDO_GUARDED_BY(mutex_) = link_state::open;
   traffic traffic_ LIDO_GUARDED_BY(mutex_) = traffic::none;
   writer writer_ LIDO_GUARDED_BY(mutex_) = writer::idle;
-  std::error_code end_ LIDO_GUARDED_BY(mutex_);        // why the link is not open
-  diagnostics farewell_ LIDO_GUARDED_BY(mutex_);       // the server's FATAL, if it sent one
+  std::error_code end_ LIDO_GUARDED_BY(mutex_);   // why the link is not open
+  diagnostics farewell_ LIDO_GUARDED_BY(mutex_);  // the server's FATAL, if it sent one
   time_point write_failed_ LIDO_GUARDED_BY(mutex_) = time_point::max();
 
   detail::op_ptr current_ LIDO_GUARDED_BY(mutex_);
@@ -176,16 +187,17 @@ class engine final : public detail::managed_session, public detail::deadline_tar
   detail::recovery_budgets budgets_ LIDO_GUARDED_BY(mutex_);
   std::shared_ptr<cancel::cancel_request> cancel_ LIDO_GUARDED_BY(mutex_);
   std::function<void(detail::recovery_failure)> recovered_ LIDO_GUARDED_BY(mutex_);
-  bool soft_ LIDO_GUARDED_BY(mutex_) = false;      // a partial cancel: the lease stays
+  bool soft_ LIDO_GUARDED_BY(mutex_) = false;       // a partial cancel: the lease stays
   bool abandoned_ LIDO_GUARDED_BY(mutex_) = false;  // an operation was sent and given up since the last fence
-  bool admitted_ LIDO_GUARDED_BY(mutex_) = false;  // a cancel of ours counts against the observer's budget
+  bool admitted_ LIDO_GUARDED_BY(mutex_) = false;   // a cancel of ours counts against the observer's budget
 
   std::function<void(bool)> closed_ LIDO_GUARDED_BY(mutex_);
   time_point close_deadline_ LIDO_GUARDED_BY(mutex_) = time_point::max();
   std::shared_ptr<engine> alive_ LIDO_GUARDED_BY(mutex_);  // while recovering or closing nobody else need hold us
 
   detail::deadline_entry deadline_entry_;
-  transport::stream stream_ LIDO_GUARDED_BY(mutex_);  // last: closed before the buffers that a receive may still point to
+  transport::stream stream_
+      LIDO_GUARDED_BY(mutex_);  // last: closed before the buffers that a receive may still point to
 };
 
 template <class Call>

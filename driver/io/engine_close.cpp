@@ -1,12 +1,12 @@
 // How a session ends: farewell and the server's EOF, or loss. Every owner of something pending hears of it once.
+#include "driver/io/engine.hpp"
+#include "driver/wire/frontend.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <utility>
-
-#include "driver/io/engine.hpp"
-#include "driver/wire/frontend.hpp"
 
 namespace lido::io {
 
@@ -19,9 +19,11 @@ using detail::session_condition;
 
 namespace {
 
-// Failures that say something of the whole endpoint, not of this one connection: the server crashed, the database is gone, the host is unreachable.
+// Failures that say something of the whole endpoint, not of this one connection: the server crashed, the database is
+// gone, the host is unreachable.
 bool speaks_for_endpoint(const std::error_code& ec) {
-  static const std::array codes{make_sqlstate("57P02"), make_sqlstate("57P03"), make_sqlstate("57P04"), make_sqlstate("25006")};
+  static const std::array codes{make_sqlstate("57P02"), make_sqlstate("57P03"), make_sqlstate("57P04"),
+                                make_sqlstate("25006")};
   if (std::find(codes.begin(), codes.end(), ec) != codes.end()) return true;
   if (ec.category() != std::system_category() && ec.category() != asio::error::get_system_category()) return false;
   const int e = ec.value();
@@ -34,7 +36,8 @@ std::error_code in_user_terms(const std::error_code& ec) {
   return errc::connection_lost;
 }
 
-op_outcome lost_outcome(const std::error_code& ec, const std::error_code& cause, const diagnostics& farewell, bool outcome_known) {
+op_outcome lost_outcome(const std::error_code& ec, const std::error_code& cause, const diagnostics& farewell,
+                        bool outcome_known) {
   op_outcome out = op_outcome::failed(ec, outcome_known);
   *out.diag = farewell;
   out.diag->outcome_known = outcome_known;
@@ -46,7 +49,8 @@ op_outcome lost_outcome(const std::error_code& ec, const std::error_code& cause,
 
 bool engine::in_parent() const noexcept { return ::getpid() == owner_process_; }
 
-// Best effort: what the socket does not take now is not sent. In a forked child nothing is: the session is the parent's (I28).
+// Best effort: what the socket does not take now is not sent. In a forked child nothing is: the session is the parent's
+// (I28).
 void engine::say_goodbye() noexcept {
   if (!in_parent()) return;
   const bool quiet = traffic_ == traffic::none && out_sent_ == out_.size();
@@ -66,7 +70,8 @@ void engine::fail_operations(std::error_code ec, aftermath& after) {
     if (op->win(op_latch::completed)) {
       const bool in_doubt = op->kind == op_kind::commit;
       // a partial cancel keeps its own reason (I1)
-      if (!soft_) op->outcome = lost_outcome(in_doubt ? make_error_code(errc::outcome_unknown) : said, ec, farewell_, false);
+      if (!soft_)
+        op->outcome = lost_outcome(in_doubt ? make_error_code(errc::outcome_unknown) : said, ec, farewell_, false);
       after.finish(op);
     }
     soft_ = false;
@@ -96,7 +101,9 @@ void engine::lost(std::error_code ec, aftermath& after) {
   if (settle_.active()) perform(settle_.lost(std::chrono::steady_clock::now()), after);
   fail_operations(ec, after);
   publish();
-  tell(after, [said = end_, endpoint = speaks_for_endpoint(ec)](detail::session_observer& o) { o.on_disconnected(said, endpoint); });
+  tell(after, [said = end_, endpoint = speaks_for_endpoint(ec)](detail::session_observer& o) {
+    o.on_disconnected(said, endpoint);
+  });
   if (keep) after.calls.emplace_back([keep] {});  // not destroyed under its own lock
   alive_.reset();
 }

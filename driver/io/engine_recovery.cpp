@@ -1,8 +1,9 @@
-// The fence of an abandoned operation: what session::settle decides, performed. Nothing in here can reach a user's operation but its end (contract I1).
+// The fence of an abandoned operation: what session::settle decides, performed. Nothing in here can reach a user's
+// operation but its end (contract I1).
+#include "driver/io/engine.hpp"
+
 #include <algorithm>
 #include <utility>
-
-#include "driver/io/engine.hpp"
 
 namespace lido::io {
 
@@ -92,7 +93,8 @@ void engine::abandon(detail::operation& op) noexcept {
   after.run_from_user();
 }
 
-// Partial: stop it on the server, keep the lease, complete when the wire is quiet. Not for COMMIT (contract, table of types).
+// Partial: stop it on the server, keep the lease, complete when the wire is quiet. Not for COMMIT (contract, table of
+// types).
 void engine::soft_cancel(detail::operation& op) noexcept {
   aftermath after;
   {
@@ -175,13 +177,15 @@ void engine::begin_settle(const detail::recovery_budgets& budgets, aftermath& af
 
 session::cancel_permission engine::permission(const detail::recovery_budgets& budgets, aftermath& after) {
   using session::cancel_permission;
-  const bool asked_for = std::exchange(abandoned_, false);  // else a lease that came back dirty: nobody cancelled anything
+  const bool asked_for =
+      std::exchange(abandoned_, false);  // else a lease that came back dirty: nobody cancelled anything
   if (protocol_.outstanding() == 0) {
     if (asked_for) count(cancel_event::requested, after);
     if (asked_for) count(cancel_event::suppressed_overtaken, after);
     return cancel_permission::allowed;  // nothing to cancel: quiet at once
   }
-  if (traffic_ == traffic::internal || (current_ && current_->kind == op_kind::commit)) return cancel_permission::drain_only;  // I15
+  if (traffic_ == traffic::internal || (current_ && current_->kind == op_kind::commit))
+    return cancel_permission::drain_only;  // I15
   count(cancel_event::requested, after);
   if (cancel_key_.empty() || budgets.after == detail::cancel_policy::never) {
     count(cancel_event::suppressed_no_key, after);
@@ -276,7 +280,8 @@ void engine::settled(session::give_up why, aftermath& after) {
   if (!closed_ && link_ != link_state::closing) alive_.reset();
 }
 
-// A partial cancel has come to its end: the user's operation completes now, with the reason that was noted when it began.
+// A partial cancel has come to its end: the user's operation completes now, with the reason that was noted when it
+// began.
 void engine::finish_soft(aftermath& after) {
   soft_ = false;
   const op_ptr op = std::exchange(current_, {});

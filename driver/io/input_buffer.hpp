@@ -1,8 +1,10 @@
-// The bytes that came and were not read yet, in one piece. Grows with what really came, never with what a header announces (B57); shrinks when idle (W8).
+// The bytes that came and were not read yet, in one piece. Grows with what really came, never with what a header
+// announces (B57); shrinks when idle (W8).
 #pragma once
 
-#include <algorithm>
 #include <asio/buffer.hpp>
+
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <memory>

@@ -22,7 +22,8 @@ void operation::cancel(asio::cancellation_type type) noexcept {
   op_latch expected = op_latch::unsent;
   if (latch_.compare_exchange_strong(expected, op_latch::cancelled, std::memory_order_acq_rel)) {
     leave();
-  } else if ((type & cancellation_type::partial) != cancellation_type::none) owner_->soft_cancel(*this);
+  } else if ((type & cancellation_type::partial) != cancellation_type::none)
+    owner_->soft_cancel(*this);
 }
 
 void operation::finish_early(op_latch how) noexcept {

@@ -1,15 +1,17 @@
 #include "driver/io/settings.hpp"
 
-#include <lido/driver/detail/knobs.hpp>
-#include <utility>
-
 #include "driver/session/startup_parameters.hpp"
+
+#include <lido/driver/detail/knobs.hpp>
+
+#include <utility>
 
 namespace lido {
 inline namespace v0 {
 namespace detail {
 
-std::shared_ptr<const session_settings> make_session_settings(connect_config config, std::error_code& ec, std::string& context) {
+std::shared_ptr<const session_settings> make_session_settings(connect_config config, std::error_code& ec,
+                                                              std::string& context) {
   try {
     validate(config);
   } catch (const error& e) {

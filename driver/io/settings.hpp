@@ -1,12 +1,13 @@
 // What all connections of one configuration share: the validated configuration, its TLS context, its limits.
 #pragma once
 
-#include <lido/driver/config.hpp>
-#include <lido/driver/detail/session.hpp>
-#include <memory>
-
 #include "driver/transport/tls_context.hpp"
 #include "driver/wire/limits.hpp"
+
+#include <lido/driver/config.hpp>
+#include <lido/driver/detail/session.hpp>
+
+#include <memory>
 
 namespace lido {
 inline namespace v0 {

@@ -25,7 +25,7 @@ class statement_cache {
     std::string name;                                        // on the server
     std::shared_ptr<const detail::row_description> columns;  // null: the statement gives no rows
     bool prepared = false;                                   // ParseComplete was seen
-    bool commits = false;                                    // its class, for the owner: looking at the text each time is 350 instructions
+    bool commits = false;  // its class, for the owner: looking at the text each time is 350 instructions
   };
 
   explicit statement_cache(std::size_t capacity);

@@ -1,16 +1,18 @@
-// A piece of work for a helper thread whose answer is wanted on an executor. The thread holds a mailbox only: an answer that comes after cancel(), or after the
-// io_context's end, touches nothing (contract I28). Waits on a timer that never expires: that keeps run() busy, and a destroyed io_context destroys its handler.
+// A piece of work for a helper thread whose answer is wanted on an executor. The thread holds a mailbox only: an answer
+// that comes after cancel(), or after the io_context's end, touches nothing (contract I28). Waits on a timer that never
+// expires: that keeps run() busy, and a destroyed io_context destroys its handler.
 #pragma once
+
+#include "driver/transport/helper_pool.hpp"
 
 #include <asio/any_io_executor.hpp>
 #include <asio/steady_timer.hpp>
+
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
-
-#include "driver/transport/helper_pool.hpp"
 
 namespace lido::transport {
 
@@ -22,7 +24,8 @@ class helper_task : public std::enable_shared_from_this<helper_task<Answer>> {
   explicit helper_task(asio::any_io_executor executor)
       : wake_(std::move(executor), asio::steady_timer::time_point::max()), mailbox_(std::make_shared<mailbox>()) {}
 
-  // Once. Calls `done` once on the executor, unless cancelled. False: the helpers' queue is full, and `done` will not be called.
+  // Once. Calls `done` once on the executor, unless cancelled. False: the helpers' queue is full, and `done` will not
+  // be called.
   bool start(std::function<Answer()> work, handler done) {
     mailbox_->wake = &wake_;
     if (!run_on_helper([box = mailbox_, work = std::move(work)] { box->put(work()); })) return false;
@@ -58,7 +61,8 @@ class helper_task : public std::enable_shared_from_this<helper_task<Answer>> {
     }
   };
 
-  // The pending handler. Destroyed with its io_context while that context's parts still live: the mailbox closes in time.
+  // The pending handler. Destroyed with its io_context while that context's parts still live: the mailbox closes in
+  // time.
   struct waiting {
     std::shared_ptr<helper_task> self;
     handler done;

@@ -5,10 +5,12 @@
 namespace lido::inline v0::recovery {
 
 cancel_budget::cancel_budget(std::size_t concurrency, double rate) noexcept
-    : concurrency_(concurrency), interval_ns_(rate > 0 ? std::max<std::int64_t>(1, static_cast<std::int64_t>(1e9 / rate)) : 0) {}
+    : concurrency_(concurrency),
+      interval_ns_(rate > 0 ? std::max<std::int64_t>(1, static_cast<std::int64_t>(1e9 / rate)) : 0) {}
 
 bool cancel_budget::admit(time_point now) noexcept {
-  if (under_way_.fetch_add(1, std::memory_order_acq_rel) < concurrency_ && within_rate(now.time_since_epoch().count())) return true;
+  if (under_way_.fetch_add(1, std::memory_order_acq_rel) < concurrency_ && within_rate(now.time_since_epoch().count()))
+    return true;
   ended();
   return false;
 }

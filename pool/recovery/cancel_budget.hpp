@@ -1,4 +1,5 @@
-// How many CancelRequests may be under way, and how many a second may begin (contract I8). Beyond: no queue, the connection is drained or closed instead.
+// How many CancelRequests may be under way, and how many a second may begin (contract I8). Beyond: no queue, the
+// connection is drained or closed instead.
 #pragma once
 
 #include <atomic>

@@ -62,12 +62,14 @@ void recovery::next() {
       if (how_.reset == reset_mode::discard_all) return run("DISCARD ALL");
       step_ = step::finished;
       [[fallthrough]];
-    case step::finished: return finish({session_->condition() == session_condition::clean, close_reason::recovery_failed});
+    case step::finished:
+      return finish({session_->condition() == session_condition::clean, close_reason::recovery_failed});
   }
 }
 
 void recovery::run(const char* sql) {
-  session_->run_internal(sql, deadline_, [self = shared_from_this()](const std::error_code& ec, bool idle) { self->on_reset(ec, idle); });
+  session_->run_internal(
+      sql, deadline_, [self = shared_from_this()](const std::error_code& ec, bool idle) { self->on_reset(ec, idle); });
 }
 
 void recovery::on_reset(std::error_code ec, bool idle) {
@@ -75,7 +77,8 @@ void recovery::on_reset(std::error_code ec, bool idle) {
     absorbed_ = true;  // a cancel that was still under way has hit us instead of the next user
     return next();
   }
-  if (ec || !idle) return finish({false, ec == errc::timeout ? close_reason::recovery_timeout : close_reason::recovery_failed});
+  if (ec || !idle)
+    return finish({false, ec == errc::timeout ? close_reason::recovery_timeout : close_reason::recovery_failed});
   step_ = step_ == step::roll_back ? step::discard_all : step::finished;
   next();
 }

@@ -1,17 +1,19 @@
-// One recovery: an abandoned or dirty connection becomes usable again, or is given up. Never throws, never waits without a deadline; its only outputs are the
-// verdict and counters (design decision 3).
+// One recovery: an abandoned or dirty connection becomes usable again, or is given up. Never throws, never waits
+// without a deadline; its only outputs are the verdict and counters (design decision 3).
 //
 //   settling ──quiet──► resetting ──idle──► usable
 //      │ budget, unknown    │ error, timeout
 //      └────────────────────┴──► given up, with a reason
 //
-// The first statement behind a fence is the pool's own (contract, "The fence"): a 57014 that hits it is absorbed once, and the statement repeated.
+// The first statement behind a fence is the pool's own (contract, "The fence"): a 57014 that hits it is absorbed once,
+// and the statement repeated.
 #pragma once
 
-#include <functional>
 #include <lido/driver/detail/session.hpp>
 #include <lido/pool/config.hpp>
 #include <lido/pool/stats.hpp>
+
+#include <functional>
 #include <memory>
 
 namespace lido::inline v0::recovery {

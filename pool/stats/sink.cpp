@@ -12,7 +12,8 @@ void sink::line(std::string_view text, clock::time_point now) noexcept {
   }
   try {
     std::string whole(text);
-    if (const auto more = swallowed_.exchange(0, std::memory_order_relaxed); more > 0) whole += " (and " + std::to_string(more) + " more since)";
+    if (const auto more = swallowed_.exchange(0, std::memory_order_relaxed); more > 0)
+      whole += " (and " + std::to_string(more) + " more since)";
     log_(whole);
   } catch (...) {  // foreign code: contained, and visible as a counter
     counters_.sink_failed();

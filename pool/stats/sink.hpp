@@ -1,14 +1,16 @@
-// The user's sinks, contained: what they throw is counted and goes no further (contract I27), and a storm of failures is one line a second (I23).
+// The user's sinks, contained: what they throw is counted and goes no further (contract I27), and a storm of failures
+// is one line a second (I23).
 #pragma once
+
+#include "pool/stats/pool_counters.hpp"
+
+#include <lido/driver/error.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <lido/driver/error.hpp>
 #include <string>
 #include <string_view>
-
-#include "pool/stats/pool_counters.hpp"
 
 namespace lido::inline v0::stats {
 
@@ -16,7 +18,8 @@ class sink {
  public:
   using clock = std::chrono::steady_clock;
 
-  sink(std::function<void(std::string_view)> log, std::function<void(const diagnostics&)> notices, pool_counters& counters)
+  sink(std::function<void(std::string_view)> log, std::function<void(const diagnostics&)> notices,
+       pool_counters& counters)
       : log_(std::move(log)), notices_(std::move(notices)), counters_(counters) {}
 
   void line(std::string_view text, clock::time_point now) noexcept;

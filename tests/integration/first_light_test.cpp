@@ -1,7 +1,7 @@
 // The first page of the README, held against a real server.
-#include <asio/steady_timer.hpp>
-
 #include "tests/integration/pool_fixture.hpp"
+
+#include <asio/steady_timer.hpp>
 
 namespace {
 
@@ -36,7 +36,8 @@ TEST(first_light, rows_become_structs_by_column_name) {
   run([](asio::io_context& io) -> asio::awaitable<void> {
     lido::pool pool(io.get_executor(), pool_of(unix_config(shared_cluster()), 1));
     int seen = 0;
-    for (const user& u : co_await pool.async_query<user>("select nullif('n' || i, 'n2') as name, i as id from generate_series(1, 3) i")) {
+    for (const user& u : co_await pool.async_query<user>(
+             "select nullif('n' || i, 'n2') as name, i as id from generate_series(1, 3) i")) {
       ++seen;
       EXPECT_EQ(u.id, seen);
       EXPECT_EQ(u.name.has_value(), seen != 2);
@@ -90,7 +91,8 @@ TEST(first_light, a_transaction_left_without_commit_is_rolled_back_before_the_ne
 TEST(first_light, simple_queries_give_a_result_for_each_statement) {
   run([](asio::io_context&) -> asio::awaitable<void> {
     lido::connection db = co_await lido::connection::async_connect(unix_config(shared_cluster()));
-    const auto results = co_await db.async_simple_query("select 1 as a; create temp table s (b int); insert into s values (1), (2); select * from s");
+    const auto results = co_await db.async_simple_query(
+        "select 1 as a; create temp table s (b int); insert into s values (1), (2); select * from s");
     EXPECT_EQ(results.size(), 4U);
     if (results.size() == 4U) {
       EXPECT_EQ(results[0][0].get<int>("a"), 1);
@@ -162,7 +164,9 @@ TEST(first_light, discard_all_by_choice_leaves_nothing_to_the_next_user) {
     co_await pool.async_query("set statement_timeout = '77s'");
     co_await pool.async_query("create temp table left_behind (a int)");
     EXPECT_NE((co_await pool.async_query<std::string>("select current_setting('statement_timeout')")).one(), "77s");
-    EXPECT_EQ((co_await pool.async_query<std::int64_t>("select count(*) from pg_class where relname = 'left_behind'")).one(), 0);
+    EXPECT_EQ(
+        (co_await pool.async_query<std::int64_t>("select count(*) from pg_class where relname = 'left_behind'")).one(),
+        0);
     co_await pool.async_close(1s);
   });
 }

@@ -1,17 +1,18 @@
 // A pool on the shared throw-away server, and a way to run a coroutine to its end.
 #pragma once
 
-#include <gtest/gtest.h>
+#include "tests/support/postgres_cluster.hpp"
+
+#include <lido/pool/pool.hpp>
 
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <gtest/gtest.h>
+
 #include <exception>
-#include <lido/pool/pool.hpp>
 #include <optional>
 #include <utility>
-
-#include "tests/support/postgres_cluster.hpp"
 
 namespace lido::testing {
 

@@ -1,4 +1,7 @@
-// One pool, many threads: one io_context run by several, and several io_contexts of one thread each. Every task checks that what it gets is its own.
+// One pool, many threads: one io_context run by several, and several io_contexts of one thread each. Every task checks
+// that what it gets is its own.
+#include "tests/integration/pool_fixture.hpp"
+
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/executor_work_guard.hpp>
@@ -7,13 +10,12 @@
 #include <asio/steady_timer.hpp>
 #include <asio/strand.hpp>
 #include <asio/use_awaitable.hpp>
+
 #include <atomic>
 #include <memory>
 #include <random>
 #include <thread>
 #include <vector>
-
-#include "tests/integration/pool_fixture.hpp"
 
 namespace {
 
@@ -48,14 +50,16 @@ asio::awaitable<void> task(lido::pool& pool, tally& seen, int number, int rounds
     std::exception_ptr failure;
     const auto work = [](lido::pool& p, tally& t, int n, bool slow) -> asio::awaitable<void> {
       lido::lease db = co_await p.async_acquire(lido::within(30s));
-      const auto rows = co_await db->async_query<int>(slow ? "select $1::int from pg_sleep(0.01)" : "select $1::int", n);
+      const auto rows =
+          co_await db->async_query<int>(slow ? "select $1::int from pg_sleep(0.01)" : "select $1::int", n);
       (rows.one() == n ? t.own : t.foreign).fetch_add(1);
     };
-    asio::co_spawn(executor, work(pool, seen, mine, to_be_cancelled), asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr e) {
-      failure = std::move(e);
-      over = true;
-      done.cancel();
-    }));
+    asio::co_spawn(executor, work(pool, seen, mine, to_be_cancelled),
+                   asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr e) {
+                     failure = std::move(e);
+                     over = true;
+                     done.cancel();
+                   }));
     while (!over) {
       std::error_code ignored;
       co_await done.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
@@ -114,10 +118,11 @@ TEST(threads, four_io_contexts_share_one_cap) {
   std::vector<asio::executor_work_guard<asio::io_context::executor_type>> work;
   for (auto& io : ios) work.push_back(asio::make_work_guard(*io));
   for (int t = 0; t < tasks; ++t) {
-    asio::co_spawn(*ios[static_cast<std::size_t>(t % contexts)], task(pool, seen, t, rounds), [&](std::exception_ptr e) {
-      if (e) seen.unexpected.fetch_add(1);
-      if (left.fetch_sub(1) == 1) pool.async_close(5s, [&work] { work.clear(); });
-    });
+    asio::co_spawn(*ios[static_cast<std::size_t>(t % contexts)], task(pool, seen, t, rounds),
+                   [&](std::exception_ptr e) {
+                     if (e) seen.unexpected.fetch_add(1);
+                     if (left.fetch_sub(1) == 1) pool.async_close(5s, [&work] { work.clear(); });
+                   });
   }
   std::vector<std::thread> threads;
   for (auto& io : ios) threads.emplace_back([&io] { io->run(); });
@@ -132,21 +137,27 @@ TEST(threads, I28_a_stopped_io_context_gives_its_connections_back_to_the_cap) {
   asio::io_context stopped(1);
   lido::pool pool({stopped.get_executor(), alive.get_executor()}, pool_of(unix_config(shared_cluster()), 1));
   // its only connection is made on the first io_context, which then stops for good
-  asio::co_spawn(stopped, [](lido::pool& p, asio::io_context& self) -> asio::awaitable<void> {
-    co_await p.async_query("select 1");
-    self.stop();
-  }(pool, stopped), [](std::exception_ptr) {});
+  asio::co_spawn(
+      stopped,
+      [](lido::pool& p, asio::io_context& self) -> asio::awaitable<void> {
+        co_await p.async_query("select 1");
+        self.stop();
+      }(pool, stopped),
+      [](std::exception_ptr) {});
   stopped.run();
   ASSERT_EQ(pool.stats().idle, 1U);
 
   int answer = 0;
-  asio::co_spawn(alive, [](lido::pool& p) -> asio::awaitable<int> {
-    const auto rows = co_await p.async_query<int>(lido::within(20s), "select 5");
-    co_return rows.one();
-  }(pool), [&](std::exception_ptr e, int got) {
-    answer = e ? -1 : got;
-    pool.async_close(1s, [] {});
-  });
+  asio::co_spawn(
+      alive,
+      [](lido::pool& p) -> asio::awaitable<int> {
+        const auto rows = co_await p.async_query<int>(lido::within(20s), "select 5");
+        co_return rows.one();
+      }(pool),
+      [&](std::exception_ptr e, int got) {
+        answer = e ? -1 : got;
+        pool.async_close(1s, [] {});
+      });
   alive.run();
   EXPECT_EQ(answer, 5);
 }
@@ -156,7 +167,9 @@ TEST(threads, I28_an_io_context_destroyed_with_work_pending_destroys_handlers_an
   {
     asio::io_context io;
     lido::pool pool(io.get_executor(), pool_of(unix_config(shared_cluster()), 1));
-    const auto sleeper = [](lido::pool& p, std::shared_ptr<int>) -> asio::awaitable<void> { co_await p.async_query("select pg_sleep(30)"); };
+    const auto sleeper = [](lido::pool& p, std::shared_ptr<int>) -> asio::awaitable<void> {
+      co_await p.async_query("select pg_sleep(30)");
+    };
     for (int i = 0; i < 3; ++i) asio::co_spawn(io, sleeper(pool, token), [](std::exception_ptr) {});
     for (int i = 0; i < 2000 && pool.stats().leased == 0; ++i) io.run_one_for(10ms);
     EXPECT_EQ(pool.stats().leased, 1U);

@@ -1,8 +1,8 @@
 #include "pool/recovery/recovery.hpp"
 
+#include <asio/system_executor.hpp>
 #include <gtest/gtest.h>
 
-#include <asio/system_executor.hpp>
 #include <optional>
 #include <string>
 #include <utility>
@@ -29,7 +29,9 @@ class scripted_session final : public lido::detail::managed_session {
     std::exchange(answered, nullptr)(ec, idle);
   }
 
-  void recover(const lido::detail::recovery_budgets&, std::function<void(recovery_failure)> done) override { settled = std::move(done); }
+  void recover(const lido::detail::recovery_budgets&, std::function<void(recovery_failure)> done) override {
+    settled = std::move(done);
+  }
   void run_internal(std::string_view sql, lido::time_point, std::function<void(std::error_code, bool)> done) override {
     said.emplace_back(sql);
     answered = std::move(done);
@@ -145,10 +147,14 @@ TEST_F(recovery_steps, a_rollback_that_leaves_the_transaction_open_gives_the_con
 
 TEST_F(recovery_steps, I23_each_failure_of_the_fence_has_its_own_reason) {
   const std::pair<recovery_failure, close_reason> table[] = {
-      {recovery_failure::no_key, close_reason::no_cancel_key},         {recovery_failure::policy, close_reason::discarded},
-      {recovery_failure::cancel_unknown, close_reason::cancel_unknown}, {recovery_failure::cancel_failed, close_reason::cancel_failed},
-      {recovery_failure::drain_timeout, close_reason::recovery_timeout}, {recovery_failure::drain_bytes, close_reason::drain_bytes},
-      {recovery_failure::discarded, close_reason::discarded},           {recovery_failure::lost, close_reason::disconnected},
+      {recovery_failure::no_key, close_reason::no_cancel_key},
+      {recovery_failure::policy, close_reason::discarded},
+      {recovery_failure::cancel_unknown, close_reason::cancel_unknown},
+      {recovery_failure::cancel_failed, close_reason::cancel_failed},
+      {recovery_failure::drain_timeout, close_reason::recovery_timeout},
+      {recovery_failure::drain_bytes, close_reason::drain_bytes},
+      {recovery_failure::discarded, close_reason::discarded},
+      {recovery_failure::lost, close_reason::disconnected},
   };
   for (const auto& [why, reason] : table) {
     result.reset();

@@ -1,25 +1,25 @@
 // One PostgreSQL session: what a lease gives access to, and what async_connect makes when there is no pool.
 //
 //   lido::connection db = co_await lido::connection::async_connect(cfg);
-//   for (auto [id, name] : co_await db.async_query<std::tuple<int, std::string>>("select id, name from users where id = $1", 42)) use(id, name);
-//   co_await db.async_close();
+//   for (auto [id, name] : co_await db.async_query<std::tuple<int, std::string>>("select id, name from users where id =
+//   $1", 42)) use(id, name); co_await db.async_close();
 //
-// Every async_ function has two forms. The plain one gives an asio::awaitable that throws lido::error. The `_with` one takes any completion token first
-// and completes with a std::error_code; `op_options::diag` then receives what the server said.
+// Every async_ function has two forms. The plain one gives an asio::awaitable that throws lido::error. The `_with` one
+// takes any completion token first and completes with a std::error_code; `op_options::diag` then receives what the
+// server said.
 //
-// Cancellation (contract, table of types). Before its first byte is sent an operation is gone without trace, whatever the type. In flight: `total` is not honoured;
-// `partial` stops the statement on the server and completes, with operation_aborted, when the session is in step again: the connection stays usable;
-// `terminal` (what co_spawn passes, and `all`) completes at once with operation_aborted, and every handle of this connection or lease is revoked. A deadline acts as
-// terminal with errc::timeout. COMMIT in flight honours terminal alone and then completes with errc::outcome_unknown.
+// Cancellation (contract, table of types). Before its first byte is sent an operation is gone without trace, whatever
+// the type. In flight: `total` is not honoured; `partial` stops the statement on the server and completes, with
+// operation_aborted, when the session is in step again: the connection stays usable; `terminal` (what co_spawn passes,
+// and `all`) completes at once with operation_aborted, and every handle of this connection or lease is revoked. A
+// deadline acts as terminal with errc::timeout. COMMIT in flight honours terminal alone and then completes with
+// errc::outcome_unknown.
 //
-// One operation at a time: a second one completes with errc::connection_busy and leaves the first alone. Thread-safe: distinct operations may be started from
-// any thread; asio::cancellation_signal::emit only on the operation's executor (Asio's rule), lido::canceller from anywhere.
+// One operation at a time: a second one completes with errc::connection_busy and leaves the first alone. Thread-safe:
+// distinct operations may be started from any thread; asio::cancellation_signal::emit only on the operation's executor
+// (Asio's rule), lido::canceller from anywhere.
 #pragma once
 
-#include <asio/any_io_executor.hpp>
-#include <asio/async_result.hpp>
-#include <asio/awaitable.hpp>
-#include <cstdint>
 #include <lido/driver/config.hpp>
 #include <lido/driver/detail/abi.hpp>
 #include <lido/driver/detail/any_completion.hpp>
@@ -28,6 +28,12 @@
 #include <lido/driver/error.hpp>
 #include <lido/driver/options.hpp>
 #include <lido/driver/result.hpp>
+
+#include <asio/any_io_executor.hpp>
+#include <asio/async_result.hpp>
+#include <asio/awaitable.hpp>
+
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,7 +54,8 @@ struct transaction_options {
   bool deferrable = false;
 };
 
-/// Cancels, as `terminal` does, whatever its lease or connection is running. Any thread, noexcept, outlives its connection harmlessly (contract I24).
+/// Cancels, as `terminal` does, whatever its lease or connection is running. Any thread, noexcept, outlives its
+/// connection harmlessly (contract I24).
 class canceller {
  public:
   canceller() = default;
@@ -58,7 +65,8 @@ class canceller {
 
  private:
   friend class connection;
-  canceller(std::weak_ptr<detail::managed_session> session, std::uint64_t tenure) noexcept : session_(std::move(session)), tenure_(tenure) {}
+  canceller(std::weak_ptr<detail::managed_session> session, std::uint64_t tenure) noexcept
+      : session_(std::move(session)), tenure_(tenure) {}
   std::weak_ptr<detail::managed_session> session_;
   std::uint64_t tenure_ = 0;
 };
@@ -69,49 +77,56 @@ class connection {
   using connect_signature = void(std::error_code, connection);
 
   connection() = default;  ///< empty: every operation completes with errc::lease_revoked
-  connection(connection&& other) noexcept : handle_(std::exchange(other.handle_, {})), owns_(std::exchange(other.owns_, false)) {}
+  connection(connection&& other) noexcept
+      : handle_(std::exchange(other.handle_, {})), owns_(std::exchange(other.owns_, false)) {}
   connection& operator=(connection&& other) noexcept;
   ~connection() {  ///< of one's own connection: cancels what runs, closes; never blocks, never throws
     if (owns_) leave();
   }
 
-  /// Connects within `config.connect_timeout`, or `options.deadline` if that is earlier. Errors: resolve_failed, connect_failed, tls_*, auth_*, timeout, SQLSTATEs.
-  /// Any cancellation type ends it at once (contract I20).
+  /// Connects within `config.connect_timeout`, or `options.deadline` if that is earlier. Errors: resolve_failed,
+  /// connect_failed, tls_*, auth_*, timeout, SQLSTATEs. Any cancellation type ends it at once (contract I20).
   static asio::awaitable<connection> async_connect(connect_config config, op_options options = {});
   template <asio::completion_token_for<void(std::error_code, connection)> Token>
-  static auto async_connect_with(Token&& token, asio::any_io_executor executor, connect_config config, op_options options = {}) {
+  static auto async_connect_with(Token&& token, asio::any_io_executor executor, connect_config config,
+                                 op_options options = {}) {
     return asio::async_initiate<Token, connect_signature>(
         [](auto handler, asio::any_io_executor ex, connect_config cfg, op_options opts) {
           auto slot = asio::get_associated_cancellation_slot(handler);
-          auto cancel = begin_connect(ex, std::move(cfg), opts, detail::any_completion<std::error_code, connection>(std::move(handler), ex));
+          auto cancel = begin_connect(ex, std::move(cfg), opts,
+                                      detail::any_completion<std::error_code, connection>(std::move(handler), ex));
           if (slot.is_connected()) slot.assign([cancel = std::move(cancel)](asio::cancellation_type) { cancel(); });
         },
         token, std::move(executor), std::move(config), options);
   }
 
-  /// Runs one statement with parameters $1, $2, ... by the extended protocol, prepared once and cached. `Row` says how rows are read: lido::row, a scalar, a
-  /// std::tuple, or a struct by column names (see <lido/driver/result.hpp>). Arguments are encoded before this returns: nothing of the caller's is kept.
-  /// Throws lido::error: the server's SQLSTATE, type_mismatch or column_mismatch, timeout, operation_aborted, connection_lost, lease_revoked, connection_busy.
+  /// Runs one statement with parameters $1, $2, ... by the extended protocol, prepared once and cached. `Row` says how
+  /// rows are read: lido::row, a scalar, a std::tuple, or a struct by column names (see <lido/driver/result.hpp>).
+  /// Arguments are encoded before this returns: nothing of the caller's is kept. Throws lido::error: the server's
+  /// SQLSTATE, type_mismatch or column_mismatch, timeout, operation_aborted, connection_lost, lease_revoked,
+  /// connection_busy.
   template <row_type Row = row, class... Args>
   [[nodiscard]] asio::awaitable<result<Row>> async_query(std::string_view sql, Args&&... args) {
     return async_query<Row>(op_options{}, sql, std::forward<Args>(args)...);
   }
   template <row_type Row = row, class... Args>
   [[nodiscard]] asio::awaitable<result<Row>> async_query(op_options options, std::string_view sql, Args&&... args) {
-    static_assert((detail::await_safe<Args&&> && ...), "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
+    static_assert((detail::await_safe<Args&&> && ...),
+                  "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
     return detail::co_query<Row>(handle_, {detail::op_kind::query, true, options}, detail::make_request(sql, args...));
   }
   /// Handler: void(std::error_code, result<Row>).
   template <row_type Row = row, asio::completion_token_for<void(std::error_code, result<Row>)> Token, class... Args>
   auto async_query_with(Token&& token, op_options options, std::string_view sql, const Args&... args) {
-    return asio::async_initiate<Token, void(std::error_code, result<Row>)>(detail::start_operation<detail::finish_query<Row>>{}, token, handle_,
-                                                                           detail::op_plan{detail::op_kind::query, true, options},
-                                                                           detail::make_request(sql, args...));
+    return asio::async_initiate<Token, void(std::error_code, result<Row>)>(
+        detail::start_operation<detail::finish_query<Row>>{}, token, handle_,
+        detail::op_plan{detail::op_kind::query, true, options}, detail::make_request(sql, args...));
   }
 
-  /// Runs the text as it is by the simple protocol: several statements, no parameters, one result each, in text format. They are one implicit transaction
-  /// unless the text says otherwise.
-  [[nodiscard]] asio::awaitable<std::vector<result<>>> async_simple_query(std::string_view sql, op_options options = {});
+  /// Runs the text as it is by the simple protocol: several statements, no parameters, one result each, in text format.
+  /// They are one implicit transaction unless the text says otherwise.
+  [[nodiscard]] asio::awaitable<std::vector<result<>>> async_simple_query(std::string_view sql,
+                                                                          op_options options = {});
 
   /// BEGIN. The transaction rolls back when it is left without a commit, after the caller has gone.
   [[nodiscard]] asio::awaitable<transaction> async_begin(transaction_options mode = {}, op_options options = {});
@@ -137,7 +152,8 @@ class connection {
   detail::session_handle release_handle() noexcept { return std::exchange(handle_, {}); }
 
  private:
-  static std::function<void()> begin_connect(const asio::any_io_executor& executor, connect_config config, op_options options,
+  static std::function<void()> begin_connect(const asio::any_io_executor& executor, connect_config config,
+                                             op_options options,
                                              detail::any_completion<std::error_code, connection> done);
 
   void leave() noexcept;

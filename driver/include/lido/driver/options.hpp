@@ -1,8 +1,10 @@
-// Options of one operation. A trivially destructible aggregate: safe to brace in place inside a co_await expression with g++ 12.
+// Options of one operation. A trivially destructible aggregate: safe to brace in place inside a co_await expression
+// with g++ 12.
 #pragma once
 
-#include <chrono>
 #include <lido/driver/error.hpp>
+
+#include <chrono>
 
 namespace lido {
 inline namespace v0 {
@@ -12,7 +14,8 @@ using time_point = std::chrono::time_point<std::chrono::steady_clock, std::chron
 struct op_options {
   /// When the operation ends with errc::timeout (acquire: acquire_timeout), whatever the server does. Monotonic clock.
   time_point deadline = time_point::max();
-  /// Where the error_code styles leave what the server said; written on the handler's executor, right before the handler runs. Not owned.
+  /// Where the error_code styles leave what the server said; written on the handler's executor, right before the
+  /// handler runs. Not owned.
   diagnostics* diag = nullptr;
 };
 

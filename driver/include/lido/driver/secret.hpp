@@ -1,4 +1,5 @@
-// A string that is wiped when it goes and never printed: passwords, keys (reliability S6). No operator<<, no conversion to std::string.
+// A string that is wiped when it goes and never printed: passwords, keys (reliability S6). No operator<<, no conversion
+// to std::string.
 #pragma once
 
 #include <string>
@@ -11,10 +12,13 @@ inline namespace v0 {
 class secret {
  public:
   secret() = default;
-  secret(std::string_view text) : text_(text) {}  // NOLINT(google-explicit-constructor): reads as `cfg.password = "..."`
-  secret(const char* text) : text_(text) {}       // NOLINT(google-explicit-constructor): same
+  secret(std::string_view text)
+      : text_(text) {}                       // NOLINT(google-explicit-constructor): reads as `cfg.password = "..."`
+  secret(const char* text) : text_(text) {}  // NOLINT(google-explicit-constructor): same
   secret(const secret&) = default;
-  secret(secret&& other) noexcept : text_(other.text_) { other.wipe(); }  // copy: a moved-from std::string may keep its bytes
+  secret(secret&& other) noexcept : text_(other.text_) {
+    other.wipe();
+  }  // copy: a moved-from std::string may keep its bytes
   secret& operator=(secret other) noexcept {
     wipe();
     text_.swap(other.text_);

@@ -1,5 +1,6 @@
-// A transaction as an object: commit it, or leave it and it is rolled back, on whatever way out (exception, return, cancellation). The destructor does not wait: the
-// session rolls back behind the caller's back, before anybody's next statement.
+// A transaction as an object: commit it, or leave it and it is rolled back, on whatever way out (exception, return,
+// cancellation). The destructor does not wait: the session rolls back behind the caller's back, before anybody's next
+// statement.
 //
 //   lido::transaction tx = co_await db->async_begin();
 //   co_await tx.async_query("update accounts set balance = balance - $1 where id = $2", amount, id);
@@ -11,7 +12,8 @@
 namespace lido {
 inline namespace v0 {
 
-/// What COMMIT brought besides success: the server's warnings, e.g. 01000 "canceling wait for synchronous replication" (contract I15).
+/// What COMMIT brought besides success: the server's warnings, e.g. 01000 "canceling wait for synchronous replication"
+/// (contract I15).
 struct commit_result {
   std::vector<diagnostics> warnings;
 };
@@ -37,10 +39,12 @@ class transaction {
     return db_.async_query_with<Row>(std::forward<Token>(token), options, sql, args...);
   }
 
-  /// COMMIT, with three outcomes (contract I15): returns; throws a definite error (rolled_back, a SQLSTATE); or throws outcome_unknown when it was sent and
-  /// cancellation, a deadline or a lost connection hid the answer. It is never sent a CancelRequest.
+  /// COMMIT, with three outcomes (contract I15): returns; throws a definite error (rolled_back, a SQLSTATE); or throws
+  /// outcome_unknown when it was sent and cancellation, a deadline or a lost connection hid the answer. It is never
+  /// sent a CancelRequest.
   [[nodiscard]] asio::awaitable<commit_result> async_commit(op_options options = {});
-  /// ROLLBACK. Succeeds, too, when the lease was revoked or the connection is gone: then the server has rolled back or will (contract I13).
+  /// ROLLBACK. Succeeds, too, when the lease was revoked or the connection is gone: then the server has rolled back or
+  /// will (contract I13).
   [[nodiscard]] asio::awaitable<void> async_rollback(op_options options = {});
 
   bool is_open() const noexcept { return open_; }

@@ -1,9 +1,11 @@
-// A connection on loan from a pool. Gives itself back when it is destroyed, whatever happened; what is left to clean up is the pool's business (contract I13).
+// A connection on loan from a pool. Gives itself back when it is destroyed, whatever happened; what is left to clean up
+// is the pool's business (contract I13).
 #pragma once
 
-#include <cstdint>
 #include <lido/driver/connection.hpp>
 #include <lido/driver/transaction.hpp>
+
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -49,8 +51,8 @@ class lease {
   /// Whether it holds a live connection. False once it was revoked by a cancellation or a deadline.
   explicit operator bool() const noexcept { return pool_ != nullptr && db_.is_open(); }
 
-  /// Gives the connection back now. An operation still running is cancelled (terminal); an open transaction is rolled back by the pool. Any thread, does not
-  /// block, noexcept, idempotent.
+  /// Gives the connection back now. An operation still running is cancelled (terminal); an open transaction is rolled
+  /// back by the pool. Any thread, does not block, noexcept, idempotent.
   void release() noexcept {
     if (!pool_) return;
     const std::shared_ptr<detail::pool_impl> pool = std::move(pool_);
@@ -59,7 +61,8 @@ class lease {
   }
 
   /// For the pool.
-  lease(detail::session_handle handle, std::shared_ptr<detail::pool_impl> pool, const detail::lease_ticket& ticket) noexcept
+  lease(detail::session_handle handle, std::shared_ptr<detail::pool_impl> pool,
+        const detail::lease_ticket& ticket) noexcept
       : db_(std::move(handle)), pool_(std::move(pool)), ticket_(ticket) {}
 
  private:

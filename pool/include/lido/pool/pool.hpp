@@ -1,4 +1,5 @@
-// The pool: many tasks share a bounded number of PostgreSQL connections, and cancelling a task never hurts anybody but that task.
+// The pool: many tasks share a bounded number of PostgreSQL connections, and cancelling a task never hurts anybody but
+// that task.
 //
 //   lido::pool pool{io.get_executor(), lido::pool_config::load("lido.toml")};
 //
@@ -7,18 +8,20 @@
 //     for (const user& u : co_await db->async_query<user>("select id, name from users where id = $1", id)) use(u);
 //   }                                            // the lease returns itself, whatever happened
 //
-// Connections are opened when they are needed. Waiters are served first come, first served, by direct hand-over. Open connections keep the io_context
-// busy: run() returns after async_close() or the pool's destruction.
+// Connections are opened when they are needed. Waiters are served first come, first served, by direct hand-over. Open
+// connections keep the io_context busy: run() returns after async_close() or the pool's destruction.
 #pragma once
+
+#include <lido/pool/config.hpp>
+#include <lido/pool/detail/acquire.hpp>
+#include <lido/pool/lease.hpp>
+#include <lido/pool/stats.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/this_coro.hpp>
-#include <lido/pool/config.hpp>
-#include <lido/pool/detail/acquire.hpp>
-#include <lido/pool/lease.hpp>
-#include <lido/pool/stats.hpp>
+
 #include <memory>
 #include <string>
 #include <string_view>
@@ -30,26 +33,30 @@ inline namespace v0 {
 
 class pool {
  public:
-  /// Validates the configuration and reads the TLS files; throws lido::error (errc::invalid_config, errc::tls_failed) that names the knob. Connects nothing yet,
-  /// unless min_size says so. The executor may belong to an io_context that one or many threads run.
+  /// Validates the configuration and reads the TLS files; throws lido::error (errc::invalid_config, errc::tls_failed)
+  /// that names the knob. Connects nothing yet, unless min_size says so. The executor may belong to an io_context that
+  /// one or many threads run.
   pool(asio::any_io_executor executor, pool_config config);
-  /// One pool over several io_contexts (a thread for each core): connections are spread over them, a lease prefers its caller's own, the cap is common to all.
+  /// One pool over several io_contexts (a thread for each core): connections are spread over them, a lease prefers its
+  /// caller's own, the cap is common to all.
   pool(std::vector<asio::any_io_executor> executors, pool_config config);
   pool(pool&&) noexcept = default;
   pool& operator=(pool&& other) noexcept;
-  /// Closes without waiting: waiters complete with errc::pool_closed, what leases run is cancelled. Leases that outlive the pool answer lease_revoked.
+  /// Closes without waiting: waiters complete with errc::pool_closed, what leases run is cancelled. Leases that outlive
+  /// the pool answer lease_revoked.
   ~pool();
 
-  /// A connection, within `options.deadline`, or `acquire_timeout` when there is none. Does not suspend when one is idle.
-  /// Throws lido::error: acquire_timeout (diag().context tells who has the connections and why the last connect failed), pool_closed, too_many_waiters,
-  /// operation_aborted, or a permanent connect error (wrong password, no such database).
-  /// Cancellation: total, partial and terminal alike; the waiter is gone without trace, a connect that it started goes on for others (contract I11).
-  /// Any thread.
+  /// A connection, within `options.deadline`, or `acquire_timeout` when there is none. Does not suspend when one is
+  /// idle. Throws lido::error: acquire_timeout (diag().context tells who has the connections and why the last connect
+  /// failed), pool_closed, too_many_waiters, operation_aborted, or a permanent connect error (wrong password, no such
+  /// database). Cancellation: total, partial and terminal alike; the waiter is gone without trace, a connect that it
+  /// started goes on for others (contract I11). Any thread.
   [[nodiscard]] asio::awaitable<lease> async_acquire(op_options options = {});
   /// Handler: void(std::error_code, lease). Any completion token, any cancellation slot.
   template <asio::completion_token_for<void(std::error_code, lease)> Token>
   auto async_acquire(op_options options, Token&& token) {
-    return asio::async_initiate<Token, void(std::error_code, lease)>(detail::start_acquire<detail::finish_acquire>{}, token, impl_, options);
+    return asio::async_initiate<Token, void(std::error_code, lease)>(detail::start_acquire<detail::finish_acquire>{},
+                                                                     token, impl_, options);
   }
   template <asio::completion_token_for<void(std::error_code, lease)> Token>
   auto async_acquire(Token&& token) {
@@ -65,12 +72,14 @@ class pool {
   }
   template <row_type Row = row, class... Args>
   [[nodiscard]] asio::awaitable<result<Row>> async_query(op_options options, std::string_view sql, Args&&... args) {
-    static_assert((detail::await_safe<Args&&> && ...), "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
+    static_assert((detail::await_safe<Args&&> && ...),
+                  "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
     return co_query<Row>(impl_, options, detail::make_request(sql, args...));
   }
 
-  /// Refuses new work, wakes every waiter with pool_closed, lets leases end until the deadline, then cancels and closes (contract I21). Always ends, whatever
-  /// the server does: at most `patience` plus the budgets of cancel and close. Idempotent; several callers all complete. Any thread.
+  /// Refuses new work, wakes every waiter with pool_closed, lets leases end until the deadline, then cancels and closes
+  /// (contract I21). Always ends, whatever the server does: at most `patience` plus the budgets of cancel and close.
+  /// Idempotent; several callers all complete. Any thread.
   [[nodiscard]] asio::awaitable<void> async_close(std::chrono::nanoseconds patience = std::chrono::seconds(10));
   /// Handler: void().
   template <asio::completion_token_for<void()> Token>
@@ -83,10 +92,12 @@ class pool {
         token, impl_, patience);
   }
 
-  /// Cancels every waiting acquire (operation_aborted) and whatever the leases run (terminal). Any thread, noexcept (contract I24).
+  /// Cancels every waiting acquire (operation_aborted) and whatever the leases run (terminal). Any thread, noexcept
+  /// (contract I24).
   void cancel_all() noexcept;
 
-  /// A consistent copy of all counters and gauges. Any thread, does not block; cheap enough for a scrape, not for every request.
+  /// A consistent copy of all counters and gauges. Any thread, does not block; cheap enough for a scrape, not for every
+  /// request.
   pool_stats stats() const;
   const std::string& name() const noexcept;
   /// For collectors that must not keep the pool alive: statistics while it lives, nothing afterwards.
@@ -94,15 +105,19 @@ class pool {
   asio::any_io_executor get_executor() const;
 
  private:
-  static asio::awaitable<detail::acquire_outcome> co_acquire(std::shared_ptr<detail::pool_impl> impl, op_options options);
-  static void begin_close(const std::shared_ptr<detail::pool_impl>& impl, std::chrono::nanoseconds patience, detail::any_completion<> done);
+  static asio::awaitable<detail::acquire_outcome> co_acquire(std::shared_ptr<detail::pool_impl> impl,
+                                                             op_options options);
+  static void begin_close(const std::shared_ptr<detail::pool_impl>& impl, std::chrono::nanoseconds patience,
+                          detail::any_completion<> done);
   static asio::awaitable<lease> co_lease(std::shared_ptr<detail::pool_impl> impl, op_options options);
   static bool prefers_shards(const detail::pool_impl& impl) noexcept;
-  static lease lease_now(std::shared_ptr<detail::pool_impl>& impl, const asio::execution_context* context) noexcept;  // takes `impl` if it gives one
+  static lease lease_now(std::shared_ptr<detail::pool_impl>& impl,
+                         const asio::execution_context* context) noexcept;  // takes `impl` if it gives one
   [[noreturn]] static void throw_acquire(detail::acquire_outcome& out);
 
   template <row_type Row>
-  static asio::awaitable<result<Row>> co_query(std::shared_ptr<detail::pool_impl> impl, op_options options, detail::request statement) {
+  static asio::awaitable<result<Row>> co_query(std::shared_ptr<detail::pool_impl> impl, op_options options,
+                                               detail::request statement) {
     // co_lease() and detail::co_query() in one: each coroutine between a query and its user costs 500 instructions.
     const asio::execution_context* context = nullptr;
     if (prefers_shards(*impl)) context = &asio::query(co_await asio::this_coro::executor, asio::execution::context);

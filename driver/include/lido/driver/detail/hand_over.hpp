@@ -7,8 +7,10 @@
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/prefer.hpp>
+
 #include <optional>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 namespace lido {
@@ -18,7 +20,8 @@ namespace detail {
 template <class Executor>
 class handler_executor {
  public:
-  explicit handler_executor(const Executor& executor) : work_(asio::prefer(executor, asio::execution::outstanding_work.tracked)) {}
+  explicit handler_executor(const Executor& executor)
+      : work_(asio::prefer(executor, asio::execution::outstanding_work.tracked)) {}
 
   template <class Function>
   void post(Function f) const {
@@ -34,13 +37,15 @@ class handler_executor {
   void reset() noexcept { work_.reset(); }
 
  private:
-  using tracked = std::decay_t<typename asio::prefer_result<const Executor&, asio::execution::outstanding_work_t::tracked_t>::type>;
-  using io_executor = std::decay_t<
-      typename asio::require_result<asio::io_context::executor_type, asio::execution::outstanding_work_t::tracked_t>::type>;
+  using tracked =
+      std::decay_t<typename asio::prefer_result<const Executor&, asio::execution::outstanding_work_t::tracked_t>::type>;
+  using io_executor = std::decay_t<typename asio::require_result<asio::io_context::executor_type,
+                                                                 asio::execution::outstanding_work_t::tracked_t>::type>;
 
   const io_executor* io_context_executor() const noexcept {
     if constexpr (std::is_same_v<tracked, asio::any_io_executor>) {
-      return work_->template target<io_executor>();
+      // target() of Asio 1.22 casts without looking: a strand must not be taken for its io_context
+      return work_->target_type() == typeid(io_executor) ? work_->template target<io_executor>() : nullptr;
     } else {
       return nullptr;
     }

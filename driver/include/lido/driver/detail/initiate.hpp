@@ -1,16 +1,19 @@
-// From a completion token to an operation on a session. One initiation for every operation; what differs is how the outcome becomes the handler's arguments.
+// From a completion token to an operation on a session. One initiation for every operation; what differs is how the
+// outcome becomes the handler's arguments.
 #pragma once
+
+#include <lido/driver/detail/operation.hpp>
+#include <lido/driver/detail/session.hpp>
+#include <lido/driver/result.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/system_executor.hpp>
 #include <asio/use_awaitable.hpp>
+
 #include <cstdint>
 #include <functional>
-#include <lido/driver/detail/operation.hpp>
-#include <lido/driver/detail/session.hpp>
-#include <lido/driver/result.hpp>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -19,10 +22,11 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
-// g++ 12 destroys twice any temporary aggregate with a non-trivial member inside a co_await expression; name it first, then pass it.
+// g++ 12 destroys twice any temporary aggregate with a non-trivial member inside a co_await expression; name it first,
+// then pass it.
 template <class T>
-concept await_safe =
-    std::is_lvalue_reference_v<T> || !std::is_aggregate_v<std::remove_cvref_t<T>> || std::is_trivially_destructible_v<std::remove_cvref_t<T>>;
+concept await_safe = std::is_lvalue_reference_v<T> || !std::is_aggregate_v<std::remove_cvref_t<T>> ||
+                     std::is_trivially_destructible_v<std::remove_cvref_t<T>>;
 
 // Not an aggregate, for the same reason.
 struct session_handle {
@@ -31,7 +35,9 @@ struct session_handle {
 
   session_handle() = default;
   session_handle(std::shared_ptr<managed_session> s, std::uint64_t t) noexcept : session(std::move(s)), tenure(t) {}
-  asio::any_io_executor executor() const { return session ? session->executor() : asio::any_io_executor(asio::system_executor()); }
+  asio::any_io_executor executor() const {
+    return session ? session->executor() : asio::any_io_executor(asio::system_executor());
+  }
 };
 
 struct op_plan {
@@ -94,8 +100,8 @@ struct finish_query {
 
 // The operation as an awaitable that does not throw for what the server says; the public coroutines throw from it.
 inline asio::awaitable<op_outcome> co_run(const session_handle& on, const op_plan& plan, request& statement) {
-  return asio::async_initiate<const asio::use_awaitable_t<>, void(op_outcome)>(start_operation<finish_outcome>{}, asio::use_awaitable, std::cref(on), std::cref(plan),
-                                                                               std::move(statement));
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(op_outcome)>(
+      start_operation<finish_outcome>{}, asio::use_awaitable, std::cref(on), std::cref(plan), std::move(statement));
 }
 
 template <row_type Row>

@@ -1,6 +1,13 @@
-// One operation of a user's on a session: its request, its result, its handler, and the latch that decides who completes it. The session owns a
-// reference until ReadyForQuery has come; the handler leaves the moment somebody wins the latch (contract I1, I2, I22, I26).
+// One operation of a user's on a session: its request, its result, its handler, and the latch that decides who
+// completes it. The session owns a reference until ReadyForQuery has come; the handler leaves the moment somebody wins
+// the latch (contract I1, I2, I22, I26).
 #pragma once
+
+#include <lido/driver/detail/hand_over.hpp>
+#include <lido/driver/detail/raw_result.hpp>
+#include <lido/driver/detail/request.hpp>
+#include <lido/driver/error.hpp>
+#include <lido/driver/options.hpp>
 
 #include <asio/associated_allocator.hpp>
 #include <asio/associated_cancellation_slot.hpp>
@@ -8,13 +15,9 @@
 #include <asio/cancellation_type.hpp>
 #include <asio/error.hpp>
 #include <asio/recycling_allocator.hpp>
+
 #include <atomic>
 #include <cstdint>
-#include <lido/driver/detail/hand_over.hpp>
-#include <lido/driver/detail/raw_result.hpp>
-#include <lido/driver/detail/request.hpp>
-#include <lido/driver/error.hpp>
-#include <lido/driver/options.hpp>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -31,9 +34,9 @@ enum class op_latch : std::uint8_t { unsent, sent, completed, cancelled, timed_o
 
 struct op_outcome {
   std::error_code error;
-  std::unique_ptr<diagnostics> diag;     // with an error
-  raw_results results;                   // one for extended queries, any number for simple ones
-  std::vector<diagnostics> warnings;     // NOTICE and WARNING that came with it, bounded
+  std::unique_ptr<diagnostics> diag;  // with an error
+  raw_results results;                // one for extended queries, any number for simple ones
+  std::vector<diagnostics> warnings;  // NOTICE and WARNING that came with it, bounded
 
   op_outcome() = default;  // not an aggregate: g++ 12 destroys temporary ones twice inside co_await
   static op_outcome failed(std::error_code ec, bool outcome_known = true);
@@ -44,7 +47,7 @@ class operation;
 // What an operation needs of its session when it is cancelled; implemented by the engine.
 class operation_owner {
  public:
-  virtual void abandon(operation& op) noexcept = 0;      // the latch was won by a cancel or a deadline; `op` stays alive
+  virtual void abandon(operation& op) noexcept = 0;  // the latch was won by a cancel or a deadline; `op` stays alive
   virtual void soft_cancel(operation& op) noexcept = 0;  // partial: cancel on the server, complete when quiet
 
  protected:
@@ -150,7 +153,8 @@ auto recycled_allocator(const Handler& handler) {
   }
 }
 
-// An operation with its handler in one block. Finish: void(Handler, op_outcome, diagnostics*), turns the outcome into the handler's arguments.
+// An operation with its handler in one block. Finish: void(Handler, op_outcome, diagnostics*), turns the outcome into
+// the handler's arguments.
 template <class Handler, class Finish, class Executor>
 class operation_with final : public operation {
  public:
@@ -173,7 +177,10 @@ class operation_with final : public operation {
 
  private:
   operation_with(Handler handler, Finish finish, const Executor& fallback, diagnostics* diag)
-      : handler_(std::move(handler)), finish_(std::move(finish)), work_(asio::get_associated_executor(handler_, fallback)), diag_(diag) {}
+      : handler_(std::move(handler)),
+        finish_(std::move(finish)),
+        work_(asio::get_associated_executor(handler_, fallback)),
+        diag_(diag) {}
 
   struct completion {
     op_ptr self;
@@ -194,7 +201,8 @@ class operation_with final : public operation {
     Finish finish = std::move(finish_);
     diagnostics* diag = diag_;
     work_.reset();
-    self = op_ptr{};  // memory goes back before the handler runs, so that the handler's next operation finds it (Asio's rule)
+    self = op_ptr{};  // memory goes back before the handler runs, so that the handler's next operation finds it (Asio's
+                      // rule)
     finish(std::move(handler), std::move(out), diag);
   }
 

@@ -1,9 +1,11 @@
-// What a query brought back, before it is decoded: rows as they came on the wire, in one buffer that the result owns (contract I26).
+// What a query brought back, before it is decoded: rows as they came on the wire, in one buffer that the result owns
+// (contract I26).
 #pragma once
+
+#include <lido/driver/detail/recycled.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <lido/driver/detail/recycled.hpp>
 #include <memory>
 #include <string>
 #include <string_view>

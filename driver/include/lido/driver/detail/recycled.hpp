@@ -1,10 +1,11 @@
-// Small building blocks of the hot path: an object that moves as one pointer and whose memory is recycled a thread at a time, as Asio does for its own
-// operations; and a list that needs no memory of its own while it is short.
+// Small building blocks of the hot path: an object that moves as one pointer and whose memory is recycled a thread at a
+// time, as Asio does for its own operations; and a list that needs no memory of its own while it is short.
 #pragma once
+
+#include <asio/recycling_allocator.hpp>
 
 #include <algorithm>
 #include <array>
-#include <asio/recycling_allocator.hpp>
 #include <cstddef>
 #include <initializer_list>
 #include <memory>
@@ -51,7 +52,10 @@ class short_list {
     for (const T& each : other) push_back(each);
   }
   short_list(short_list&& other) noexcept
-      : few_(other.few_), many_(std::move(other.many_)), size_(std::exchange(other.size_, 0)), capacity_(std::exchange(other.capacity_, N)) {}
+      : few_(other.few_),
+        many_(std::move(other.many_)),
+        size_(std::exchange(other.size_, 0)),
+        capacity_(std::exchange(other.capacity_, N)) {}
   short_list& operator=(short_list other) noexcept {
     few_ = other.few_;
     many_ = std::move(other.many_);

@@ -1,8 +1,10 @@
-// A statement with its parameters, encoded and owned: nothing of the caller's is touched once it is built (contract I26).
+// A statement with its parameters, encoded and owned: nothing of the caller's is touched once it is built (contract
+// I26).
 #pragma once
 
-#include <cstdint>
 #include <lido/driver/detail/recycled.hpp>
+
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -12,8 +14,8 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
-// Parameters in the layout of Bind: for each an int32 length (-1 is NULL) and that many bytes. Types and formats travel beside them. It is passed through
-// several coroutine frames, so it moves as one pointer.
+// Parameters in the layout of Bind: for each an int32 length (-1 is NULL) and that many bytes. Types and formats travel
+// beside them. It is passed through several coroutine frames, so it moves as one pointer.
 class request {
  public:
   using type_list = short_list<std::uint32_t, 6>;
@@ -27,7 +29,8 @@ class request {
   const type_list& types() const noexcept { return all().types; }      // type oids, 0 = let the server infer
   const format_list& binary() const noexcept { return all().binary; }
   std::size_t count() const noexcept { return all().types.size(); }
-  // errc::not_encodable when a value or the text cannot be sent (NUL in text, too long, more than 65,535 parameters); then nothing is written.
+  // errc::not_encodable when a value or the text cannot be sent (NUL in text, too long, more than 65,535 parameters);
+  // then nothing is written.
   std::error_code error() const noexcept { return all().error; }
 
   // For codecs. `append` sizes are in bytes.

@@ -1,15 +1,18 @@
-// The one seam between whoever owns connections (a pool, or a lido::connection on its own) and the driver: start operations, find out in what state a
-// session is, win it back, close it. Thread-safe; nothing here blocks; callbacks run without locks.
+// The one seam between whoever owns connections (a pool, or a lido::connection on its own) and the driver: start
+// operations, find out in what state a session is, win it back, close it. Thread-safe; nothing here blocks; callbacks
+// run without locks.
 #pragma once
 
+#include <lido/driver/config.hpp>
+#include <lido/driver/detail/operation.hpp>
+#include <lido/driver/error.hpp>
+
 #include <asio/any_io_executor.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <lido/driver/config.hpp>
-#include <lido/driver/detail/operation.hpp>
-#include <lido/driver/error.hpp>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,28 +22,44 @@ inline namespace v0 {
 namespace detail {
 
 enum class session_condition : std::uint8_t {
-  clean,     // quiet, ReadyForQuery 'I', nothing under way
-  in_use,    // an operation is running or owed
-  dirty,     // quiet, but inside a transaction
-  unfit,     // quiet, but in another encoding or string syntax: not for another user (B48)
-  dead,      // the socket is gone or going
+  clean,   // quiet, ReadyForQuery 'I', nothing under way
+  in_use,  // an operation is running or owed
+  dirty,   // quiet, but inside a transaction
+  unfit,   // quiet, but in another encoding or string syntax: not for another user (B48)
+  dead,    // the socket is gone or going
 };
 
 // What happened to cancels, for counters (I23). `phase` as in the metric label.
 enum class cancel_event : std::uint8_t {
-  requested, suppressed_unsent, suppressed_overtaken, suppressed_budget, suppressed_no_key,
-  sent, retried, eof, failed_resolve, failed_connect, failed_tls, failed_write, failed_eof, unknown,
+  requested,
+  suppressed_unsent,
+  suppressed_overtaken,
+  suppressed_budget,
+  suppressed_no_key,
+  sent,
+  retried,
+  eof,
+  failed_resolve,
+  failed_connect,
+  failed_tls,
+  failed_write,
+  failed_eof,
+  unknown,
 };
 
 // Who hears about a session; held weakly. Called without locks, from any thread. Must not throw.
 class session_observer {
  public:
-  virtual void on_revoked() noexcept = 0;                                        // a terminal cancel or a deadline ended the lease: recover() is wanted
-  virtual void on_disconnected(std::error_code ec, bool endpoint) noexcept = 0;  // the session died by itself; endpoint: others of that server are suspect
+  virtual void on_revoked() noexcept = 0;  // a terminal cancel or a deadline ended the lease: recover() is wanted
+  virtual void on_disconnected(
+      std::error_code ec,
+      bool endpoint) noexcept = 0;  // the session died by itself; endpoint: others of that server are suspect
   virtual void on_cancel(cancel_event what) noexcept = 0;
-  virtual void on_stray_cancel() noexcept = 0;                                   // a 57014 where no cancel was armed by us and an operation of the pool's was hit
+  virtual void
+  on_stray_cancel() noexcept = 0;  // a 57014 where no cancel was armed by us and an operation of the pool's was hit
   virtual void on_notice(const diagnostics& note) noexcept = 0;
-  // Called under the session's lock, so these two must not lock or call back: is there budget for one more cancel (I8)? And its return.
+  // Called under the session's lock, so these two must not lock or call back: is there budget for one more cancel (I8)?
+  // And its return.
   virtual bool admit_cancel() noexcept = 0;
   virtual void cancel_ended() noexcept = 0;
 
@@ -60,7 +79,16 @@ struct recovery_budgets {
 
 // Why a session could not be won back; names are metric labels.
 enum class recovery_failure : std::uint8_t {
-  none, no_key, policy, cancel_unknown, cancel_failed, drain_timeout, drain_bytes, write_stalled, discarded, lost,
+  none,
+  no_key,
+  policy,
+  cancel_unknown,
+  cancel_failed,
+  drain_timeout,
+  drain_bytes,
+  write_stalled,
+  discarded,
+  lost,
 };
 
 // A deadline queue shared by the sessions of one executor (design decision 8).
@@ -75,7 +103,8 @@ class deadline_target {
  protected:
   ~deadline_target() = default;
 };
-// The entry itself; lives in the target, leaves the queue when it is destroyed. Arming is lazy: only an earlier time touches the queue.
+// The entry itself; lives in the target, leaves the queue when it is destroyed. Arming is lazy: only an earlier time
+// touches the queue.
 class deadline_entry {
  public:
   deadline_entry() = default;
@@ -101,8 +130,9 @@ class managed_session : public operation_owner {
   // ---- for operations ----
   // Takes over; completes through op's handler, never inside this call. `op` must hold a reference.
   virtual void start(op_ptr op) noexcept = 0;
-  virtual void cancel_running(std::uint64_t tenure) noexcept = 0;      // terminal cancel of whatever that lease runs
-  virtual void roll_back_later(std::uint64_t tenure) noexcept = 0;     // a transaction left without commit: ROLLBACK before anything else
+  virtual void cancel_running(std::uint64_t tenure) noexcept = 0;  // terminal cancel of whatever that lease runs
+  virtual void roll_back_later(
+      std::uint64_t tenure) noexcept = 0;  // a transaction left without commit: ROLLBACK before anything else
   virtual void set_budgets(const recovery_budgets& budgets) noexcept = 0;  // for partial cancels, whose lease stays
   virtual bool holds(std::uint64_t tenure) const noexcept = 0;
   virtual asio::any_io_executor executor() const noexcept = 0;
@@ -117,21 +147,26 @@ class managed_session : public operation_owner {
   virtual void recover(const recovery_budgets& budgets, std::function<void(recovery_failure)> done) = 0;
   virtual void hurry(const recovery_budgets& smaller) noexcept = 0;
   // A pool-owned statement on a quiet session. Done gets the error and whether the session is idle ('I') afterwards.
-  virtual void run_internal(std::string_view sql, time_point deadline, std::function<void(std::error_code, bool idle)> done) = 0;
-  // Terminate, then wait for the server's own EOF until the deadline. `orphaned`: it did not come. Idempotent; done is called once.
+  virtual void run_internal(std::string_view sql, time_point deadline,
+                            std::function<void(std::error_code, bool idle)> done) = 0;
+  // Terminate, then wait for the server's own EOF until the deadline. `orphaned`: it did not come. Idempotent; done is
+  // called once.
   virtual void close(time_point deadline, std::function<void(bool orphaned)> done) = 0;
-  virtual void close_now() noexcept = 0;                     // no farewell; everything that runs ends with connection_closed
+  virtual void close_now() noexcept = 0;  // no farewell; everything that runs ends with connection_closed
   virtual int process_id() const noexcept = 0;
   virtual bool secure() const noexcept = 0;
   virtual const std::string* parameter_copy(std::string_view name, std::string& into) const = 0;
 };
 
-// `action` runs when the executor's io_context is destroyed, unless `owner` is gone by then: the moment to let go of handlers (contract I28).
-void on_context_shutdown(const asio::any_io_executor& executor, std::weak_ptr<void> owner, std::function<void()> action);
+// `action` runs when the executor's io_context is destroyed, unless `owner` is gone by then: the moment to let go of
+// handlers (contract I28).
+void on_context_shutdown(const asio::any_io_executor& executor, std::weak_ptr<void> owner,
+                         std::function<void()> action);
 
 // Start-up, for owners.
 struct session_settings;  // a validated connect_config with its TLS context; shared by all connections of a pool
-std::shared_ptr<const session_settings> make_session_settings(connect_config config, std::error_code& ec, std::string& context);
+std::shared_ptr<const session_settings> make_session_settings(connect_config config, std::error_code& ec,
+                                                              std::string& context);
 
 class connect_attempt {
  public:
@@ -144,8 +179,10 @@ struct connect_result {
   std::shared_ptr<managed_session> session;
 };
 // `done` runs on `executor`, once, never inside this call.
-std::shared_ptr<connect_attempt> connect_session(asio::any_io_executor executor, std::shared_ptr<const session_settings> settings,
-                                                 std::shared_ptr<deadline_queue> deadlines, std::weak_ptr<session_observer> observer,
+std::shared_ptr<connect_attempt> connect_session(asio::any_io_executor executor,
+                                                 std::shared_ptr<const session_settings> settings,
+                                                 std::shared_ptr<deadline_queue> deadlines,
+                                                 std::weak_ptr<session_observer> observer,
                                                  std::function<void(connect_result)> done);
 
 }  // namespace detail

@@ -1,6 +1,11 @@
-// Somebody waiting for a lease: the handler, and what the pool keeps of it. The handler runs on its own executor; only there it is decided whether it gets
-// the lease that was set aside for it (contract I10).
+// Somebody waiting for a lease: the handler, and what the pool keeps of it. The handler runs on its own executor; only
+// there it is decided whether it gets the lease that was set aside for it (contract I10).
 #pragma once
+
+#include <lido/driver/detail/hand_over.hpp>
+#include <lido/driver/detail/operation.hpp>
+#include <lido/driver/options.hpp>
+#include <lido/pool/lease.hpp>
 
 #include <asio/associated_cancellation_slot.hpp>
 #include <asio/associated_executor.hpp>
@@ -8,11 +13,8 @@
 #include <asio/execution_context.hpp>
 #include <asio/query.hpp>
 #include <asio/system_executor.hpp>
+
 #include <atomic>
-#include <lido/driver/detail/hand_over.hpp>
-#include <lido/driver/detail/operation.hpp>
-#include <lido/driver/options.hpp>
-#include <lido/pool/lease.hpp>
 #include <memory>
 #include <utility>
 
@@ -22,7 +24,8 @@ namespace detail {
 
 struct acquire_outcome {
   std::error_code error;
-  std::unique_ptr<diagnostics> diag;  // with an error that has more to say; a value would be 13 strings on the way of every acquire
+  std::unique_ptr<diagnostics>
+      diag;  // with an error that has more to say; a value would be 13 strings on the way of every acquire
   lido::lease lease;
 
   acquire_outcome() = default;  // not an aggregate: g++ 12
@@ -46,7 +49,9 @@ class acquire_op {
   acquire_node& node() noexcept { return *reinterpret_cast<acquire_node*>(&storage_); }
   const std::shared_ptr<pool_impl>& pool() const noexcept { return pool_; }
   time_point deadline() const noexcept { return deadline_; }
-  const asio::execution_context* context() const noexcept { return context_; }  // of the caller: its own connections are preferred
+  const asio::execution_context* context() const noexcept {
+    return context_;
+  }  // of the caller: its own connections are preferred
 
  protected:
   acquire_op(std::shared_ptr<pool_impl> pool, time_point deadline, const asio::execution_context* context);
@@ -122,7 +127,8 @@ class acquire_with final : public acquire_op {
   };
 
   acquire_with(Handler handler, std::shared_ptr<pool_impl> pool, const op_options& options)
-      : acquire_op(std::move(pool), options.deadline, context_of(asio::get_associated_executor(handler, asio::system_executor()))),
+      : acquire_op(std::move(pool), options.deadline,
+                   context_of(asio::get_associated_executor(handler, asio::system_executor()))),
         handler_(std::move(handler)),
         work_(asio::get_associated_executor(handler_, executor_of(*this->pool()))),
         diag_(options.diag) {}
