@@ -138,7 +138,7 @@ void expect_whole(const std::vector<outcome>& ends) {
 }
 
 TEST(hostile_frames, B60_slices_of_any_size_give_the_same_result) {
-  for (const std::size_t size : {1, 2, 3, 4, 5, 6, 7, 11, 64, 1000}) {
+  for (const std::size_t size : std::initializer_list<std::size_t>{1, 2, 3, 4, 5, 6, 7, 11, 64, 1000}) {
     SCOPED_TRACE(size);
     const fake_server server{played({}, steps::slice_output(size))};
     expect_whole(listen_to(server));

@@ -101,7 +101,7 @@ TEST(hostile_startup, B41_notices_and_parameters_wait_for_the_authentication) {
 }
 
 TEST(hostile_startup, B42_a_key_of_another_length_is_refused) {
-  for (const std::size_t size : {0, 3, 4, 7, 9, 12, 36, 260}) {
+  for (const std::size_t size : std::initializer_list<std::size_t>{0, 3, 4, 7, 9, 12, 36, 260}) {
     SCOPED_TRACE(size);
     expect_login_killed(auth_ok() + raw('K', std::string(size, 'k')) + ready());
   }
