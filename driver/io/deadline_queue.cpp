@@ -7,7 +7,11 @@ inline namespace v0 {
 namespace detail {
 
 std::shared_ptr<deadline_queue> make_deadline_queue(asio::any_io_executor executor) {
-  return std::make_shared<deadline_queue>(std::move(executor));
+  auto queue = std::make_shared<deadline_queue>(executor);
+  on_context_shutdown(executor, queue, [weak = std::weak_ptr<deadline_queue>(queue)] {
+    if (const auto one = weak.lock()) one->context_is_going();
+  });
+  return queue;
 }
 
 void deadline_entry::attach(std::shared_ptr<deadline_queue> queue, std::weak_ptr<deadline_target> target) noexcept {
@@ -23,7 +27,12 @@ void deadline_entry::detach() noexcept {
   if (queue_) queue_->remove(*this);
 }
 
-deadline_queue::deadline_queue(asio::any_io_executor executor) : timer_(std::move(executor)) {}
+deadline_queue::deadline_queue(asio::any_io_executor executor) : timer_(std::in_place, std::move(executor)) {}
+
+void deadline_queue::context_is_going() noexcept {
+  const lock guard(mutex_);
+  timer_.reset();
+}
 
 void deadline_queue::arm(deadline_entry& entry, time_point when) noexcept {
   if (when == time_point::max()) return;
@@ -40,7 +49,7 @@ void deadline_queue::remove(deadline_entry& entry) noexcept {
   if (entry.place_ == 0) return;
   erase(entry);
   if (!heap_.empty()) return;
-  timer_.cancel();  // nothing left to wait for: let run() return
+  if (timer_) timer_->cancel();  // nothing left to wait for: let run() return
   armed_ = time_point::max();
 }
 
@@ -88,10 +97,10 @@ void deadline_queue::sift_down(std::size_t i) noexcept {
 }
 
 void deadline_queue::rearm() {
-  if (heap_.empty() || heap_.front()->when_ >= armed_) return;
+  if (!timer_ || heap_.empty() || heap_.front()->when_ >= armed_) return;
   armed_ = heap_.front()->when_;
-  timer_.expires_at(asio::steady_timer::time_point(armed_));
-  timer_.async_wait([self = weak_from_this()](const std::error_code& ec) {
+  timer_->expires_at(asio::steady_timer::time_point(armed_));
+  timer_->async_wait([self = weak_from_this()](const std::error_code& ec) {
     if (ec) return;
     if (const auto queue = self.lock()) queue->fire();
   });

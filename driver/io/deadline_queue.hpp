@@ -9,6 +9,7 @@
 #include <asio/steady_timer.hpp>
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace lido {
@@ -21,6 +22,7 @@ class deadline_queue : public std::enable_shared_from_this<deadline_queue> {
 
   void arm(deadline_entry& entry, time_point when) noexcept;
   void remove(deadline_entry& entry) noexcept;
+  void context_is_going() noexcept;  // the timer must not outlive its io_context; the queue may
 
  private:
   void insert(deadline_entry& entry) LIDO_REQUIRES(mutex_);
@@ -33,7 +35,7 @@ class deadline_queue : public std::enable_shared_from_this<deadline_queue> {
 
   mutex mutex_;
   std::vector<deadline_entry*> heap_ LIDO_GUARDED_BY(mutex_);
-  asio::steady_timer timer_ LIDO_GUARDED_BY(mutex_);
+  std::optional<asio::steady_timer> timer_ LIDO_GUARDED_BY(mutex_);
   time_point armed_ LIDO_GUARDED_BY(mutex_) = time_point::max();
 };
 

@@ -183,6 +183,7 @@ void engine::context_is_going() noexcept {
   link_ = link_state::closed;
   end_ = errc::connection_closed;
   stream_.close();
+  stream_ = transport::stream{};  // the socket object must not outlive its io_context; we may
   publish();
 }
 
