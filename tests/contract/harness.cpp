@@ -172,6 +172,11 @@ int world::running(std::string_view text) const {
                    application() + "' and query like '%" + std::string(text) + "%'"));
 }
 
+bool world::answered(std::string_view text) const {
+  return cluster_.sql("select count(*) from pg_stat_activity where state like 'idle%' and application_name = '" +
+                      application() + "' and query like '%" + std::string(text) + "%'") == "1";
+}
+
 bool world::wait_running(std::string_view text, int count) {
   return turn_until([&] {
     drain_ready();

@@ -92,6 +92,8 @@ class world {
   bool settle(std::chrono::milliseconds budget = 20s);
   /// Statements of this world that the server is running now and that contain the text.
   [[nodiscard]] int running(std::string_view text) const;
+  // A statement with this text has ended, whether its answer was read or not.
+  [[nodiscard]] bool answered(std::string_view text) const;
   bool wait_running(std::string_view text, int count = 1);
   [[nodiscard]] int sessions(std::string_view state = "%") const;
   /// Closes the pool; true when every slot was given back and the io_context ran out of work.

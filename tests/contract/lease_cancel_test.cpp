@@ -218,9 +218,10 @@ TEST_F(held_lease, I22_answer_and_cancel_together_give_one_of_them) {
     }
     ASSERT_TRUE(db);
     const auto before = w->stats().cancels;
-    const call_ptr asked = ask(*db, "select $1::int from pg_sleep(0.05) where 'late' > ''", 100 + k);
-    ASSERT_TRUE(w->wait_running("late"));
-    ASSERT_TRUE(eventually([&] { return w->running("late") == 0; }));
+    const std::string mark = "late" + std::to_string(k) + "x";
+    const call_ptr asked = ask(*db, "select $1::int from pg_sleep(0.2) where '" + mark + "' > ''", 100 + k);
+    w->drain_ready();  // sends it; the answer comes later, and stays unread
+    ASSERT_TRUE(eventually([&] { return w->answered(mark); }));
     for (int turn = 0; turn < k && !asked->done; ++turn) w->io.poll_one();
     too_late = asked->done;
     asked->signal.emit(cancellation_type::terminal);
