@@ -15,7 +15,6 @@ using detail::op_kind;
 using detail::op_latch;
 using detail::op_outcome;
 using detail::op_ptr;
-using detail::session_condition;
 
 namespace {
 

@@ -150,7 +150,7 @@ class protocol {
   std::size_t parameter_bytes_ = 0;
 };
 
-template <typename Sink>
+template <typename Sink>  // NOLINTNEXTLINE(cppcoreguidelines-missing-std-forward): called once a row
 std::size_t protocol::take_rows(std::string_view bytes, const wire::limits& bounds, Sink&& sink) {
   const std::size_t before = bytes.size();
   if (state_ != state::rows) return 0;

@@ -12,10 +12,12 @@ inline namespace v0 {
 class secret {
  public:
   secret() = default;
-  secret(std::string_view text)
-      : text_(text) {}                       // NOLINT(google-explicit-constructor): reads as `cfg.password = "..."`
-  secret(const char* text) : text_(text) {}  // NOLINT(google-explicit-constructor): same
+  // NOLINTNEXTLINE(google-explicit-constructor): reads as `cfg.password = text`
+  secret(std::string_view text) : text_(text) {}
+  // NOLINTNEXTLINE(google-explicit-constructor): the same
+  secret(const char* text) : text_(text) {}
   secret(const secret&) = default;
+  // NOLINTNEXTLINE(performance-move-constructor-init): a moved-from string may keep its bytes
   secret(secret&& other) noexcept : text_(other.text_) {
     other.wipe();
   }  // copy: a moved-from std::string may keep its bytes
