@@ -29,6 +29,7 @@ class message {
   void put_u32(std::uint32_t value) noexcept { at_ = store_u32(at_, value); }
   void put_char(char value) noexcept { *at_++ = value; }
   void put_bytes(std::string_view bytes) noexcept {
+    if (bytes.empty()) return;  // memcpy takes no null pointer, not even for nothing
     std::memcpy(at_, bytes.data(), bytes.size());
     at_ += bytes.size();
   }

@@ -24,6 +24,8 @@ class scripted_session final : public lido::detail::managed_session {
   std::function<void(std::error_code, bool)> answered;
   std::vector<std::string> said;
 
+  // Each callback goes once and is forgotten: it owns the recovery, which owns this session.
+  void settle(recovery_failure why) { std::exchange(settled, nullptr)(why); }
   void answer(std::error_code ec, bool idle) {
     if (!ec && idle) now = session_condition::clean;
     std::exchange(answered, nullptr)(ec, idle);
@@ -76,7 +78,7 @@ const std::error_code stray = lido::make_sqlstate("57014");
 
 TEST_F(recovery_steps, a_quiet_idle_session_is_usable_without_a_round_trip) {
   start();
-  session->settled(recovery_failure::none);
+  session->settle(recovery_failure::none);
   ASSERT_TRUE(result);
   EXPECT_TRUE(result->usable);
   EXPECT_TRUE(session->said.empty());
@@ -85,7 +87,7 @@ TEST_F(recovery_steps, a_quiet_idle_session_is_usable_without_a_round_trip) {
 TEST_F(recovery_steps, an_open_transaction_is_rolled_back_first) {
   session->now = session_condition::dirty;
   start();
-  session->settled(recovery_failure::none);
+  session->settle(recovery_failure::none);
   EXPECT_EQ(session->said, std::vector<std::string>{"ROLLBACK"});
   EXPECT_FALSE(result);
   session->answer({}, true);
@@ -96,7 +98,7 @@ TEST_F(recovery_steps, an_open_transaction_is_rolled_back_first) {
 TEST_F(recovery_steps, discard_all_follows_the_rollback_when_chosen) {
   session->now = session_condition::dirty;
   start(lido::reset_mode::discard_all);
-  session->settled(recovery_failure::none);
+  session->settle(recovery_failure::none);
   session->answer({}, true);
   session->answer({}, true);
   EXPECT_EQ(session->said, (std::vector<std::string>{"ROLLBACK", "DISCARD ALL"}));
@@ -108,7 +110,7 @@ TEST_F(recovery_steps, discard_all_follows_the_rollback_when_chosen) {
 TEST_F(recovery_steps, I3_a_stray_57014_is_absorbed_once_and_the_rollback_repeated) {
   session->now = session_condition::dirty;
   start();
-  session->settled(recovery_failure::none);
+  session->settle(recovery_failure::none);
   session->answer(stray, false);
   EXPECT_EQ(session->said.size(), 2U);
   session->answer({}, true);
@@ -119,7 +121,7 @@ TEST_F(recovery_steps, I3_a_stray_57014_is_absorbed_once_and_the_rollback_repeat
 TEST_F(recovery_steps, I4_a_second_stray_57014_gives_the_connection_up) {
   session->now = session_condition::dirty;
   start();
-  session->settled(recovery_failure::none);
+  session->settle(recovery_failure::none);
   session->answer(stray, false);
   session->answer(stray, false);
   ASSERT_TRUE(result);
@@ -130,7 +132,7 @@ TEST_F(recovery_steps, I4_a_second_stray_57014_gives_the_connection_up) {
 TEST_F(recovery_steps, I5_a_reset_that_times_out_gives_the_connection_up) {
   session->now = session_condition::dirty;
   start();
-  session->settled(recovery_failure::none);
+  session->settle(recovery_failure::none);
   session->answer(lido::errc::timeout, false);
   ASSERT_TRUE(result);
   EXPECT_EQ(result->reason, close_reason::recovery_timeout);
@@ -139,7 +141,7 @@ TEST_F(recovery_steps, I5_a_reset_that_times_out_gives_the_connection_up) {
 TEST_F(recovery_steps, a_rollback_that_leaves_the_transaction_open_gives_the_connection_up) {
   session->now = session_condition::dirty;
   start();
-  session->settled(recovery_failure::none);
+  session->settle(recovery_failure::none);
   session->answer({}, false);
   ASSERT_TRUE(result);
   EXPECT_FALSE(result->usable);
@@ -159,7 +161,7 @@ TEST_F(recovery_steps, I23_each_failure_of_the_fence_has_its_own_reason) {
   for (const auto& [why, reason] : table) {
     result.reset();
     start();
-    session->settled(why);
+    session->settle(why);
     ASSERT_TRUE(result);
     EXPECT_FALSE(result->usable);
     EXPECT_EQ(result->reason, reason);
