@@ -1,13 +1,20 @@
-// std::mutex with clang's thread-safety attributes, so that the compiler checks who may touch what (design decision 9:
-// Debian's absl::Mutex is not instrumented for ThreadSanitizer).
+// The lock of connections and pools, with clang's thread-safety attributes, so that the compiler checks who may touch
+// what (design decision 9: Debian's absl::Mutex is not instrumented for ThreadSanitizer).
 #pragma once
 
+#include <atomic>
 #include <mutex>
 
 #if defined(__clang__)
 #define LIDO_THREAD_ATTRIBUTE(x) __attribute__((x))
+#if __has_feature(thread_sanitizer)
+#define LIDO_DETAIL_PLAIN_MUTEX 1
+#endif
 #else
 #define LIDO_THREAD_ATTRIBUTE(x)
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define LIDO_DETAIL_PLAIN_MUTEX 1
 #endif
 #define LIDO_GUARDED_BY(m) LIDO_THREAD_ATTRIBUTE(guarded_by(m))
 #define LIDO_REQUIRES(...) LIDO_THREAD_ATTRIBUTE(requires_capability(__VA_ARGS__))
@@ -15,13 +22,45 @@
 
 namespace lido::inline v0::detail {
 
+// For sections of tens of nanoseconds, taken seven times a query and nearly always free: one word, no call unless
+// somebody else is inside (std::mutex: 55 instructions a pair, this: 8). Not recursive, not fair.
+class word_mutex {
+ public:
+  void lock() noexcept {
+    state expected = state::free;
+    if (!word_.compare_exchange_strong(expected, state::taken, std::memory_order_acquire, std::memory_order_relaxed))
+        [[unlikely]] {
+      wait();
+    }
+  }
+  void unlock() noexcept {
+    if (word_.exchange(state::free, std::memory_order_release) == state::wanted) [[unlikely]]
+      word_.notify_one();
+  }
+
+ private:
+  enum class state : int { free, taken, wanted };  // wanted: taken, and somebody may sleep
+
+  // Whoever slept leaves `wanted` behind: there may be more of them. At worst one wake-up finds nobody.
+  [[gnu::noinline, gnu::cold]] void wait() noexcept {
+    while (word_.exchange(state::wanted, std::memory_order_acquire) != state::free)
+      word_.wait(state::wanted, std::memory_order_relaxed);
+  }
+
+  std::atomic<state> word_{state::free};
+};
+
 class LIDO_THREAD_ATTRIBUTE(capability("mutex")) mutex {
  public:
   void lock() LIDO_THREAD_ATTRIBUTE(acquire_capability()) { m_.lock(); }
   void unlock() LIDO_THREAD_ATTRIBUTE(release_capability()) { m_.unlock(); }
 
  private:
-  std::mutex m_;
+#if defined(LIDO_DETAIL_PLAIN_MUTEX)
+  std::mutex m_;  // ThreadSanitizer finds cycles of locks only among those that it knows
+#else
+  word_mutex m_;
+#endif
 };
 
 class LIDO_THREAD_ATTRIBUTE(scoped_lockable) lock {

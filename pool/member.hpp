@@ -35,7 +35,7 @@ class pool_member final : public session_observer, public std::enable_shared_fro
   core::shard_id shard = 0;
   core::lease_id lease;      // the current one
   std::uint64_t tenure = 0;  // the session's number for it
-  std::chrono::steady_clock::time_point abandoned_at{};
+  std::chrono::steady_clock::time_point lent_at{};
   std::optional<close_reason> reason;  // recovery's finer one
 
  private:

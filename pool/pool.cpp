@@ -26,36 +26,17 @@ pool::~pool() {
   if (impl_) impl_->destroy();
 }
 
-lease pool::try_acquire() noexcept {
-  std::shared_ptr<detail::pool_impl> impl = impl_;
-  return impl->try_acquire(impl, nullptr);
-}
+lease pool::try_acquire() noexcept { return impl_->try_acquire(impl_); }
 
-asio::awaitable<lease> pool::async_acquire(op_options options) { return co_lease(impl_, options); }
+asio::awaitable<lease> pool::async_acquire(op_options options) { return co_lease(impl_, options.deadline); }
 
-asio::awaitable<lease> pool::co_lease(std::shared_ptr<detail::pool_impl> impl, op_options options) {
+asio::awaitable<lease> pool::co_lease(std::shared_ptr<detail::pool_impl> impl, time_point deadline) {
   const asio::execution_context* context = nullptr;
-  if (prefers_shards(*impl)) context = &asio::query(co_await asio::this_coro::executor, asio::execution::context);
-  lease ready = lease_now(impl, context);
-  if (impl == nullptr) co_return ready;
-  detail::acquire_outcome out = co_await co_acquire(std::move(impl), options);
-  if (out.error) throw_acquire(out);
-  co_return std::move(out.lease);
-}
-
-bool pool::prefers_shards(const detail::pool_impl& impl) noexcept { return impl.prefers_shards(); }
-
-lease pool::lease_now(std::shared_ptr<detail::pool_impl>& impl, const asio::execution_context* context) noexcept {
-  return impl->try_acquire(impl, context);
-}
-
-void pool::throw_acquire(detail::acquire_outcome& out) {
-  throw error(out.error, out.diag ? std::move(*out.diag) : diagnostics{});
-}
-
-asio::awaitable<detail::acquire_outcome> pool::co_acquire(std::shared_ptr<detail::pool_impl> impl, op_options options) {
-  return asio::async_initiate<const asio::use_awaitable_t<>, void(detail::acquire_outcome)>(
-      detail::start_acquire<detail::finish_acquire_whole>{}, asio::use_awaitable, std::move(impl), options);
+  if (detail::prefers_shards(*impl))
+    context = &asio::query(co_await asio::this_coro::executor, asio::execution::context);
+  detail::acquire_in<lease> acquire(std::move(impl), deadline, context);
+  if (!acquire.is_ready()) co_await acquire.wait();
+  co_return std::move(acquire.lease_or_throw());
 }
 
 asio::awaitable<void> pool::async_close(std::chrono::nanoseconds patience) {

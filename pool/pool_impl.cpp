@@ -50,12 +50,37 @@ core::condition returned_as(session_condition now, reset_mode reset) {
   return core::condition::broken;
 }
 
-std::error_code error_of(core::acquire_result r) {
+acquire_node::end end_of(core::acquire_result r) {
   switch (r) {
-    case core::acquire_result::timeout: return errc::acquire_timeout;
-    case core::acquire_result::too_many_waiters: return errc::too_many_waiters;
-    default: return errc::pool_closed;
+    case core::acquire_result::granted:
+    case core::acquire_result::queued: break;
+    case core::acquire_result::timeout: return acquire_node::end::timed_out;
+    case core::acquire_result::too_many_waiters: return acquire_node::end::crowded;
+    case core::acquire_result::pool_closed: return acquire_node::end::closed;
   }
+  return acquire_node::end::granted;
+}
+
+acquire_node::end end_of(const core::action& a) {
+  if (a.kind == core::action_kind::grant) return acquire_node::end::granted;
+  switch (a.failure) {
+    case core::fail_reason::timeout: return acquire_node::end::timed_out;
+    case core::fail_reason::pool_closed: return acquire_node::end::closed;
+    case core::fail_reason::connect_refused: return acquire_node::end::refused;
+  }
+  return acquire_node::end::closed;
+}
+
+std::error_code error_of(acquire_node::end why) {
+  switch (why) {
+    case acquire_node::end::granted: return {};
+    case acquire_node::end::aborted: return asio::error::operation_aborted;
+    case acquire_node::end::closed: return errc::pool_closed;
+    case acquire_node::end::crowded: return errc::too_many_waiters;
+    case acquire_node::end::timed_out: return errc::acquire_timeout;
+    case acquire_node::end::refused: return errc::connect_failed;
+  }
+  return errc::pool_closed;
 }
 
 }  // namespace
@@ -105,10 +130,27 @@ void pool_impl::start() {
 // ---- the core's decisions ----
 
 // The usual case, a connection that goes from one user to the next, needs no queue of actions.
-acquire_node* pool_impl::sole_grant() {
+acquire_op* pool_impl::sole_grant() {
   if (decided_.size() != 1 || performing_ || !to_do_.empty()) return nullptr;
   const core::action& only = *decided_.begin();
-  return only.kind == core::action_kind::grant ? &acquire_node::of(*only.who) : nullptr;
+  if (only.kind != core::action_kind::grant) return nullptr;
+  acquire_node& node = acquire_node::of(*only.who);
+  node.claim();
+  decided_.clear();
+  return &node.op();
+}
+
+// Who is named in an action is out of the core's queue: claimed, until the action is performed.
+void pool_impl::queue_actions() {
+  for (const core::action& a : decided_) {
+    if (a.who != nullptr) {
+      acquire_node& node = acquire_node::of(*a.who);
+      node.claim();
+      node.why = end_of(a);
+    }
+    to_do_.push_back(a);
+  }
+  decided_.clear();
 }
 
 void pool_impl::work_off() {
@@ -124,7 +166,6 @@ void pool_impl::work_off() {
       to_do_.pop_front();
     }
     perform(a);
-    if (a.who != nullptr) acquire_node::of(*a.who).op.release();
   }
 }
 
@@ -154,14 +195,8 @@ void pool_impl::perform(const core::action& a) {
   switch (a.kind) {
     case core::action_kind::connect: return connect(a);
     case core::action_kind::validate: return validate(a);
-    case core::action_kind::grant: return wake(*a.who, {});
-    case core::action_kind::fail:
-      switch (a.failure) {
-        case core::fail_reason::timeout: return wake(*a.who, errc::acquire_timeout);
-        case core::fail_reason::pool_closed: return wake(*a.who, errc::pool_closed);
-        case core::fail_reason::connect_refused: return wake(*a.who, errc::connect_failed);
-      }
-      return;
+    case core::action_kind::grant:
+    case core::action_kind::fail: return acquire_node::of(*a.who).op().post();
     case core::action_kind::recover: return recover(a);
     case core::action_kind::close: return close_slot(a);
     case core::action_kind::finished: return finished();
@@ -290,118 +325,130 @@ core::shard_id pool_impl::shard_of(const asio::execution_context* context) const
   return core::any_shard;
 }
 
-lease pool_impl::make_lease(const core::lease_id& id, core::time_point now, std::shared_ptr<pool_impl> self) {
-  pool_member& who = *members_[id.index];
+// `to` is empty.
+void pool_impl::lend(const core::lease_id& id, core::time_point now, std::shared_ptr<pool_impl>&& self, lease& to) {
+  pool_member& who = *members_.data()[id.index];
   who.lease = id;
+  who.lent_at = now;
   who.tenure = who.session->begin_tenure();
-  return lease(session_handle{who.session, who.tenure}, std::move(self),
-               lease_ticket{id.index, id.incarnation, id.tenure, now});
+  std::construct_at(&to, session_handle{who.session, who.tenure}, std::move(self), lease_ticket{id.index, id.tenure});
 }
 
-lease pool_impl::try_acquire(std::shared_ptr<pool_impl>& self, const asio::execution_context* context) noexcept {
-  const core::shard_id preference = shard_of(context);
+lease pool_impl::try_acquire(std::shared_ptr<pool_impl> self) noexcept {
   const auto now = steady_now();
   if (shards_.size() > 1) check_shards();  // nobody reads for a connection whose io_context has stopped
+  lease out;
   const lock guard(mutex_);
   core::lease_id id;
-  if (gone_ || !core_.try_acquire(preference, now, id)) return {};
+  if (gone_ || !core_.try_acquire(core::any_shard, now, id)) return out;
   counters_.did_not_wait_serialised();
-  return make_lease(id, now, std::move(self));
+  lend(id, now, std::move(self), out);
+  return out;
 }
 
-void pool_impl::acquire(acquire_ptr op) {
-  acquire_node& node = op->node();
+bool pool_impl::try_acquire(acquire_op& op) noexcept {
+  const core::shard_id preference = shard_of(op.wanted_.context);
+  const auto now = steady_now();
+  op.wanted_.since = now;
+  if (shards_.size() > 1) check_shards();
+  const lock guard(mutex_);
+  core::lease_id id;
+  if (gone_ || !core_.try_acquire(preference, now, id)) return false;
+  counters_.did_not_wait_serialised();
+  lend(id, now, std::move(op.pool_), op.lease_);
+  return true;
+}
+
+void pool_impl::enqueue(acquire_op& op) noexcept {
+  const acquire_op::wish wanted = op.wanted_;
+  const auto now = wanted.since == time_point{} ? steady_now() : wanted.since;
+  const auto deadline =
+      wanted.deadline == time_point::max() ? core::add(now, config_.acquire_timeout) : wanted.deadline;
+  auto* const node = ::new (static_cast<void*>(&op.storage_)) acquire_node(op, deadline, shard_of(wanted.context));
+  op.has_node_ = true;
   auto result = core::acquire_result::pool_closed;
-  node.error = errc::pool_closed;  // unless the pool still listens
-  tell([&](core::pool_core& c, core::action_list& out) {
-    node.error.clear();
-    result = c.acquire(node, steady_now(), out);
-    if (result == core::acquire_result::queued) {
-      op->add_ref();  // the queue's; given up by whoever takes it out
-      return;
-    }
-    node.where = acquire_node::stage::posted;
-    if (result != core::acquire_result::granted) node.error = error_of(result);
+  node->why = acquire_node::end::closed;  // unless the pool still listens
+  tell([node, now, &result](core::pool_core& c, core::action_list& out) {
+    node->why = acquire_node::end::granted;
+    result = c.acquire(*node, now, out);
+    if (result == core::acquire_result::queued) return;
+    node->claim();
+    node->why = end_of(result);
   });
-  if (result != core::acquire_result::queued) op->post();
-}
-
-// A grant or failure that the core decided. The waiter may have been cancelled since.
-void pool_impl::wake(core::waiter& w, std::error_code ec) {
-  acquire_node& node = acquire_node::of(w);
-  {
-    const lock guard(mutex_);
-    if (node.where == acquire_node::stage::posted) return;
-    node.where = acquire_node::stage::posted;
-    node.error = ec;
-  }
-  node.op.post();
-  node.op.release();  // the queue's
+  // Once queued it is the pool's, and may have ended meanwhile.
+  if (result != core::acquire_result::queued) op.post();
 }
 
 void pool_impl::cancel(acquire_op& op) noexcept {
-  acquire_node& node = op.node();
   bool post = false;
   tell([&](core::pool_core& c, core::action_list& out) {
+    acquire_node& node = op.node();
     if (!c.cancel(node, steady_now(), out)) return;
-    node.error = asio::error::operation_aborted;
-    post = std::exchange(node.where, acquire_node::stage::posted) == acquire_node::stage::waiting;
+    node.why = acquire_node::end::aborted;
+    post = node.claim();
   });
-  if (!post) return;
-  op.post();
-  op.release();  // the queue's
+  if (post) op.post();
 }
 
-bool pool_impl::on_turn(acquire_op& op, acquire_outcome& out) {
+bool pool_impl::on_turn(acquire_op& op) {
   acquire_node& node = op.node();
   bool final = true;
-  out.error = errc::pool_closed;  // unless the pool still listens
+  bool heard = false;
   tell([&](core::pool_core& c, core::action_list& actions) LIDO_REQUIRES(mutex_) {
+    heard = true;
+    if (node.why != acquire_node::end::granted) {
+      op.failure_ = failure_of(node.why);
+      return;
+    }
     const auto now = steady_now();
-    out.error = node.error;
-    if (node.error) {
-      if (node.error == errc::connect_failed && last_error_) {
-        out.error = last_error_;
-        out.diag = std::make_unique<diagnostics>(last_diag_);
-      } else if (node.error == errc::acquire_timeout) {
-        out.diag = std::make_unique<diagnostics>();
-        out.diag->context = exhaustion();
-      }
-    } else if (c.resume(node, now, actions)) {
+    if (c.resume(node, now, actions)) {
       counters_.waited_serialised(now - node.enqueued_at());
-      out.lease = make_lease(node.lease(), now, op.pool());
+      lend(node.lease(), now, std::move(op.pool_), op.lease_);
     } else {
-      node.where = acquire_node::stage::waiting;
-      op.add_ref();  // back in the queue (or about to be told why not)
+      node.held_by = acquire_node::owner::queue;  // again; or an action is about to tell why not
       final = false;
     }
   });
+  if (!heard && node.why == acquire_node::end::granted) node.why = acquire_node::end::closed;  // the pool has let go
   return final;
 }
 
+std::unique_ptr<acquire_failure> pool_impl::failure_of(acquire_node::end why) const {
+  if (why == acquire_node::end::timed_out) {
+    auto failure = std::make_unique<acquire_failure>(error_of(why));
+    failure->diag.context = exhaustion();
+    return failure;
+  }
+  if (why == acquire_node::end::refused && last_error_)
+    return std::make_unique<acquire_failure>(last_error_, last_diag_);
+  return nullptr;
+}
+
 // Its handler was destroyed without having run, with its io_context: what was set aside for it goes to the next.
-void pool_impl::forget(acquire_node& node) noexcept {
-  if (node.state() == core::waiter_state::detached) return;
-  {
-    const lock guard(mutex_);
-    if (gone_) {
-      core_.cancel(node, steady_now(), decided_);
-      return;
+void pool_impl::forget(acquire_op& op) noexcept {
+  acquire_node& node = op.node();
+  if (node.state() != core::waiter_state::detached) {
+    bool done = false;
+    tell([&](core::pool_core& c, core::action_list& out) {
+      c.cancel(node, steady_now(), out);
+      done = true;
+    });
+    if (!done) {
+      const lock guard(mutex_);
+      core_.cancel(node, steady_now(), decided_);  // the pool has let go: nobody performs what follows from it
     }
   }
-  tell([&](core::pool_core& c, core::action_list& out) { c.cancel(node, steady_now(), out); });
+  node.~acquire_node();
 }
 
 void pool_impl::give_back(const lease_ticket& ticket, const session_handle& handle) noexcept {
   const core::condition how = returned_as(handle.session->end_tenure(handle.tenure), config_.reset_mode);
   const auto now = steady_now();
-  core::lease_id id;
-  id.index = ticket.slot;
-  id.incarnation = ticket.incarnation;
-  id.tenure = ticket.tenure;
-  tell([&](core::pool_core& c, core::action_list& out) {
-    counters_.used_serialised(now - ticket.since);
-    c.release(id, how, now, out);
+  tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+    const pool_member* const who = members_.data()[ticket.slot].get();
+    if (who == nullptr || who->lease.tenure != ticket.tenure) return;  // its connection has gone: nothing to give back
+    counters_.used_serialised(now - who->lent_at);
+    c.release(who->lease, how, now, out);
   });
 }
 
@@ -452,20 +499,21 @@ void pool_impl::destroy() noexcept {
 }
 
 void pool_impl::cancel_all() noexcept {
-  std::vector<acquire_ptr> waiting;
+  std::vector<acquire_op*> waiting;
   std::vector<std::pair<std::shared_ptr<managed_session>, std::uint64_t>> running;
-  {
-    const lock guard(mutex_);
-    if (!core_.waiters().empty()) {
-      for (const core::waiter* w = &core_.waiters().front(); w != nullptr; w = core::waiter_queue::after(*w)) {
-        waiting.emplace_back(&acquire_node::of(const_cast<core::waiter&>(*w)).op);
-      }
+  tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+    while (!c.waiters().empty()) {
+      acquire_node& node = acquire_node::of(c.waiters().front());
+      c.cancel(node, steady_now(), out);
+      node.claim();
+      node.why = acquire_node::end::aborted;
+      waiting.push_back(&node.op());
     }
     for (const auto& m : members_) {
       if (m && m->session) running.emplace_back(m->session, m->tenure);
     }
-  }
-  for (const auto& op : waiting) op->cancel();
+  });
+  for (acquire_op* const op : waiting) op->post();
   for (const auto& [session, tenure] : running) session->cancel_running(tenure);
 }
 
@@ -482,32 +530,37 @@ pool_stats pool_impl::stats() const {
 
 // ---- an acquire ----
 
-static_assert(sizeof(acquire_node) <= 128);
-
-acquire_op::acquire_op(std::shared_ptr<pool_impl> pool, time_point deadline, const asio::execution_context* context)
-    : pool_(std::move(pool)), deadline_(deadline), context_(context) {
-  if (deadline_ == time_point::max()) deadline_ = within(pool_->config().acquire_timeout).deadline;
-  ::new (static_cast<void*>(&storage_)) acquire_node(*this, deadline_, pool_->shard_of(context_));
+bool acquire_op::try_now() noexcept { return pool_->try_acquire(*this); }
+void acquire_op::enqueue() noexcept {
+  static_assert(sizeof(acquire_node) <= node_size);
+  const auto pool = pool_;  // once queued, this may end, and with it the last that holds the pool
+  pool->enqueue(*this);
+}
+void acquire_op::cancel() noexcept {
+  const auto pool = pool_;
+  if (pool) pool->cancel(*this);
+}
+bool acquire_op::on_turn() {
+  const auto pool = pool_;  // as in enqueue()
+  return pool->on_turn(*this);
+}
+void acquire_op::forget() noexcept {
+  if (pool_) pool_->forget(*this);
 }
 
-acquire_op::~acquire_op() {
-  pool_->forget(node());
-  node().~acquire_node();
+std::error_code acquire_op::error() const noexcept {
+  if (failure_) return failure_->error;
+  return has_node_ ? error_of(const_cast<acquire_op*>(this)->node().why) : std::error_code{};
 }
 
-void acquire_op::cancel() noexcept { pool_->cancel(*this); }
-bool acquire_op::on_turn(acquire_outcome& out) { return pool_->on_turn(*this, out); }
-
-void enqueue(acquire_ptr op) {
-  pool_impl& pool = *op->pool();
-  pool.acquire(std::move(op));
-}
+void acquire_op::throw_failure() { throw lido::error(error(), take_diag()); }
 
 void give_back(pool_impl& pool, const lease_ticket& ticket, const session_handle& handle) noexcept {
   pool.give_back(ticket, handle);
 }
 
 asio::any_io_executor executor_of(const pool_impl& pool) { return pool.executor(); }
+bool prefers_shards(const pool_impl& pool) noexcept { return pool.prefers_shards(); }
 
 }  // namespace detail
 }  // namespace v0

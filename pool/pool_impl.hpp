@@ -18,9 +18,11 @@
 
 #include <asio/any_io_executor.hpp>
 
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lido {
@@ -32,14 +34,24 @@ class pool_member;
 // Where an acquire stands, besides what the core knows. Guarded by the pool's mutex.
 class acquire_node : public core::waiter {
  public:
-  enum class stage : std::uint8_t { waiting, posted };
+  enum class owner : std::uint8_t {
+    queue,    // the pool's: whoever takes it out must post() it
+    claimed,  // somebody has taken it out and posts it, or has done so
+  };
+  enum class end : std::uint8_t { granted, aborted, closed, crowded, timed_out, refused };
 
-  acquire_node(acquire_op& owner, time_point deadline, core::shard_id shard) : waiter(deadline, shard), op(owner) {}
+  acquire_node(acquire_op& op, time_point deadline, core::shard_id shard) : waiter(deadline, shard), op_(&op) {}
   static acquire_node& of(core::waiter& w) noexcept { return static_cast<acquire_node&>(w); }
 
-  acquire_op& op;
-  stage where = stage::waiting;
-  std::error_code error;
+  acquire_op& op() const noexcept { return *op_; }
+  // True for the one who must post() it.
+  bool claim() noexcept { return std::exchange(held_by, owner::claimed) == owner::queue; }
+
+  owner held_by = owner::queue;
+  end why = end::granted;
+
+ private:
+  acquire_op* op_;
 };
 
 class pool_impl final : public deadline_target, public std::enable_shared_from_this<pool_impl> {
@@ -49,14 +61,14 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void start();
 
   // ---- users ----
-  // `self` is this; it is moved into the lease, if there is one.
-  lease try_acquire(std::shared_ptr<pool_impl>& self, const asio::execution_context* context) noexcept;
+  lease try_acquire(std::shared_ptr<pool_impl> self) noexcept;
+  bool try_acquire(acquire_op& op) noexcept;
   core::shard_id shard_of(const asio::execution_context* context) const noexcept;
   bool prefers_shards() const noexcept { return shards_.size() > 1; }
-  void acquire(acquire_ptr op);
+  void enqueue(acquire_op& op) noexcept;
   void cancel(acquire_op& op) noexcept;
-  bool on_turn(acquire_op& op, acquire_outcome& out);
-  void forget(acquire_node& node) noexcept;
+  bool on_turn(acquire_op& op);
+  void forget(acquire_op& op) noexcept;
   void give_back(const lease_ticket& ticket, const session_handle& handle) noexcept;
   void close(std::chrono::nanoseconds patience, any_completion<> done);
   void destroy() noexcept;  // the pool object is gone
@@ -94,19 +106,21 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void check_shards() noexcept;
   void retire(core::shard_id which) noexcept;
   core::shard_id living(core::shard_id wanted) LIDO_REQUIRES(mutex_);
-  acquire_node* sole_grant() LIDO_REQUIRES(mutex_);
+  std::vector<acquire_op*> take_waiters(core::shard_id which) LIDO_REQUIRES(mutex_);
+  acquire_op* sole_grant() LIDO_REQUIRES(mutex_);
+  void queue_actions() LIDO_REQUIRES(mutex_);
   void work_off();
   void arm() LIDO_REQUIRES(mutex_);
   void perform(const core::action& a);
   void connect(const core::action& a);
   void validate(const core::action& a);
-  void wake(core::waiter& w, std::error_code ec);
   void recover(const core::action& a);
   void close_slot(const core::action& a);
   void finished();
   std::shared_ptr<pool_member> member_at(core::slot_id id);
-  lease make_lease(const core::lease_id& id, core::time_point now, std::shared_ptr<pool_impl> self)
+  void lend(const core::lease_id& id, core::time_point now, std::shared_ptr<pool_impl>&& self, lease& to)
       LIDO_REQUIRES(mutex_);
+  std::unique_ptr<acquire_failure> failure_of(acquire_node::end why) const LIDO_REQUIRES(mutex_);
   std::string exhaustion() const LIDO_REQUIRES(mutex_);
 
   const pool_config config_;
@@ -142,22 +156,14 @@ void pool_impl::tell(Event event) {
     event(core_, decided_);
     arm();
     if (decided_.empty()) return;
-    if (acquire_node* const only = sole_grant()) {
-      decided_.clear();
-      if (std::exchange(only->where, acquire_node::stage::posted) == acquire_node::stage::posted) return;
-      granted = &only->op;
-    } else {
-      for (const core::action& a : decided_) {
-        if (a.who != nullptr) acquire_node::of(*a.who).op.add_ref();  // lives until the action is performed
-        to_do_.push_back(a);
-      }
-      decided_.clear();
+    granted = sole_grant();
+    if (granted == nullptr) {
+      queue_actions();
       if (std::exchange(performing_, true)) return;
     }
   }
-  if (granted == nullptr) return work_off();
-  granted->post();
-  granted->release();  // the queue's
+  if (granted != nullptr) return granted->post();
+  work_off();
 }
 
 }  // namespace detail

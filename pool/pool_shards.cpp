@@ -75,30 +75,47 @@ void pool_impl::context_is_going(core::shard_id which) noexcept {
     last = std::find_if(shard_states_.begin(), shard_states_.end(),
                         [](shard_state s) { return s != shard_state::gone; }) == shard_states_.end();
   }
-  last ? let_go() : retire(which);
+  if (last) return let_go();
+  std::vector<acquire_op*> its;
+  {
+    const lock guard(mutex_);
+    its = take_waiters(which);
+  }
+  for (acquire_op* const op : its) op->drop();
+  retire(which);
 }
 
 void pool_impl::let_go() noexcept {
   std::vector<std::shared_ptr<pool_member>> members;
   std::vector<any_completion<>> closers;
-  std::vector<acquire_ptr> waiting;
+  std::vector<acquire_op*> waiting;
   {
     const lock guard(mutex_);
     if (std::exchange(gone_, true)) return;
     members.swap(members_);
     closers.swap(closers_);
-    while (!core_.waiters().empty()) {
-      core::waiter& w = core_.waiters().front();
-      acquire_op& op = acquire_node::of(w).op;
-      waiting.emplace_back(&op);
-      core_.cancel(w, std::chrono::steady_clock::now(), decided_);
-      op.release();  // the queue's
-    }
+    waiting = take_waiters(core::any_shard);
   }
+  for (acquire_op* const op : waiting) op->drop();
   for (const auto& m : members) {
     if (m && m->attempt) m->attempt->cancel();
     if (m && m->session) m->session->close_now();
   }
+}
+
+// Those whose handlers go with that io_context; of all with any_shard.
+std::vector<acquire_op*> pool_impl::take_waiters(core::shard_id which) {
+  std::vector<acquire_op*> taken;
+  core::waiter* next = core_.waiters().empty() ? nullptr : &core_.waiters().front();
+  while (next != nullptr) {
+    acquire_node& node = acquire_node::of(*next);
+    next = const_cast<core::waiter*>(core::waiter_queue::after(node));
+    if (which != core::any_shard && node.preference() != which) continue;
+    core_.cancel(node, std::chrono::steady_clock::now(), decided_);
+    node.claim();
+    taken.push_back(&node.op());
+  }
+  return taken;
 }
 
 }  // namespace detail

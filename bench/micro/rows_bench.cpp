@@ -33,7 +33,7 @@ lido::detail::raw_result three_columns() {
 template <class Row, class Use>
 void decode(benchmark::State& state, Use use) {
   lido::result<Row> result(three_columns());
-  lido::diagnostics diag;
+  lido::detail::lazy_diagnostics diag;
   if (result.bind(diag)) return state.SkipWithError("columns do not fit");
   for (auto _ : state) {
     for (const auto& each : result) benchmark::DoNotOptimize(use(each));

@@ -23,9 +23,23 @@ void report(const op_outcome& out, diagnostics* diag) {
   if (out.diag) {
     *diag = *out.diag;
   } else {
-    *diag = out.warnings.empty() ? diagnostics{} : out.warnings.front();
+    *diag = out.warnings ? out.warnings->front() : diagnostics{};
   }
 }
+
+std::vector<result<>> all_results(op_outcome& out, std::error_code& ec, lazy_diagnostics& why) {
+  std::vector<result<>> results;
+  if (ec) return results;
+  auto all = out.results.take_all();
+  results.reserve(all.size());
+  for (auto& raw : all) {
+    ec = results.emplace_back(std::move(raw)).bind(why);
+    if (ec) return {};
+  }
+  return results;
+}
+
+bool is_as_good_as_rolled_back(std::error_code ec) noexcept { return ec == errc::lease_revoked || is_disconnect(ec); }
 
 void throw_outcome(op_outcome& out) { throw error(out.error, out.diag ? std::move(*out.diag) : diagnostics{}); }
 
@@ -138,29 +152,19 @@ asio::awaitable<connection> co_connect(connect_config config, op_options options
 
 asio::awaitable<std::vector<result<>>> co_simple(detail::session_handle on, detail::op_plan plan,
                                                  detail::request statement) {
-  detail::op_outcome out = co_await detail::co_run(on, plan, statement);
-  if (out.error) detail::throw_outcome(out);
-  std::vector<result<>> results;
-  auto all = out.results.take_all();
-  results.reserve(all.size());
-  for (auto& raw : all) {
-    diagnostics mismatch;
-    if (const std::error_code ec = results.emplace_back(std::move(raw)).bind(mismatch))
-      throw error(ec, std::move(mismatch));
-  }
+  detail::run_in<std::vector<result<>>> query(on, plan, statement);
+  co_await query.run();
+  if (query.out.error) detail::throw_outcome(query.out);
+  std::error_code ec;
+  detail::lazy_diagnostics why;
+  auto results = detail::all_results(query.out, ec, why);
+  if (ec) throw error(ec, detail::said_in(why));
   co_return results;
 }
 
-asio::awaitable<void> co_close(std::shared_ptr<detail::managed_session> session, std::chrono::nanoseconds patience) {
-  co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(
-      [](auto handler, std::shared_ptr<detail::managed_session> closing, std::chrono::nanoseconds at_most) {
-        auto done = std::make_shared<detail::any_completion<>>(std::move(handler), closing->executor());
-        closing->close(within(at_most).deadline, [done](bool) { done->post(); });
-      },
-      asio::use_awaitable, std::move(session), patience);
-}
+}  // namespace
 
-std::string begin_text(const transaction_options& mode) {
+std::string detail::begin_text(const transaction_options& mode) {
   std::string sql = "BEGIN";
   switch (mode.isolation) {
     case isolation::server_default: break;
@@ -172,10 +176,6 @@ std::string begin_text(const transaction_options& mode) {
   if (mode.deferrable) sql += " DEFERRABLE";
   return sql;
 }
-
-constexpr std::chrono::seconds default_close_patience{2};
-
-}  // namespace
 
 asio::awaitable<connection> connection::async_connect(connect_config config, op_options options) {
   return co_connect(std::move(config), options);
@@ -189,11 +189,15 @@ asio::awaitable<transaction> connection::async_begin(transaction_options mode, o
   return transaction::co_begin(handle_, mode, options);
 }
 
-asio::awaitable<void> connection::async_close() {
-  owns_ = false;
-  detail::session_handle handle = release_handle();
-  if (handle.session) handle.session->end_tenure(handle.tenure);
-  return co_close(std::move(handle.session), default_close_patience);
+asio::awaitable<void> connection::async_close() { return async_close_with(asio::use_awaitable); }
+
+void connection::begin_close(detail::session_handle handle, detail::any_completion<> done) {
+  constexpr std::chrono::seconds patience{2};
+  if (!handle.session) return done.post();
+  handle.session->end_tenure(handle.tenure);
+  handle.session->close(
+      within(patience).deadline,
+      [shared = std::make_shared<detail::any_completion<>>(std::move(done))](bool) { shared->post(); });
 }
 
 std::optional<std::string> connection::server_parameter(std::string_view name) const {
@@ -220,9 +224,11 @@ void transaction::leave() noexcept {
 
 asio::awaitable<transaction> transaction::co_begin(detail::session_handle on, transaction_options mode,
                                                    op_options options) {
-  detail::request statement(begin_text(mode));
-  detail::op_outcome out = co_await detail::co_run(on, {detail::op_kind::begin, false, options}, statement);
-  if (out.error) detail::throw_outcome(out);
+  detail::request statement(detail::begin_text(mode));
+  const detail::op_plan plan{detail::op_kind::begin, false, options};
+  detail::run_in<transaction> begin(on, plan, statement);
+  co_await begin.run();
+  if (begin.out.error) detail::throw_outcome(begin.out);
   co_return transaction(std::move(on));
 }
 
@@ -238,15 +244,20 @@ asio::awaitable<void> transaction::async_rollback(op_options options) {
 
 asio::awaitable<commit_result> transaction::co_commit(detail::session_handle on, op_options options) {
   detail::request statement("COMMIT");
-  detail::op_outcome out = co_await detail::co_run(on, {detail::op_kind::commit, false, options}, statement);
-  if (out.error) detail::throw_outcome(out);
-  co_return commit_result{std::move(out.warnings)};
+  const detail::op_plan plan{detail::op_kind::commit, false, options};
+  detail::run_in<commit_result> commit(on, plan, statement);
+  co_await commit.run();
+  if (commit.out.error) detail::throw_outcome(commit.out);
+  co_return commit_result::of(commit.out);
 }
 
 asio::awaitable<void> transaction::co_roll_back(detail::session_handle on, op_options options) {
   detail::request statement("ROLLBACK");
-  detail::op_outcome out = co_await detail::co_run(on, {detail::op_kind::rollback, false, options}, statement);
-  if (out.error && out.error != errc::lease_revoked && !is_disconnect(out.error)) detail::throw_outcome(out);
+  const detail::op_plan plan{detail::op_kind::rollback, false, options};
+  detail::run_in<void> roll_back(on, plan, statement);
+  co_await roll_back.run();
+  if (roll_back.out.error && !detail::is_as_good_as_rolled_back(roll_back.out.error))
+    detail::throw_outcome(roll_back.out);
 }
 
 }  // namespace v0

@@ -363,8 +363,10 @@ void engine::on_server_error() {
 void engine::on_notice(aftermath& after) {
   diagnostics& diag = protocol_.diag();
   tell(after, [note = diag](detail::session_observer& o) { o.on_notice(note); });
-  if (collects() && current_->outcome.warnings.size() < max_warnings)
-    current_->outcome.warnings.push_back(std::move(diag));
+  if (!collects()) return;
+  auto& warnings = current_->outcome.warnings;
+  if (!warnings) warnings = std::make_unique<std::vector<diagnostics>>();
+  if (warnings->size() < max_warnings) warnings->push_back(std::move(diag));
 }
 
 // B87, M6: the server's last word. Whatever SQLSTATE it has, the session is gone, and the code must say so (I25).

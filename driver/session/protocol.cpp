@@ -21,6 +21,7 @@ bool is_goodbye(const diagnostics& notice) noexcept {
 
 protocol::protocol(std::map<std::string, std::string, std::less<>> parameters) : parameters_(std::move(parameters)) {
   for (const auto& [name, value] : parameters_) parameter_bytes_ += name.size() + value.size();
+  text_is_safe_ = judge_text();
 }
 
 void protocol::begin(segment kind, std::shared_ptr<const detail::row_description> columns) {
@@ -278,6 +279,7 @@ bool protocol::store_parameter(const wire::parameter_status& changed) {
     parameters_.emplace(changed.name, changed.value);
   }
   parameter_bytes_ = bytes;
+  text_is_safe_ = judge_text();
   return true;
 }
 
@@ -312,7 +314,7 @@ const std::string* protocol::parameter(std::string_view name) const {
   return found == parameters_.end() ? nullptr : &found->second;
 }
 
-bool protocol::text_is_safe() const noexcept {
+bool protocol::judge_text() const {
   const std::string* const encoding = parameter("client_encoding");
   const std::string* const conforming = parameter("standard_conforming_strings");
   return encoding != nullptr && *encoding == "UTF8" && conforming != nullptr && *conforming == "on";

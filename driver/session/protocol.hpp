@@ -80,7 +80,9 @@ class protocol {
   // Of the last server_error, fatal or violation; for the last, diag().context says which rule was broken.
   std::error_code error() const noexcept;
   const std::string* parameter(std::string_view name) const;
-  bool text_is_safe() const noexcept;  // client_encoding UTF8 and standard_conforming_strings on (B48)
+  bool text_is_safe() const noexcept {
+    return text_is_safe_;
+  }  // client_encoding UTF8 and standard_conforming_strings on (B48)
 
  private:
   // Where the segment stands: named after what the server owes next.
@@ -126,6 +128,7 @@ class protocol {
   event_kind violation(const char* rule);
   state after_command() const noexcept;
   bool store_parameter(const wire::parameter_status& changed);
+  bool judge_text() const;
 
   static constexpr std::size_t unknown_count = SIZE_MAX;
 
@@ -148,6 +151,7 @@ class protocol {
   diagnostics diag_;
   std::map<std::string, std::string, std::less<>> parameters_;
   std::size_t parameter_bytes_ = 0;
+  bool text_is_safe_ = false;  // asked at every ReadyForQuery, changes with a parameter
 };
 
 template <typename Sink>  // NOLINTNEXTLINE(cppcoreguidelines-missing-std-forward): called once a row

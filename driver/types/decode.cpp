@@ -68,8 +68,9 @@ std::string describe_mismatch(const column& col, std::size_t index, std::string_
   return place(col, index) + ", cannot be read as " + std::string(cpp_type) + "; " + advice(col);
 }
 
-std::error_code report(errc code, std::string text, diagnostics& diag) {
-  diag.context = std::move(text);
+std::error_code report(errc code, std::string text, lazy_diagnostics& diag) {
+  diag = std::make_unique<diagnostics>();
+  diag->context = std::move(text);
   return code;
 }
 

@@ -16,7 +16,7 @@ std::string name_of(std::string_view name) { return "\"" + std::string(name) + "
 
 }  // namespace
 
-std::error_code check_column_count(const row_description& columns, std::size_t wanted, diagnostics& diag) {
+std::error_code check_column_count(const row_description& columns, std::size_t wanted, lazy_diagnostics& diag) {
   if (columns.size() == wanted) return {};
   if (columns.empty())
     return report(errc::column_mismatch, "the statement returns no rows, so nothing can be read from it", diag);
@@ -26,13 +26,13 @@ std::error_code check_column_count(const row_description& columns, std::size_t w
 }
 
 std::error_code check_column_type(const row_description& columns, std::size_t index, std::string_view cpp_type,
-                                  bool readable, diagnostics& diag) {
+                                  bool readable, lazy_diagnostics& diag) {
   if (readable) return {};
   return report(errc::type_mismatch, describe_mismatch(columns[index], index, cpp_type), diag);
 }
 
 std::error_code match_fields(const row_description& columns, const std::string_view* fields, std::size_t count,
-                             std::size_t* column_to_field, diagnostics& diag) {
+                             std::size_t* column_to_field, lazy_diagnostics& diag) {
   for (std::size_t f = 0; f < count; ++f) {
     const auto matches = std::ranges::count_if(columns, [&](const column& c) { return takes(fields[f], c.name); });
     if (matches == 1) continue;

@@ -78,7 +78,7 @@ TEST(hostile_values, a_row_cut_anywhere_is_refused) {
     raw.bytes = whole.substr(0, length);
     raw.ends = {length};
     result<std::tuple<int, std::string, std::optional<std::string>>> r(std::move(raw));
-    diagnostics diag;
+    lido::detail::lazy_diagnostics diag;
     ASSERT_FALSE(r.bind(diag));
     EXPECT_EQ(error_of([&] { (void)r[0]; }).code, errc::value_out_of_range) << length;
   }
@@ -91,7 +91,7 @@ TEST(hostile_values, lengths_that_lie_are_refused) {
     raw.bytes = big(std::int16_t{1}) + big(lie) + big(std::int32_t{1});
     raw.ends = {raw.bytes.size()};
     result<> r(std::move(raw));
-    diagnostics diag;
+    lido::detail::lazy_diagnostics diag;
     ASSERT_FALSE(r.bind(diag));
     EXPECT_EQ(error_of([&] { (void)r[0].get<int>(0); }).code, errc::value_out_of_range) << lie;
     EXPECT_EQ(error_of([&] { (void)r[0].is_null(0); }).code, errc::value_out_of_range) << lie;

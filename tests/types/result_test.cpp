@@ -33,18 +33,18 @@ const std::vector<cells> two_users{{big(std::int64_t{1}), "ada", unhex("3ff80000
 template <class T = row>
 result<T> bound(std::vector<column> columns, const std::vector<cells>& rows) {
   result<T> r(make_raw(std::move(columns), rows));
-  diagnostics diag;
-  EXPECT_FALSE(r.bind(diag)) << diag.context;
+  lido::detail::lazy_diagnostics diag;
+  EXPECT_FALSE(r.bind(diag)) << lido::detail::said_in(diag).context;
   return r;
 }
 
 template <class T>
 thrown refused(std::vector<column> columns) {
   result<T> r(make_raw(std::move(columns), {}));
-  diagnostics diag;
+  lido::detail::lazy_diagnostics diag;
   const auto ec = r.bind(diag);
   EXPECT_TRUE(r.empty()) << "after an error there are no rows";
-  return {ec, diag.context};
+  return {ec, diag->context};
 }
 
 TEST(results, plain_structs_by_column_name) {
@@ -195,7 +195,7 @@ TEST(results, without_rows_say_what_was_done) {
   detail::raw_result raw;
   raw.tag = "UPDATE 3";
   result<> r(std::move(raw));
-  diagnostics diag;
+  lido::detail::lazy_diagnostics diag;
   ASSERT_FALSE(r.bind(diag));
   EXPECT_EQ(r.affected_rows(), 3U);
   EXPECT_EQ(r.command_tag(), "UPDATE 3");
@@ -211,7 +211,7 @@ TEST(results, an_unbound_or_refused_one_has_no_rows) {
   EXPECT_TRUE(never_bound.empty());
   EXPECT_EQ(error_of([&] { (void)never_bound[0]; }).code, errc::no_row);
   result<int> wrong(make_raw(user_columns, two_users));
-  diagnostics diag;
+  lido::detail::lazy_diagnostics diag;
   EXPECT_TRUE(wrong.bind(diag));
   EXPECT_EQ(wrong.begin(), wrong.end());
 }

@@ -45,6 +45,10 @@ namespace lido {
 inline namespace v0 {
 
 class transaction;
+struct transaction_options;
+namespace detail {
+std::string begin_text(const transaction_options& mode);
+}
 
 enum class isolation : std::uint8_t { server_default, read_committed, repeatable_read, serializable };
 
@@ -127,12 +131,33 @@ class connection {
   /// They are one implicit transaction unless the text says otherwise.
   [[nodiscard]] asio::awaitable<std::vector<result<>>> async_simple_query(std::string_view sql,
                                                                           op_options options = {});
+  /// Handler: void(std::error_code, std::vector<result<>>).
+  template <asio::completion_token_for<void(std::error_code, std::vector<result<>>)> Token>
+  auto async_simple_query_with(Token&& token, std::string_view sql, op_options options = {}) {
+    return asio::async_initiate<Token, void(std::error_code, std::vector<result<>>)>(
+        detail::start_operation<detail::finish_simple_query>{}, token, handle_,
+        detail::op_plan{detail::op_kind::simple, false, options}, detail::begin_request(sql));
+  }
 
   /// BEGIN. The transaction rolls back when it is left without a commit, after the caller has gone.
   [[nodiscard]] asio::awaitable<transaction> async_begin(transaction_options mode = {}, op_options options = {});
+  /// Handler: void(std::error_code, transaction). Defined in <lido/driver/transaction.hpp>.
+  template <class Token>
+  auto async_begin_with(Token&& token, transaction_options mode = {}, op_options options = {});
 
   /// Says goodbye and waits for the server's own EOF, at most `config.close_timeout`. Never fails.
   [[nodiscard]] asio::awaitable<void> async_close();
+  /// Handler: void().
+  template <asio::completion_token_for<void()> Token>
+  auto async_close_with(Token&& token) {
+    owns_ = false;
+    return asio::async_initiate<Token, void()>(
+        [](auto handler, detail::session_handle handle) {
+          const asio::any_io_executor fallback = handle.executor();
+          begin_close(std::move(handle), detail::any_completion<>(std::move(handler), fallback));
+        },
+        token, release_handle());
+  }
 
   /// Whether operations may be started: the session lives and this handle was not revoked. Any thread, does not block.
   bool is_open() const noexcept { return handle_.session && handle_.session->holds(handle_.tenure); }
@@ -156,6 +181,7 @@ class connection {
                                              op_options options,
                                              detail::any_completion<std::error_code, connection> done);
 
+  static void begin_close(detail::session_handle handle, detail::any_completion<> done);
   void leave() noexcept;
 
   detail::session_handle handle_;

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace lido {
 inline namespace v0 {
@@ -126,6 +127,12 @@ struct diagnostics {
   /// data).
   std::string summary() const;
 };
+
+namespace detail {
+// Null until there is something to say: thirteen strings are a price for errors only.
+using lazy_diagnostics = std::unique_ptr<diagnostics>;
+inline diagnostics said_in(lazy_diagnostics& diag) { return diag ? std::move(*diag) : diagnostics{}; }
+}  // namespace detail
 
 /// What Lido throws from `co_await` with the default token, and nothing else. `code()` is the same std::error_code that
 /// the error_code style delivers.

@@ -46,7 +46,7 @@ class result {
 
   /// Checks the columns against T; the driver calls it before anybody sees the result. After an error there are no
   /// rows.
-  std::error_code bind(diagnostics& diag) {
+  std::error_code bind(detail::lazy_diagnostics& diag) {
     static const detail::row_description no_columns;
     const auto ec = plan_.bind(has_columns() ? *raw_->columns : no_columns, diag);
     bound_ = !ec;

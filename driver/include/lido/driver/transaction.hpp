@@ -16,7 +16,32 @@ inline namespace v0 {
 /// (contract I15).
 struct commit_result {
   std::vector<diagnostics> warnings;
+
+  commit_result() = default;  // not an aggregate: g++ 12
+  static commit_result of(detail::op_outcome& out) {
+    commit_result made;
+    if (out.warnings) made.warnings = std::move(*out.warnings);
+    return made;
+  }
 };
+
+namespace detail {
+
+struct finish_commit {
+  template <class Handler>
+  void operator()(Handler handler, op_outcome out, diagnostics* diag) const {
+    report(out, diag);
+    std::move(handler)(out.error, commit_result::of(out));
+  }
+};
+
+struct finish_begin {
+  session_handle on;
+  template <class Handler>
+  void operator()(Handler handler, op_outcome out, diagnostics* diag) const;
+};
+
+}  // namespace detail
 
 class transaction {
  public:
@@ -43,14 +68,31 @@ class transaction {
   /// outcome_unknown when it was sent and cancellation, a deadline or a lost connection hid the answer. It is never
   /// sent a CancelRequest.
   [[nodiscard]] asio::awaitable<commit_result> async_commit(op_options options = {});
+  /// Handler: void(std::error_code, commit_result).
+  template <asio::completion_token_for<void(std::error_code, commit_result)> Token>
+  auto async_commit_with(Token&& token, op_options options = {}) {
+    open_ = false;
+    return asio::async_initiate<Token, void(std::error_code, commit_result)>(
+        detail::start_operation<detail::finish_commit>{}, token, db_.handle(),
+        detail::op_plan{detail::op_kind::commit, false, options}, detail::request("COMMIT"));
+  }
   /// ROLLBACK. Succeeds, too, when the lease was revoked or the connection is gone: then the server has rolled back or
   /// will (contract I13).
   [[nodiscard]] asio::awaitable<void> async_rollback(op_options options = {});
+  /// Handler: void(std::error_code).
+  template <asio::completion_token_for<void(std::error_code)> Token>
+  auto async_rollback_with(Token&& token, op_options options = {}) {
+    open_ = false;
+    return asio::async_initiate<Token, void(std::error_code)>(
+        detail::start_operation<detail::finish_rollback>{}, token, db_.handle(),
+        detail::op_plan{detail::op_kind::rollback, false, options}, detail::request("ROLLBACK"));
+  }
 
   bool is_open() const noexcept { return open_; }
 
  private:
   friend class connection;
+  friend struct detail::finish_begin;
   explicit transaction(detail::session_handle handle) noexcept : db_(std::move(handle)), open_(true) {}
   void leave() noexcept;
   static asio::awaitable<commit_result> co_commit(detail::session_handle on, op_options options);
@@ -60,6 +102,19 @@ class transaction {
   connection db_;
   bool open_ = false;
 };
+
+template <class Handler>
+void detail::finish_begin::operator()(Handler handler, op_outcome out, diagnostics* diag) const {
+  report(out, diag);
+  std::move(handler)(out.error, out.error ? transaction() : transaction(on));
+}
+
+template <class Token>
+auto connection::async_begin_with(Token&& token, transaction_options mode, op_options options) {
+  return asio::async_initiate<Token, void(std::error_code, transaction)>(
+      detail::start_operation<detail::finish_begin>{{handle_}}, token, handle_,
+      detail::op_plan{detail::op_kind::begin, false, options}, detail::request(detail::begin_text(mode)));
+}
 
 }  // namespace v0
 }  // namespace lido

@@ -18,11 +18,10 @@ namespace detail {
 
 class pool_impl;
 
+// Which connection's which lease; the pool knows the rest.
 struct lease_ticket {
   std::uint32_t slot = 0;
-  std::uint32_t incarnation = 0;
   std::uint32_t tenure = 0;
-  std::chrono::steady_clock::time_point since{};
 };
 
 void give_back(pool_impl& pool, const lease_ticket& ticket, const session_handle& handle) noexcept;

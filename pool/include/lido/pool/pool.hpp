@@ -55,8 +55,7 @@ class pool {
   /// Handler: void(std::error_code, lease). Any completion token, any cancellation slot.
   template <asio::completion_token_for<void(std::error_code, lease)> Token>
   auto async_acquire(op_options options, Token&& token) {
-    return asio::async_initiate<Token, void(std::error_code, lease)>(detail::start_acquire<detail::finish_acquire>{},
-                                                                     token, impl_, options);
+    return asio::async_initiate<Token, void(std::error_code, lease)>(detail::start_acquire{}, token, impl_, options);
   }
   template <asio::completion_token_for<void(std::error_code, lease)> Token>
   auto async_acquire(Token&& token) {
@@ -105,31 +104,23 @@ class pool {
   asio::any_io_executor get_executor() const;
 
  private:
-  static asio::awaitable<detail::acquire_outcome> co_acquire(std::shared_ptr<detail::pool_impl> impl,
-                                                             op_options options);
   static void begin_close(const std::shared_ptr<detail::pool_impl>& impl, std::chrono::nanoseconds patience,
                           detail::any_completion<> done);
-  static asio::awaitable<lease> co_lease(std::shared_ptr<detail::pool_impl> impl, op_options options);
-  static bool prefers_shards(const detail::pool_impl& impl) noexcept;
-  static lease lease_now(std::shared_ptr<detail::pool_impl>& impl,
-                         const asio::execution_context* context) noexcept;  // takes `impl` if it gives one
-  [[noreturn]] static void throw_acquire(detail::acquire_outcome& out);
+  static asio::awaitable<lease> co_lease(std::shared_ptr<detail::pool_impl> impl, time_point deadline);
 
   template <row_type Row>
   static asio::awaitable<result<Row>> co_query(std::shared_ptr<detail::pool_impl> impl, op_options options,
                                                detail::request statement) {
     // co_lease() and detail::co_query() in one: each coroutine between a query and its user costs 500 instructions.
     const asio::execution_context* context = nullptr;
-    if (prefers_shards(*impl)) context = &asio::query(co_await asio::this_coro::executor, asio::execution::context);
-    lease db = lease_now(impl, context);
-    if (impl != nullptr) {
-      detail::acquire_outcome granted = co_await co_acquire(std::move(impl), options);
-      if (granted.error) throw_acquire(granted);
-      db = std::move(granted.lease);
-    }
+    if (detail::prefers_shards(*impl))
+      context = &asio::query(co_await asio::this_coro::executor, asio::execution::context);
+    detail::acquire_in<result<Row>> acquire(std::move(impl), options.deadline, context);
+    if (!acquire.is_ready()) co_await acquire.wait();
     const detail::op_plan plan{detail::op_kind::query, true, options};
-    detail::op_outcome out = co_await detail::co_run(db->handle(), plan, statement);
-    co_return detail::rows_or_throw<Row>(out);
+    detail::run_in<result<Row>> query(acquire.lease_or_throw()->handle(), plan, statement);
+    co_await query.run();
+    co_return detail::rows_or_throw<Row>(query.out);
   }
 
   std::shared_ptr<detail::pool_impl> impl_;

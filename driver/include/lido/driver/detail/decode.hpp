@@ -143,7 +143,7 @@ constexpr std::string_view cpp_name() noexcept {
 
 // All of these name the column, the server's type and the C++ type; never a value.
 std::string describe_mismatch(const column& col, std::size_t index, std::string_view cpp_type);
-std::error_code report(errc code, std::string text, diagnostics& diag);
+std::error_code report(errc code, std::string text, lazy_diagnostics& diag);
 [[noreturn]] void throw_error(errc code, std::string text);
 [[noreturn]] void throw_decode_error(decode_status status, const column& col, std::size_t index,
                                      std::string_view cpp_type);

@@ -10,13 +10,12 @@
 #include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/system_executor.hpp>
-#include <asio/use_awaitable.hpp>
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace lido {
 inline namespace v0 {
@@ -46,12 +45,17 @@ struct op_plan {
   op_options options;
 };
 
+// Finish: void(Handler, op_outcome, diagnostics*), turns the outcome into the handler's arguments.
 template <class Finish>
 struct start_operation {
+  [[no_unique_address]] Finish finish{};
+
   template <class Handler>
   void operator()(Handler&& handler, const session_handle& on, const op_plan& plan, request statement) const {
     using op_type = operation_with<std::decay_t<Handler>, Finish, asio::any_io_executor>;
-    auto* const made = op_type::make(std::forward<Handler>(handler), Finish{}, on.executor(), plan.options.diag);
+    asio::any_io_executor fallback;
+    if constexpr (!is_coroutine<std::decay_t<Handler>>) fallback = on.executor();
+    auto* const made = op_type::make(std::forward<Handler>(handler), finish, fallback, plan.options.diag);
     op_ptr op{made};
     op->kind = plan.kind;
     op->prepared = plan.prepared;
@@ -69,17 +73,12 @@ struct start_operation {
   }
 };
 
-struct finish_outcome {
-  template <class Handler>
-  void operator()(Handler handler, op_outcome out, diagnostics* diag) const {
-    if (diag != nullptr) *diag = out.diag ? *out.diag : diagnostics{};
-    std::move(handler)(std::move(out));
-  }
-};
-
 recycled_ptr<raw_result> first_result(op_outcome& out);
+std::vector<result<>> all_results(op_outcome& out, std::error_code& ec, lazy_diagnostics& why);
 void report(const op_outcome& out, diagnostics* diag);
 [[noreturn]] void throw_outcome(op_outcome& out);
+// A ROLLBACK on a lost session or a revoked lease has happened, or will (contract I13).
+bool is_as_good_as_rolled_back(std::error_code ec) noexcept;
 
 template <row_type Row>
 struct finish_query {
@@ -90,33 +89,105 @@ struct finish_query {
     result<Row> rows;
     if (!ec) {
       rows = result<Row>(first_result(out));
-      diagnostics mismatch;
+      lazy_diagnostics mismatch;
       ec = rows.bind(mismatch);
-      if (ec && diag != nullptr) *diag = std::move(mismatch);
+      if (ec && diag != nullptr) *diag = said_in(mismatch);
     }
     std::move(handler)(ec, std::move(rows));
   }
 };
 
-// The operation as an awaitable that does not throw for what the server says; the public coroutines throw from it.
-inline asio::awaitable<op_outcome> co_run(const session_handle& on, const op_plan& plan, request& statement) {
-  return asio::async_initiate<const asio::use_awaitable_t<>, void(op_outcome)>(
-      start_operation<finish_outcome>{}, asio::use_awaitable, std::cref(on), std::cref(plan), std::move(statement));
-}
+struct finish_simple_query {
+  template <class Handler>
+  void operator()(Handler handler, op_outcome out, diagnostics* diag) const {
+    report(out, diag);
+    std::error_code ec = out.error;
+    lazy_diagnostics mismatch;
+    auto results = all_results(out, ec, mismatch);
+    if (mismatch && diag != nullptr) *diag = said_in(mismatch);
+    std::move(handler)(ec, std::move(results));
+  }
+};
+
+struct finish_rollback {
+  template <class Handler>
+  void operator()(Handler handler, op_outcome out, diagnostics* diag) const {
+    report(out, diag);
+    std::move(handler)(is_as_good_as_rolled_back(out.error) ? std::error_code{} : out.error);
+  }
+};
+
+// The handler of a coroutine of type asio::awaitable<T>: leaves the outcome in its frame and resumes it.
+template <class T>
+class resume_with_outcome {
+ public:
+  using coroutine = suspended<T>;
+  using executor_type = asio::any_io_executor;
+  using cancellation_slot_type = asio::cancellation_slot;
+
+  resume_with_outcome(suspended<T> waiting, op_outcome& into) noexcept : waiting_(std::move(waiting)), into_(&into) {}
+  executor_type get_executor() const noexcept { return waiting_.get_executor(); }
+  cancellation_slot_type get_cancellation_slot() const noexcept { return waiting_.get_cancellation_slot(); }
+  void operator()(op_outcome out) && {
+    *into_ = std::move(out);
+    std::move(waiting_).resume();
+  }
+
+ private:
+  suspended<T> waiting_;
+  op_outcome* into_;
+};
+
+struct finish_coroutine {
+  template <class Handler>
+  void operator()(Handler handler, op_outcome out, diagnostics* diag) const {
+    if (diag != nullptr) *diag = out.diag ? *out.diag : diagnostics{};
+    std::move(handler)(std::move(out));
+  }
+};
+
+// One operation of a coroutine of type asio::awaitable<T>, without a frame of its own and without exceptions:
+//
+//   run_in<result<row>> query(handle, plan, statement);
+//   co_await query.run();
+//   if (query.out.error) ...
+template <class T>
+class run_in {
+ public:
+  run_in(const session_handle& on, const op_plan& plan, request& statement) noexcept
+      : on_(on), plan_(plan), statement_(statement) {}
+  run_in(const run_in&) = delete;
+  run_in& operator=(const run_in&) = delete;
+  ~run_in() = default;
+
+  op_outcome out;
+
+  auto run() noexcept { return suspend<T>(*this); }
+  void operator()(suspended<T> waiting) {
+    start_operation<finish_coroutine>{}(resume_with_outcome<T>(std::move(waiting), out), on_, plan_,
+                                        std::move(statement_));
+  }
+
+ private:
+  const session_handle& on_;
+  const op_plan& plan_;
+  request& statement_;
+};
 
 template <row_type Row>
 result<Row> rows_or_throw(op_outcome& out) {
   if (out.error) throw_outcome(out);
   result<Row> rows(first_result(out));
-  diagnostics mismatch;
-  if (const std::error_code ec = rows.bind(mismatch)) throw error(ec, std::move(mismatch));
+  lazy_diagnostics mismatch;
+  if (const std::error_code ec = rows.bind(mismatch)) throw error(ec, said_in(mismatch));
   return rows;
 }
 
 template <row_type Row>
 asio::awaitable<result<Row>> co_query(session_handle on, op_plan plan, request statement) {
-  op_outcome out = co_await co_run(on, plan, statement);
-  co_return rows_or_throw<Row>(out);
+  run_in<result<Row>> query(on, plan, statement);
+  co_await query.run();
+  co_return rows_or_throw<Row>(query.out);
 }
 
 }  // namespace detail

@@ -34,9 +34,9 @@ enum class op_latch : std::uint8_t { unsent, sent, completed, cancelled, timed_o
 
 struct op_outcome {
   std::error_code error;
-  std::unique_ptr<diagnostics> diag;  // with an error
-  raw_results results;                // one for extended queries, any number for simple ones
-  std::vector<diagnostics> warnings;  // NOTICE and WARNING that came with it, bounded
+  std::unique_ptr<diagnostics> diag;                   // with an error
+  raw_results results;                                 // one for extended queries, any number for simple ones
+  std::unique_ptr<std::vector<diagnostics>> warnings;  // NOTICE and WARNING that came with it, bounded; null: none
 
   op_outcome() = default;  // not an aggregate: g++ 12 destroys temporary ones twice inside co_await
   static op_outcome failed(std::error_code ec, bool outcome_known = true);
@@ -158,16 +158,14 @@ auto recycled_allocator(const Handler& handler) {
 template <class Handler, class Finish, class Executor>
 class operation_with final : public operation {
  public:
-  using executor_type = typename asio::associated_executor<Handler, Executor>::type;
-
   static operation_with* make(Handler handler, Finish finish, const Executor& fallback, diagnostics* diag) {
     auto alloc = rebound(handler);
     operation_with* memory = alloc.allocate(1);
     return ::new (static_cast<void*>(memory)) operation_with(std::move(handler), std::move(finish), fallback, diag);
   }
 
-  void post() override { work_.post(completion{op_ptr{this}}); }
-  void dispatch() override { work_.dispatch(completion{op_ptr{this}}); }
+  void post() override { context_.post(handler_, completion{op_ptr{this}}); }
+  void dispatch() override { context_.dispatch(handler_, completion{op_ptr{this}}); }
 
   // Binds the handler's cancellation slot. After this the operation may be cancelled at any moment.
   void connect_slot() {
@@ -177,10 +175,7 @@ class operation_with final : public operation {
 
  private:
   operation_with(Handler handler, Finish finish, const Executor& fallback, diagnostics* diag)
-      : handler_(std::move(handler)),
-        finish_(std::move(finish)),
-        work_(asio::get_associated_executor(handler_, fallback)),
-        diag_(diag) {}
+      : handler_(std::move(handler)), finish_(std::move(finish)), context_(handler_, fallback), diag_(diag) {}
 
   struct completion {
     op_ptr self;
@@ -200,7 +195,7 @@ class operation_with final : public operation {
     Handler handler = std::move(handler_);
     Finish finish = std::move(finish_);
     diagnostics* diag = diag_;
-    work_.reset();
+    context_.reset();
     self = op_ptr{};  // memory goes back before the handler runs, so that the handler's next operation finds it (Asio's
                       // rule)
     finish(std::move(handler), std::move(out), diag);
@@ -213,8 +208,8 @@ class operation_with final : public operation {
   }
 
   Handler handler_;
-  Finish finish_;
-  handler_executor<executor_type> work_;
+  [[no_unique_address]] Finish finish_;
+  [[no_unique_address]] handler_context<Handler, Executor> context_;
   diagnostics* diag_;
 };
 

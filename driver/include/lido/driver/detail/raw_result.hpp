@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace lido {
@@ -44,21 +45,28 @@ struct raw_result {
 class raw_results {
  public:
   raw_result& emplace_back() {
-    auto& place = first_ ? more_.emplace_back() : first_;
-    place = make_recycled<raw_result>();
-    return *place;
+    if (first_) return another();
+    first_ = make_recycled<raw_result>();
+    return *first_;
   }
   bool empty() const noexcept { return !first_; }
-  raw_result& back() noexcept { return more_.empty() ? *first_ : *more_.back(); }
+  raw_result& back() noexcept { return more_ ? *more_->back() : *first_; }
   recycled_ptr<raw_result> take_first() noexcept { return std::move(first_); }
   std::vector<recycled_ptr<raw_result>> take_all() {
-    if (first_) more_.insert(more_.begin(), std::move(first_));
-    return std::move(more_);
+    std::vector<recycled_ptr<raw_result>> all;
+    if (more_) all = std::move(*std::exchange(more_, nullptr));
+    if (first_) all.insert(all.begin(), std::move(first_));
+    return all;
   }
 
  private:
+  raw_result& another() {
+    if (!more_) more_ = std::make_unique<std::vector<recycled_ptr<raw_result>>>();
+    return *more_->emplace_back(make_recycled<raw_result>());
+  }
+
   recycled_ptr<raw_result> first_;
-  std::vector<recycled_ptr<raw_result>> more_;
+  std::unique_ptr<std::vector<recycled_ptr<raw_result>>> more_;
 };
 
 }  // namespace detail

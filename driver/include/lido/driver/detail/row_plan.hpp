@@ -55,11 +55,11 @@ struct part_step {
   column_decoder<T> direct;
 };
 
-std::error_code check_column_count(const row_description& columns, std::size_t wanted, diagnostics& diag);
+std::error_code check_column_count(const row_description& columns, std::size_t wanted, lazy_diagnostics& diag);
 std::error_code check_column_type(const row_description& columns, std::size_t index, std::string_view cpp_type,
-                                  bool readable, diagnostics& diag);
+                                  bool readable, lazy_diagnostics& diag);
 std::error_code match_fields(const row_description& columns, const std::string_view* fields, std::size_t count,
-                             std::size_t* column_to_field, diagnostics& diag);
+                             std::size_t* column_to_field, lazy_diagnostics& diag);
 
 template <class T>
 class row_plan;
@@ -67,14 +67,14 @@ class row_plan;
 template <>
 class row_plan<row> {
  public:
-  std::error_code bind(const row_description& /*columns*/, diagnostics& /*diag*/) noexcept { return {}; }
+  std::error_code bind(const row_description& /*columns*/, lazy_diagnostics& /*diag*/) noexcept { return {}; }
   row read(const row_description& columns, std::string_view body) const noexcept { return {columns, body}; }
 };
 
 template <decodable T>
 class row_plan<T> {
  public:
-  std::error_code bind(const row_description& columns, diagnostics& diag) {
+  std::error_code bind(const row_description& columns, lazy_diagnostics& diag) {
     if (auto ec = check_column_count(columns, 1, diag)) return ec;
     const bool readable = reads<without_optional_t<T>>(columns[0].type_oid, columns[0].binary);
     return check_column_type(columns, 0, cpp_name<T>(), readable, diag);
@@ -99,7 +99,7 @@ class columns_plan {
   using all_parts = std::make_index_sequence<count>;
 
  public:
-  std::error_code bind(const row_description& columns, diagnostics& diag) {
+  std::error_code bind(const row_description& columns, lazy_diagnostics& diag) {
     if (auto ec = Shape::match(columns, part_of_.data(), diag)) return ec;
     for (std::size_t i = 0; i < count; ++i) {
       const part_step<T>& step = steps[part_of_[i]];
@@ -166,7 +166,7 @@ struct tuple_shape {
   static auto& part(Tuple& out) noexcept {
     return std::get<I>(out);
   }
-  static std::error_code match(const row_description& columns, std::size_t* part_of, diagnostics& diag) {
+  static std::error_code match(const row_description& columns, std::size_t* part_of, lazy_diagnostics& diag) {
     for (std::size_t i = 0; i < count; ++i) part_of[i] = i;
     return check_column_count(columns, count, diag);
   }
@@ -183,7 +183,7 @@ struct struct_shape {
   static auto& part(T& out) noexcept {
     return *std::get<I>(field_pointers(out));
   }
-  static std::error_code match(const row_description& columns, std::size_t* part_of, diagnostics& diag) {
+  static std::error_code match(const row_description& columns, std::size_t* part_of, lazy_diagnostics& diag) {
     return match_fields(columns, field_names_of<T>.data(), count, part_of, diag);
   }
 };

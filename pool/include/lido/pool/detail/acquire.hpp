@@ -14,81 +14,77 @@
 #include <asio/query.hpp>
 #include <asio/system_executor.hpp>
 
-#include <atomic>
+#include <cstddef>
 #include <memory>
+#include <optional>
+#include <system_error>
+#include <type_traits>
 #include <utility>
 
 namespace lido {
 inline namespace v0 {
 namespace detail {
 
-struct acquire_outcome {
+// Why there is no lease, when there is more to say than a code.
+struct acquire_failure {
   std::error_code error;
-  std::unique_ptr<diagnostics>
-      diag;  // with an error that has more to say; a value would be 13 strings on the way of every acquire
-  lido::lease lease;
-
-  acquire_outcome() = default;  // not an aggregate: g++ 12
+  diagnostics diag;
 };
 
 class acquire_node;  // the core's waiter and its bookkeeping; private to the pool
 
+// Somebody who asks for a lease. Exactly one at a time owns it: whoever runs it (before it is queued, and while the
+// handler runs), the pool's queue, or whoever took it out of there and is about to post(); the one in possession is the
+// only one who may end it, so it needs no count of references.
 class acquire_op {
  public:
   acquire_op(const acquire_op&) = delete;
   acquire_op& operator=(const acquire_op&) = delete;
 
-  virtual void post() = 0;  // the handler's turn has come: run on_turn() on its executor
-  void cancel() noexcept;   // any thread
-
-  void add_ref() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
-  void release() noexcept {
-    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
-  }
+  virtual void post() = 0;           // its turn has come: run on_turn() on the handler's executor
+  virtual void drop() noexcept = 0;  // its io_context goes: destroy the handler, uncalled
+  void cancel() noexcept;            // any thread that knows it to be waiting
 
   acquire_node& node() noexcept { return *reinterpret_cast<acquire_node*>(&storage_); }
   const std::shared_ptr<pool_impl>& pool() const noexcept { return pool_; }
-  time_point deadline() const noexcept { return deadline_; }
-  const asio::execution_context* context() const noexcept {
-    return context_;
-  }  // of the caller: its own connections are preferred
 
  protected:
-  acquire_op(std::shared_ptr<pool_impl> pool, time_point deadline, const asio::execution_context* context);
-  ~acquire_op();
-  virtual void destroy() noexcept = 0;
-  // True: `out` is final. False: what was granted has died meanwhile; it waits again.
-  bool on_turn(acquire_outcome& out);
+  // The context is the caller's: its own connections are preferred.
+  acquire_op(std::shared_ptr<pool_impl> pool, time_point deadline, const asio::execution_context* context) noexcept
+      : pool_(std::move(pool)), wanted_{deadline, {}, context} {}
+  ~acquire_op() {
+    if (has_node_) forget();
+  }
+
+  bool try_now() noexcept;  // without waiting; true: lease_ is there
+  void enqueue() noexcept;  // completes through post(), never inside
+  // True: lease_ or error() is final. False: what was granted has died meanwhile; it waits again, and belongs to the
+  // pool.
+  bool on_turn();
+  std::error_code error() const noexcept;
+  diagnostics take_diag() { return failure_ ? std::move(failure_->diag) : diagnostics{}; }
+  [[noreturn]] void throw_failure();
+
+  lido::lease lease_;
 
  private:
-  static constexpr std::size_t node_size = 128;
-  std::shared_ptr<pool_impl> pool_;
-  time_point deadline_;
-  const asio::execution_context* context_;
-  std::atomic<unsigned> refs_{0};
-  alignas(8) std::byte storage_[node_size];
-};
+  friend class pool_impl;
+  void forget() noexcept;
 
-class acquire_ptr {
- public:
-  acquire_ptr() = default;
-  explicit acquire_ptr(acquire_op* op) noexcept : op_(op) { op_->add_ref(); }
-  acquire_ptr(const acquire_ptr& other) noexcept : op_(other.op_) {
-    if (op_ != nullptr) op_->add_ref();
-  }
-  acquire_ptr(acquire_ptr&& other) noexcept : op_(std::exchange(other.op_, nullptr)) {}
-  acquire_ptr& operator=(acquire_ptr other) noexcept {
-    std::swap(op_, other.op_);
-    return *this;
-  }
-  ~acquire_ptr() {
-    if (op_ != nullptr) op_->release();
-  }
-  acquire_op* get() const noexcept { return op_; }
-  acquire_op* operator->() const noexcept { return op_; }
+  struct wish {
+    time_point deadline;
+    time_point since;  // when it was tried without waiting
+    const asio::execution_context* context;
+  };
+  static constexpr std::size_t node_size = 72;
 
- private:
-  acquire_op* op_ = nullptr;
+  std::shared_ptr<pool_impl> pool_;  // moves into the lease
+  std::unique_ptr<acquire_failure> failure_;
+  bool has_node_ = false;
+  union {  // most acquires never wait
+    wish wanted_;
+    alignas(8) std::byte storage_[node_size];
+  };
 };
 
 template <class Executor>
@@ -100,37 +96,47 @@ const asio::execution_context* context_of(const Executor& executor) noexcept {
   }
 }
 
-void enqueue(acquire_ptr op);  // acquires or queues; completes through post(), never inside
 asio::any_io_executor executor_of(const pool_impl& pool);
+bool prefers_shards(const pool_impl& pool) noexcept;
 
-template <class Handler, class Finish>
+// With a handler: void(std::error_code, lease).
+template <class Handler>
 class acquire_with final : public acquire_op {
  public:
-  static acquire_with* make(Handler handler, std::shared_ptr<pool_impl> pool, const op_options& options) {
+  static void start(Handler handler, std::shared_ptr<pool_impl> pool, const op_options& options) {
     auto alloc = rebound(handler);
-    acquire_with* memory = alloc.allocate(1);
-    return ::new (static_cast<void*>(memory)) acquire_with(std::move(handler), std::move(pool), options);
+    acquire_with* const memory = alloc.allocate(1);
+    auto* const made = ::new (static_cast<void*>(memory)) acquire_with(std::move(handler), std::move(pool), options);
+    auto slot = asio::get_associated_cancellation_slot(made->handler_);
+    if (slot.is_connected()) slot.assign([made](asio::cancellation_type) { made->cancel(); });
+    made->enqueue();
   }
 
-  void post() override { work_.post(turn{acquire_ptr{this}}); }
-  void connect_slot() {
-    auto slot = asio::get_associated_cancellation_slot(handler_);
-    if (slot.is_connected()) slot.assign([this](asio::cancellation_type) { this->cancel(); });
+  void post() override { context_.post(handler_, turn(*this)); }
+  void drop() noexcept override {
+    auto alloc = rebound(handler_);
+    this->~acquire_with();
+    alloc.deallocate(this, 1);
   }
 
  private:
-  using executor_type = typename asio::associated_executor<Handler, asio::any_io_executor>::type;
-
+  struct dropped {
+    void operator()(acquire_with* op) const noexcept { op->drop(); }
+  };
   struct turn {
-    acquire_ptr self;
-    void operator()() { static_cast<acquire_with*>(self.get())->run(std::move(self)); }
+    std::unique_ptr<acquire_with, dropped> self;
+    explicit turn(acquire_with& op) noexcept : self(&op) {}
+    void operator()() {
+      if (self->on_turn()) return run(std::move(self));
+      self.release();  // NOLINT(bugprone-unused-return-value): it is the pool's again
+    }
   };
 
   acquire_with(Handler handler, std::shared_ptr<pool_impl> pool, const op_options& options)
       : acquire_op(std::move(pool), options.deadline,
                    context_of(asio::get_associated_executor(handler, asio::system_executor()))),
         handler_(std::move(handler)),
-        work_(asio::get_associated_executor(handler_, executor_of(*this->pool()))),
+        context_(handler_, executor_of(*this->pool())),
         diag_(options.diag) {}
 
   static auto rebound(const Handler& handler) {
@@ -139,52 +145,80 @@ class acquire_with final : public acquire_op {
     return typename traits::template rebind_alloc<acquire_with>(alloc);
   }
 
-  void run(acquire_ptr self) {
-    acquire_outcome out;
-    if (!on_turn(out)) return;
-    auto slot = asio::get_associated_cancellation_slot(handler_);
+  static void run(std::unique_ptr<acquire_with, dropped> self) {
+    auto slot = asio::get_associated_cancellation_slot(self->handler_);
     if (slot.is_connected()) slot.clear();
-    Handler handler = std::move(handler_);
-    diagnostics* diag = diag_;
-    work_.reset();
-    self = acquire_ptr{};
-    Finish{}(std::move(handler), std::move(out), diag);
-  }
-
-  void destroy() noexcept override {
-    auto alloc = rebound(handler_);
-    this->~acquire_with();
-    alloc.deallocate(this, 1);
+    Handler handler = std::move(self->handler_);
+    const std::error_code ec = self->error();
+    lido::lease lease = std::move(self->lease_);
+    if (self->diag_ != nullptr) *self->diag_ = self->take_diag();
+    self->context_.reset();
+    self.reset();  // memory goes back before the handler runs (Asio's rule)
+    std::move(handler)(ec, std::move(lease));
   }
 
   Handler handler_;
-  handler_executor<executor_type> work_;
+  [[no_unique_address]] handler_context<Handler, asio::any_io_executor> context_;
   diagnostics* diag_;
 };
 
-struct finish_acquire {
-  template <class Handler>
-  void operator()(Handler handler, acquire_outcome out, diagnostics* diag) const {
-    if (diag != nullptr) *diag = out.diag ? std::move(*out.diag) : diagnostics{};
-    std::move(handler)(out.error, std::move(out.lease));
+// In a coroutine of type asio::awaitable<T>, and in its frame:
+//
+//   acquire_in<lease> op(pool, deadline, context);
+//   if (!op.is_ready()) co_await op.wait();
+//   co_return std::move(op.lease_or_throw());
+template <class T>
+class acquire_in final : public acquire_op {
+ public:
+  acquire_in(std::shared_ptr<pool_impl> pool, time_point deadline, const asio::execution_context* context) noexcept
+      : acquire_op(std::move(pool), deadline, context) {}
+
+  bool is_ready() noexcept { return try_now(); }
+  auto wait() noexcept { return suspend<T>(*this); }
+  lido::lease& lease_or_throw() {
+    if (error()) throw_failure();
+    return lease_;
   }
-};
-struct finish_acquire_whole {
-  template <class Handler>
-  void operator()(Handler handler, acquire_outcome out, diagnostics*) const {
-    std::move(handler)(std::move(out));
+
+  void operator()(suspended<T> waiting) {
+    auto slot = waiting.get_cancellation_slot();
+    if (slot.is_connected()) slot.assign([this](asio::cancellation_type) { this->cancel(); });
+    waiting_.emplace(std::move(waiting));
+    enqueue();
   }
+
+  void post() override { post_to<asio::io_context::executor_type>(waiting_->get_executor(), turn(*this)); }
+  void drop() noexcept override { const auto coroutine = take(); }
+
+ private:
+  struct turn {
+    acquire_in* self;
+    explicit turn(acquire_in& op) noexcept : self(&op) {}
+    turn(turn&& other) noexcept : self(std::exchange(other.self, nullptr)) {}
+    turn& operator=(turn&&) = delete;
+    ~turn() {
+      if (self != nullptr) self->drop();
+    }
+    void operator()() {
+      acquire_in* const op = std::exchange(self, nullptr);
+      if (op->on_turn()) op->take().resume();
+    }
+  };
+
+  // Once it is taken, it is a local variable's: the frame that this lives in may go any moment.
+  suspended<T> take() noexcept {
+    suspended<T> coroutine = std::move(*waiting_);
+    waiting_.reset();
+    return coroutine;
+  }
+
+  std::optional<suspended<T>> waiting_;
 };
 
-template <class Finish>
 struct start_acquire {
   template <class Handler>
-  void operator()(Handler&& handler, std::shared_ptr<pool_impl> pool, op_options options) const {
-    using op_type = acquire_with<std::decay_t<Handler>, Finish>;
-    auto* const made = op_type::make(std::forward<Handler>(handler), std::move(pool), options);
-    acquire_ptr op{made};
-    made->connect_slot();
-    enqueue(std::move(op));
+  void operator()(Handler&& handler, std::shared_ptr<pool_impl> pool, const op_options& options) const {
+    acquire_with<std::decay_t<Handler>>::start(std::forward<Handler>(handler), std::move(pool), options);
   }
 };
 
