@@ -5,6 +5,7 @@
 #include "pool/pool_impl.hpp"
 
 #include <lido/driver/detail/session.hpp>
+#include <lido/pool/lease.hpp>
 
 #include <atomic>
 #include <memory>
@@ -33,10 +34,10 @@ class pool_member final : public session_observer, public std::enable_shared_fro
   std::shared_ptr<connect_attempt> attempt;
   std::shared_ptr<managed_session> session;
   core::shard_id shard = 0;
-  core::lease_id lease;      // the current one
-  std::uint64_t tenure = 0;  // the session's number for it
-  std::chrono::steady_clock::time_point lent_at{};
-  std::optional<close_reason> reason;  // recovery's finer one
+  core::lease_id lease;                                    // the current one
+  std::uint64_t tenure = 0;                                // the session's number for it
+  std::unique_ptr<lent> spare = std::make_unique<lent>();  // for the next lease
+  std::optional<close_reason> reason;                      // recovery's finer one
 
  private:
   const std::weak_ptr<pool_impl> pool_;

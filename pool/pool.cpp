@@ -26,14 +26,37 @@ pool::~pool() {
   if (impl_) impl_->destroy();
 }
 
-lease pool::try_acquire() noexcept { return impl_->try_acquire(impl_); }
+lease pool::try_acquire() noexcept {
+  time_point asked;
+  return lease(impl_->try_acquire(impl_, asked));
+}
 
-asio::awaitable<lease> pool::async_acquire(op_options options) { return co_lease(impl_, options.deadline); }
+namespace {
 
-asio::awaitable<lease> pool::co_lease(std::shared_ptr<detail::pool_impl> impl, time_point deadline) {
-  const asio::execution_context* context = nullptr;
-  if (detail::prefers_shards(*impl))
-    context = &asio::query(co_await asio::this_coro::executor, asio::execution::context);
+asio::awaitable<lease> co_ready(lease db) { co_return std::move(db); }
+
+}  // namespace
+
+asio::awaitable<lease> pool::async_acquire(op_options options) {
+  if (impl_->prefers_shards()) return co_lease_nearby(impl_, options.deadline);
+  time_point asked{};
+  if (impl_->may_have_idle()) {
+    if (detail::lent* const ready = impl_->try_acquire(impl_, asked)) return co_ready(lease(ready));
+  }
+  return co_lease(impl_, options.deadline, asked);
+}
+
+// None was idle when it was asked for.
+asio::awaitable<lease> pool::co_lease(std::shared_ptr<detail::pool_impl> impl, time_point deadline, time_point asked) {
+  detail::acquire_in<lease> acquire(std::move(impl), deadline, nullptr, asked);
+  co_await acquire.wait();
+  co_return std::move(acquire.lease_or_throw());
+}
+
+// Of several io_contexts: which one the caller is on shows only in the coroutine.
+asio::awaitable<lease> pool::co_lease_nearby(std::shared_ptr<detail::pool_impl> impl, time_point deadline) {
+  const asio::execution_context* const context =
+      &asio::query(co_await asio::this_coro::executor, asio::execution::context);
   detail::acquire_in<lease> acquire(std::move(impl), deadline, context);
   if (!acquire.is_ready()) co_await acquire.wait();
   co_return std::move(acquire.lease_or_throw());

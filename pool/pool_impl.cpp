@@ -169,7 +169,7 @@ void pool_impl::work_off() {
   }
 }
 
-void pool_impl::arm() {
+void pool_impl::arm_earlier() {
   core::time_point next = std::min(core_.next_deadline(), force_at_);
   if (shards_.size() > 1 && !core_.is_closed()) next = std::min(next, steady_now() + shard_check_interval);
   if (next >= armed_) return;
@@ -325,43 +325,44 @@ core::shard_id pool_impl::shard_of(const asio::execution_context* context) const
   return core::any_shard;
 }
 
-// `to` is empty.
-void pool_impl::lend(const core::lease_id& id, core::time_point now, std::shared_ptr<pool_impl>&& self, lease& to) {
+lent* pool_impl::lend(const core::lease_id& id, std::shared_ptr<pool_impl> self) {
   pool_member& who = *members_.data()[id.index];
   who.lease = id;
-  who.lent_at = now;
   who.tenure = who.session->begin_tenure();
-  std::construct_at(&to, session_handle{who.session, who.tenure}, std::move(self), lease_ticket{id.index, id.tenure});
+  lent* const out = who.spare ? who.spare.release() : new lent;
+  out->db.renew(who.session, who.tenure);
+  out->pool = std::move(self);
+  out->ticket = {id.index, id.tenure};
+  return out;
 }
 
-lease pool_impl::try_acquire(std::shared_ptr<pool_impl> self) noexcept {
-  const auto now = steady_now();
+lent* pool_impl::try_acquire(const std::shared_ptr<pool_impl>& self, time_point& asked) noexcept {
+  asked = steady_now();
   if (shards_.size() > 1) check_shards();  // nobody reads for a connection whose io_context has stopped
-  lease out;
   const lock guard(mutex_);
   core::lease_id id;
-  if (gone_ || !core_.try_acquire(core::any_shard, now, id)) return out;
+  if (gone_ || !core_.try_acquire(core::any_shard, asked, id)) return nullptr;
+  note_idle();
   counters_.did_not_wait_serialised();
-  lend(id, now, std::move(self), out);
-  return out;
+  return lend(id, self);
 }
 
 bool pool_impl::try_acquire(acquire_op& op) noexcept {
   const core::shard_id preference = shard_of(op.wanted_.context);
-  const auto now = steady_now();
-  op.wanted_.since = now;
+  op.wanted_.asked = steady_now();
   if (shards_.size() > 1) check_shards();
   const lock guard(mutex_);
   core::lease_id id;
-  if (gone_ || !core_.try_acquire(preference, now, id)) return false;
+  if (gone_ || !core_.try_acquire(preference, op.wanted_.asked, id)) return false;
+  note_idle();
   counters_.did_not_wait_serialised();
-  lend(id, now, std::move(op.pool_), op.lease_);
+  op.lease_ = lease(lend(id, std::move(op.pool_)));
   return true;
 }
 
 void pool_impl::enqueue(acquire_op& op) noexcept {
   const acquire_op::wish wanted = op.wanted_;
-  const auto now = wanted.since == time_point{} ? steady_now() : wanted.since;
+  const auto now = wanted.asked == time_point{} ? steady_now() : wanted.asked;
   const auto deadline =
       wanted.deadline == time_point::max() ? core::add(now, config_.acquire_timeout) : wanted.deadline;
   auto* const node = ::new (static_cast<void*>(&op.storage_)) acquire_node(op, deadline, shard_of(wanted.context));
@@ -400,10 +401,10 @@ bool pool_impl::on_turn(acquire_op& op) {
       op.failure_ = failure_of(node.why);
       return;
     }
-    const auto now = steady_now();
-    if (c.resume(node, now, actions)) {
-      counters_.waited_serialised(now - node.enqueued_at());
-      lend(node.lease(), now, std::move(op.pool_), op.lease_);
+    if (c.resume_at_once(node) || c.resume(node, steady_now(), actions)) {
+      const core::lease_id& id = node.lease();
+      counters_.waited_serialised(c.slots()[id.index].lent_at - node.enqueued_at());
+      op.lease_ = lease(lend(id, std::move(op.pool_)));
     } else {
       node.held_by = acquire_node::owner::queue;  // again; or an action is about to tell why not
       final = false;
@@ -441,13 +442,18 @@ void pool_impl::forget(acquire_op& op) noexcept {
   node.~acquire_node();
 }
 
-void pool_impl::give_back(const lease_ticket& ticket, const session_handle& handle) noexcept {
-  const core::condition how = returned_as(handle.session->end_tenure(handle.tenure), config_.reset_mode);
+void pool_impl::give_back(std::unique_ptr<lent> what) noexcept {
+  const session_handle& handle = what->db.handle();
+  const core::condition how = handle.session
+                                  ? returned_as(handle.session->end_tenure(handle.tenure), config_.reset_mode)
+                                  : core::condition::broken;  // its user moved the connection away
   const auto now = steady_now();
+  const lease_ticket ticket = what->ticket;
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
-    const pool_member* const who = members_.data()[ticket.slot].get();
+    pool_member* const who = members_.data()[ticket.slot].get();
     if (who == nullptr || who->lease.tenure != ticket.tenure) return;  // its connection has gone: nothing to give back
-    counters_.used_serialised(now - who->lent_at);
+    if (!who->spare) who->spare = std::move(what);
+    counters_.used_serialised(now - c.slots()[ticket.slot].lent_at);
     c.release(who->lease, how, now, out);
   });
 }
@@ -530,20 +536,13 @@ pool_stats pool_impl::stats() const {
 
 // ---- an acquire ----
 
-bool acquire_op::try_now() noexcept { return pool_->try_acquire(*this); }
+bool acquire_op::try_now() noexcept { return pool_->may_have_idle() && pool_->try_acquire(*this); }
 void acquire_op::enqueue() noexcept {
   static_assert(sizeof(acquire_node) <= node_size);
-  const auto pool = pool_;  // once queued, this may end, and with it the last that holds the pool
-  pool->enqueue(*this);
+  pool_->enqueue(*this);
 }
-void acquire_op::cancel() noexcept {
-  const auto pool = pool_;
-  if (pool) pool->cancel(*this);
-}
-bool acquire_op::on_turn() {
-  const auto pool = pool_;  // as in enqueue()
-  return pool->on_turn(*this);
-}
+void acquire_op::cancel() noexcept { pool_->cancel(*this); }
+bool acquire_op::on_turn() { return pool_->on_turn(*this); }
 void acquire_op::forget() noexcept {
   if (pool_) pool_->forget(*this);
 }
@@ -555,8 +554,15 @@ std::error_code acquire_op::error() const noexcept {
 
 void acquire_op::throw_failure() { throw lido::error(error(), take_diag()); }
 
-void give_back(pool_impl& pool, const lease_ticket& ticket, const session_handle& handle) noexcept {
-  pool.give_back(ticket, handle);
+void give_back(lent* what) noexcept {
+  const std::shared_ptr<pool_impl> pool = std::move(what->pool);
+  pool->give_back(std::unique_ptr<lent>(what));
+}
+
+connection& no_connection() noexcept {
+  alignas(connection) static std::byte place[sizeof(connection)];
+  static connection* const none = ::new (static_cast<void*>(place)) connection;  // never destroyed, owns nothing
+  return *none;
 }
 
 asio::any_io_executor executor_of(const pool_impl& pool) { return pool.executor(); }

@@ -18,6 +18,7 @@
 
 #include <asio/any_io_executor.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -61,15 +62,18 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void start();
 
   // ---- users ----
-  lease try_acquire(std::shared_ptr<pool_impl> self) noexcept;
+  // Null when none is idle. `self` is this; `asked` is set to the time.
+  lent* try_acquire(const std::shared_ptr<pool_impl>& self, time_point& asked) noexcept;
   bool try_acquire(acquire_op& op) noexcept;
+  // Whether try_acquire() may find one, as of a moment ago and without the mutex: not worth it when all are lent.
+  bool may_have_idle() const noexcept { return idle_hint_.load(std::memory_order_relaxed) != 0; }
   core::shard_id shard_of(const asio::execution_context* context) const noexcept;
   bool prefers_shards() const noexcept { return shards_.size() > 1; }
   void enqueue(acquire_op& op) noexcept;
   void cancel(acquire_op& op) noexcept;
   bool on_turn(acquire_op& op);
   void forget(acquire_op& op) noexcept;
-  void give_back(const lease_ticket& ticket, const session_handle& handle) noexcept;
+  void give_back(std::unique_ptr<lent> what) noexcept;
   void close(std::chrono::nanoseconds patience, any_completion<> done);
   void destroy() noexcept;  // the pool object is gone
   void cancel_all() noexcept;
@@ -110,7 +114,11 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   acquire_op* sole_grant() LIDO_REQUIRES(mutex_);
   void queue_actions() LIDO_REQUIRES(mutex_);
   void work_off();
-  void arm() LIDO_REQUIRES(mutex_);
+  void note_idle() noexcept LIDO_REQUIRES(mutex_) { idle_hint_.store(core_.idle_count(), std::memory_order_relaxed); }
+  void arm() LIDO_REQUIRES(mutex_) {
+    if (core_.next_deadline() < armed_ || force_at_ < armed_ || shards_.size() > 1) arm_earlier();
+  }
+  void arm_earlier() LIDO_REQUIRES(mutex_);
   void perform(const core::action& a);
   void connect(const core::action& a);
   void validate(const core::action& a);
@@ -118,8 +126,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void close_slot(const core::action& a);
   void finished();
   std::shared_ptr<pool_member> member_at(core::slot_id id);
-  void lend(const core::lease_id& id, core::time_point now, std::shared_ptr<pool_impl>&& self, lease& to)
-      LIDO_REQUIRES(mutex_);
+  lent* lend(const core::lease_id& id, std::shared_ptr<pool_impl> self) LIDO_REQUIRES(mutex_);
   std::unique_ptr<acquire_failure> failure_of(acquire_node::end why) const LIDO_REQUIRES(mutex_);
   std::string exhaustion() const LIDO_REQUIRES(mutex_);
 
@@ -130,6 +137,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   stats::pool_counters counters_;
   stats::sink sink_{config_.log, config_.on_notice, counters_};
   recovery::cancel_budget budget_;
+  std::atomic<std::uint32_t> idle_hint_{0};
 
   mutable mutex mutex_;
   core::pool_core core_ LIDO_GUARDED_BY(mutex_);
@@ -150,16 +158,19 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
 template <class Event>
 void pool_impl::tell(Event event) {
   acquire_op* granted = nullptr;
+  std::shared_ptr<pool_impl> self;
   {
     const lock guard(mutex_);
     if (gone_) return;
     event(core_, decided_);
+    note_idle();
     arm();
     if (decided_.empty()) return;
     granted = sole_grant();
     if (granted == nullptr) {
       queue_actions();
       if (std::exchange(performing_, true)) return;
+      self = shared_from_this();  // who told may be gone, and with it the last that held the pool
     }
   }
   if (granted != nullptr) return granted->post();

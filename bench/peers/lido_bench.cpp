@@ -66,16 +66,18 @@ awaitable<void> fill(lido::pool& pool, std::size_t connections) {
   }
 }
 
-// run() would not return by itself: open connections keep the io_context busy.
+// Tasks are spawned on the io_context, as a server's are. run() would not return by itself: open connections keep the
+// io_context busy.
 template <class Make>
 void run_all(asio::io_context& io, std::size_t tasks, Make make) {
   std::size_t left = tasks;
-  for (std::size_t i = 0; i < tasks; ++i) {
-    asio::co_spawn(io, make(), [&io, &left](const std::exception_ptr& e) {
-      or_fail(e);
-      if (--left == 0) io.stop();
-    });
-  }
+  const auto ended = [&io, &left](const std::exception_ptr& e) {
+    or_fail(e);
+    if (--left == 0) io.stop();
+  };
+  asio::post(io, [&io, &ended, tasks, &make] {
+    for (std::size_t i = 0; i < tasks; ++i) asio::co_spawn(io, make(), [&ended](const auto& e) { ended(e); });
+  });
   io.restart();
   io.run();
 }
@@ -164,34 +166,39 @@ void cancels(asio::io_context& io, lido::pool& pool, const options& opt) {
 
 // ---- W7: many waiters ----
 
-template <class Arrived>
-awaitable<void> wait_and_ask(lido::pool& pool, std::int32_t value, progress& p, Arrived arrived) {
+struct crowd_book {
+  progress waits;
+  std::size_t expected;
+  std::size_t arrived = 0;
+  std::int64_t before = lido::bench::status_kib("VmRSS");
+  std::int64_t grown = 0;
+
+  void arrive() {
+    if (++arrived == expected) grown = lido::bench::status_kib("VmRSS") - before;
+  }
+};
+
+awaitable<void> wait_and_ask(lido::pool& pool, std::int32_t value, crowd_book& book) {
   const std::uint64_t begun = now_ns();
-  arrived();
+  book.arrive();
   lido::lease db = co_await pool.async_acquire();
-  p.finished(now_ns() - begun);
+  book.waits.finished(now_ns() - begun);
   const auto answer = co_await db->async_query<std::int32_t>(one_value, value);
   if (answer.one() != value) lido::bench::fail("wrong value");
 }
 
 void crowd(asio::io_context& io, lido::pool& pool, const options& opt) {
-  const std::int64_t before = lido::bench::status_kib("VmRSS");
-  std::int64_t grown = 0;
-  progress p(opt.count, 0);
-  std::size_t arrived = 0;
+  crowd_book book{progress(opt.count, 0), opt.count};
   std::int32_t value = 0;
-  run_all(io, opt.count, [&] {
-    return wait_and_ask(pool, value++, p, [&] {
-      if (++arrived == opt.count) grown = lido::bench::status_kib("VmRSS") - before;
-    });
-  });
+  run_all(io, opt.count, [&] { return wait_and_ask(pool, value++, book); });
+  progress& p = book.waits;
   p.end();
   double sum = 0;
   for (const std::uint64_t each : p.latencies()) sum += static_cast<double>(each);
   const auto longest = static_cast<double>(*std::max_element(p.latencies().begin(), p.latencies().end()));
   const auto n = static_cast<double>(opt.count);
   lido::bench::report(peer, opt, opt.count, p,
-                      {{"b_waiter", static_cast<double>(grown) * 1024 / n}, {"max_mean", longest / (sum / n)}});
+                      {{"b_waiter", static_cast<double>(book.grown) * 1024 / n}, {"max_mean", longest / (sum / n)}});
 }
 
 // ---- W8: memory of idle connections ----

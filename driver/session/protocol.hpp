@@ -157,13 +157,14 @@ class protocol {
 template <typename Sink>  // NOLINTNEXTLINE(cppcoreguidelines-missing-std-forward): called once a row
 std::size_t protocol::take_rows(std::string_view bytes, const wire::limits& bounds, Sink&& sink) {
   const std::size_t before = bytes.size();
-  if (state_ != state::rows) return 0;
+  if (state_ != state::rows && (state_ != state::execute || !columns_)) return 0;
   const std::size_t columns = column_count_;
   while (const std::size_t size = wire::data_row_frame(bytes, bounds)) {
     const std::string_view body = bytes.substr(wire::header_size, size - wire::header_size);
     if (!wire::is_data_row(body, columns)) break;
     sink(body);
     bytes.remove_prefix(size);
+    state_ = state::rows;
   }
   return before - bytes.size();
 }

@@ -7,6 +7,11 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
+const request::content& request::nothing() noexcept {
+  static const content empty;
+  return empty;
+}
+
 request begin_request(std::string_view sql) {
   // A NUL would end the statement on the wire and make the rest the next message's fields (C33).
   if (sql.size() > max_request_bytes || sql.find('\0') != std::string_view::npos) {

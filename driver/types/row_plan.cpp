@@ -16,8 +16,7 @@ std::string name_of(std::string_view name) { return "\"" + std::string(name) + "
 
 }  // namespace
 
-std::error_code check_column_count(const row_description& columns, std::size_t wanted, lazy_diagnostics& diag) {
-  if (columns.size() == wanted) return {};
+std::error_code report_count(const row_description& columns, std::size_t wanted, lazy_diagnostics& diag) {
   if (columns.empty())
     return report(errc::column_mismatch, "the statement returns no rows, so nothing can be read from it", diag);
   return report(errc::column_mismatch,
@@ -25,9 +24,8 @@ std::error_code check_column_count(const row_description& columns, std::size_t w
                 diag);
 }
 
-std::error_code check_column_type(const row_description& columns, std::size_t index, std::string_view cpp_type,
-                                  bool readable, lazy_diagnostics& diag) {
-  if (readable) return {};
+std::error_code report_type(const row_description& columns, std::size_t index, std::string_view cpp_type,
+                            lazy_diagnostics& diag) {
   return report(errc::type_mismatch, describe_mismatch(columns[index], index, cpp_type), diag);
 }
 

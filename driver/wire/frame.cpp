@@ -78,7 +78,7 @@ constexpr auto build_classes() noexcept {
 
 constinit const std::array<std::array<length_class, 256>, 3> length_classes = build_classes();
 
-std::error_code header_error(length_class kind, std::size_t length) noexcept {
+errc header_error(length_class kind, std::size_t length) noexcept {
   const bool only_too_large = kind == length_class::large && length >= 4 && length <= INT32_MAX;
   return only_too_large ? errc::message_too_large : errc::protocol_error;
 }

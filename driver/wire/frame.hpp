@@ -4,11 +4,12 @@
 #include "driver/wire/byte_order.hpp"
 #include "driver/wire/limits.hpp"
 
+#include <lido/driver/error.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <system_error>
 
 namespace lido::wire {
 
@@ -29,8 +30,8 @@ struct frame_result {
   frame_status status = frame_status::incomplete;
   frame value;
   std::size_t size =
-      0;  // complete: bytes of the whole frame; incomplete: bytes wanted in all (5 while the header is cut)
-  std::error_code error;  // violation: errc::protocol_error or errc::message_too_large
+      0;         // complete: bytes of the whole frame; incomplete: bytes wanted in all (5 while the header is cut)
+  errc error{};  // violation: protocol_error or message_too_large
 };
 
 inline constexpr std::size_t header_size = 5;
@@ -53,7 +54,7 @@ inline constexpr std::array<length_range, 5> length_ranges{{{4, 0},
                                                             {4, INT32_MAX}}};  // B20, B21, B56, B55
 
 // Why a header is a violation: errc::protocol_error or errc::message_too_large.
-std::error_code header_error(length_class kind, std::size_t length) noexcept;
+errc header_error(length_class kind, std::size_t length) noexcept;
 
 // Looks at the start of `bytes`. Type and length are judged by `phase` and `limits` as soon as the header is there: a
 // bad one is a violation even if its body never comes (B19-B21, B54-B58). Inline, so that the result stays in

@@ -19,8 +19,9 @@ constexpr std::uint16_t binary_format = 1;
 class message {
  public:
   // `size` counts the length field and the body, not the type byte.
-  message(std::string& out, std::size_t size) : message(out, size, 0) { put_u32(static_cast<std::uint32_t>(size)); }
-  message(std::string& out, char type, std::size_t size) : message(out, size, 1) {
+  message(std::string& out, std::size_t size) : message(out, size, 0, 0) { put_u32(static_cast<std::uint32_t>(size)); }
+  // `more`: bytes that follow the message, room for which is made at once.
+  message(std::string& out, char type, std::size_t size, std::size_t more = 0) : message(out, size, 1 + more, 0) {
     *at_++ = type;
     put_u32(static_cast<std::uint32_t>(size));
   }
@@ -41,10 +42,10 @@ class message {
  private:
   // A length that wraps would let data be read as messages (C14). Callers have refused such requests long before;
   // should one have failed to, stopping here is the only safe answer.
-  message(std::string& out, std::size_t size, std::size_t type_size) {
+  message(std::string& out, std::size_t size, std::size_t beside, int /*tag*/) {
     if (size > max_outgoing_message) std::abort();
     const std::size_t old_size = out.size();
-    out.resize(old_size + type_size + size);
+    out.resize(old_size + beside + size);
     at_ = out.data() + old_size;
   }
 
@@ -117,10 +118,17 @@ void append_parse(std::string& out, std::string_view name, const detail::request
   for (const std::uint32_t oid : statement.types()) to.put_u32(oid);
 }
 
-void append_bind(std::string& out, std::string_view statement_name, const detail::request& arguments) {
+namespace {
+
+constexpr std::string_view execute_all{"E\0\0\0\x09\0\0\0\0\0", 10};
+constexpr std::string_view sync{"S\0\0\0\x04", 5};
+constexpr std::string_view execute_all_and_sync{"E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04", 15};
+
+message put_bind(std::string& out, std::string_view statement_name, const detail::request& arguments,
+                 std::size_t more) {
   if (arguments.count() > max_parameters) std::abort();
   const std::size_t formats = format_count(arguments.binary());
-  message to{out, 'B', 4 + 1 + statement_name.size() + 1 + 2 + 2 * formats + 2 + arguments.values().size() + 4};
+  message to{out, 'B', 4 + 1 + statement_name.size() + 1 + 2 + 2 * formats + 2 + arguments.values().size() + 4, more};
   to.put_char('\0');  // the unnamed portal
   to.put_text(statement_name);
   to.put_u16(static_cast<std::uint16_t>(formats));
@@ -129,20 +137,28 @@ void append_bind(std::string& out, std::string_view statement_name, const detail
   to.put_bytes(arguments.values());
   to.put_u16(1);  // one format code, for all columns
   to.put_u16(binary_format);
+  return to;
+}
+
+}  // namespace
+
+void append_bind(std::string& out, std::string_view statement_name, const detail::request& arguments) {
+  put_bind(out, statement_name, arguments, 0);
+}
+
+void append_run(std::string& out, std::string_view statement_name, const detail::request& arguments) {
+  put_bind(out, statement_name, arguments, execute_all_and_sync.size()).put_bytes(execute_all_and_sync);
 }
 
 void append_describe_statement(std::string& out, std::string_view name) { append_target_message(out, 'D', 'S', name); }
 
 void append_describe_portal(std::string& out) { append_target_message(out, 'D', 'P', {}); }
 
-void append_execute(std::string& out) {
-  constexpr std::string_view unnamed_portal_all_rows{"E\0\0\0\x09\0\0\0\0\0", 10};
-  out += unnamed_portal_all_rows;
-}
+void append_execute(std::string& out) { out += execute_all; }
 
 void append_close_statement(std::string& out, std::string_view name) { append_target_message(out, 'C', 'S', name); }
 
-void append_sync(std::string& out) { out += std::string_view{"S\0\0\0\x04", 5}; }
+void append_sync(std::string& out) { out += sync; }
 
 void append_copy_fail(std::string& out, std::string_view reason) { append_text_message(out, 'f', reason); }
 

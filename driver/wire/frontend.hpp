@@ -25,8 +25,10 @@ void append_bind(std::string& out, std::string_view statement_name,
                  const detail::request& arguments);                       // 'B', unnamed portal, all results binary
 void append_describe_statement(std::string& out, std::string_view name);  // 'D' 'S'
 void append_describe_portal(std::string& out);                            // 'D' 'P' unnamed
-void append_execute(std::string& out);                                    // 'E', unnamed portal, no row limit
-void append_close_statement(std::string& out, std::string_view name);     // 'C' 'S'
+// Bind, Execute and Sync at once: what a query sends nearly every time.
+void append_run(std::string& out, std::string_view statement_name, const detail::request& arguments);
+void append_execute(std::string& out);                                 // 'E', unnamed portal, no row limit
+void append_close_statement(std::string& out, std::string_view name);  // 'C' 'S'
 void append_sync(std::string& out);
 void append_copy_fail(std::string& out, std::string_view reason);
 void append_terminate(std::string& out);

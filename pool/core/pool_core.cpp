@@ -73,11 +73,7 @@ bool pool_core::cancel(waiter& w, time_point now, action_list& out) {
 
 bool pool_core::resume(waiter& w, time_point now, action_list& out) {
   if (w.state_ != waiter_state::granted) return false;
-  if (!holds(w) && !requeue(w, now, out)) return false;
-  slots_[w.lease_.index].granted_to = nullptr;
-  w.state_ = waiter_state::detached;
-  ++counters_.acquires;
-  return true;
+  return resume_at_once(w) || (requeue(w, now, out) && resume_at_once(w));
 }
 
 // The connection died in between: another idle one, or back to where it was in the queue.
@@ -202,11 +198,6 @@ slot* pool_core::current(slot_id id, slot_state expected) noexcept {
   if (s != nullptr && s->state == expected) return s;
   ++counters_.stale_events;
   return nullptr;
-}
-
-bool pool_core::holds(const waiter& w) noexcept {
-  const slot* s = w.state_ == waiter_state::granted ? slots_.find(w.lease_) : nullptr;
-  return s != nullptr && s->granted_to == &w;
 }
 
 }  // namespace lido::inline v0::core

@@ -58,6 +58,8 @@ class pool_core {
   // one's connection goes to the next waiter or to idle; a connect that it started goes on for others (I10, I11).
   bool cancel(waiter& w, time_point now, action_list& out);
 
+  // resume() without the time, for the usual case; false: ask resume().
+  [[nodiscard]] bool resume_at_once(waiter& w) noexcept;
   // The granted waiter's handler is about to run. True: it has w.lease(), w is detached. False: the connection died
   // first, and there is no other one idle: w is queued, back in its place with its own deadline, and will be named in
   // an action again; or, when its deadline has passed or the pool is closing, detached, and a fail action names it.
@@ -101,6 +103,7 @@ class pool_core {
   // The close deadline has passed: leases are taken away (recover), grants not resumed yet are void. Idempotent.
   void force_close(time_point now, action_list& out);
 
+  [[nodiscard]] std::uint32_t idle_count() const noexcept { return slots_.count(slot_state::idle); }
   [[nodiscard]] bool is_closed() const noexcept { return state_ == pool_state::closed; }
   [[nodiscard]] pool_state state() const noexcept { return state_; }
   [[nodiscard]] stats statistics() const noexcept;
@@ -114,17 +117,17 @@ class pool_core {
   [[nodiscard]] bool usable_at_once(std::uint32_t index, time_point now) const noexcept;
 
  private:
-  // lending.cpp, supply.cpp: who gets what
+  // lending.hpp, supply.cpp: who gets what
   void offer(std::uint32_t index, time_point now, action_list& out);
   void pass_on(std::uint32_t index, time_point now, action_list& out);
   void serve(time_point now, action_list& out);
   std::uint32_t pick_fresh(shard_id preference, time_point now, action_list& out);
   bool validate_idle(shard_id preference, action_list& out);
   bool connect_new(shard_id preference, time_point now, action_list& out);
-  void lend(std::uint32_t index) noexcept;
-  void grant(std::uint32_t index, waiter& to) noexcept;
+  void lend(std::uint32_t index, time_point now) noexcept;
+  void grant(std::uint32_t index, waiter& to, time_point now) noexcept;
   bool grant_idle(waiter& w, time_point now, action_list& out);
-  void grant_first(std::uint32_t index, action_list& out);
+  void grant_first(std::uint32_t index, time_point now, action_list& out);
   void make_idle(std::uint32_t index) noexcept;
   void validate(std::uint32_t index, action_list& out);
   void recover(std::uint32_t index, action_list& out);
@@ -179,3 +182,5 @@ class pool_core {
 };
 
 }  // namespace lido::inline v0::core
+
+#include "pool/core/lending.hpp"

@@ -17,6 +17,7 @@ inline constexpr std::uint32_t no_slot = 0xffff'ffff;
 struct alignas(64) slot {
   time_point quiet_since{};      // when it was last seen to work: used, connected, pinged
   time_point retire_at = never;  // max_lifetime with its jitter
+  time_point lent_at{};          // leased: since when, the time until its user resumes included
   waiter* granted_to = nullptr;  // leased: who has not resumed yet
   std::uint32_t incarnation = 0;
   std::uint32_t tenure = 0;

@@ -11,7 +11,7 @@ void pool_core::pass_on(std::uint32_t index, time_point now, action_list& out) {
   } else if (waiters_.empty()) {
     make_idle(index);
   } else if (lifecycle_.fresh(s, now)) {
-    grant_first(index, out);
+    grant_first(index, now, out);
   } else {
     validate(index, out);
   }
@@ -24,7 +24,7 @@ void pool_core::serve(time_point now, action_list& out) {
     const std::uint32_t index = pick_fresh(waiters_.front().preference(), now, out);
     if (index == no_slot) break;
     idle_.remove(index);
-    grant_first(index, out);
+    grant_first(index, now, out);
   }
   // A ping is sooner back than a connect, even one that is under way already.
   while (slots_.count(slot_state::validating) < waiters_.size()) {
@@ -81,8 +81,8 @@ std::uint32_t pool_core::supply() const noexcept {
   return slots_.count(slot_state::connecting) + slots_.count(slot_state::validating);
 }
 
-void pool_core::grant(std::uint32_t index, waiter& to) noexcept {
-  lend(index);
+void pool_core::grant(std::uint32_t index, waiter& to, time_point now) noexcept {
+  lend(index, now);
   slots_[index].granted_to = &to;
   to.lease_ = {slots_.id(index), slots_[index].tenure};
   to.state_ = waiter_state::granted;
@@ -93,14 +93,14 @@ bool pool_core::grant_idle(waiter& w, time_point now, action_list& out) {
   const std::uint32_t index = waiters_.empty() ? pick_fresh(w.preference_, now, out) : no_slot;
   if (index == no_slot) return false;
   idle_.remove(index);
-  grant(index, w);
+  grant(index, w, now);
   return true;
 }
 
-void pool_core::grant_first(std::uint32_t index, action_list& out) {
+void pool_core::grant_first(std::uint32_t index, time_point now, action_list& out) {
   waiter& first = waiters_.front();
   waiters_.remove(first);
-  grant(index, first);
+  grant(index, first, now);
   out.add({.kind = action_kind::grant, .slot = slots_.id(index), .who = &first});
 }
 

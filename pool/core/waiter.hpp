@@ -16,6 +16,9 @@ enum class waiter_state : std::uint8_t {
   granted,  // a connection is set aside for it; it has not resumed yet
 };
 
+// Where the queue looks for its deadline.
+enum class deadline_kept : std::uint8_t { nowhere, in_order, in_heap };
+
 class waiter {
  public:
   explicit waiter(time_point deadline = never, shard_id preference = any_shard) noexcept
@@ -45,10 +48,11 @@ class waiter {
   std::uint64_t ticket_ = 0;  // order of arrival, kept when a waiter goes back to the head
   time_point deadline_;
   time_point enqueued_at_{};
-  std::uint32_t heap_index_ = 0;
+  std::uint32_t heap_index_ = 0;  // while queued in the heap of deadlines
   lease_id lease_;
   shard_id preference_;
   waiter_state state_ = waiter_state::detached;
+  deadline_kept deadline_kept_ = deadline_kept::nowhere;
 };
 
 }  // namespace lido::inline v0::core

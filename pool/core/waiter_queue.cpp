@@ -52,30 +52,63 @@ void waiter_queue::put_back(waiter& w) {
 }
 
 void waiter_queue::remove(waiter& w) {
+  forget_deadline(w);
   (w.prev_ != nullptr ? w.prev_->next_ : head_) = w.next_;
   (w.next_ != nullptr ? w.next_->prev_ : tail_) = w.prev_;
   w.prev_ = w.next_ = nullptr;
   --size_;
-  if (w.deadline_ != never) deadlines_.remove(w);
+}
+
+waiter* waiter_queue::most_pressing() const noexcept {
+  if (others_.empty()) return first_in_order_;
+  waiter& other = others_.top();
+  return first_in_order_ != nullptr && first_in_order_->deadline_ <= other.deadline_ ? first_in_order_ : &other;
 }
 
 time_point waiter_queue::next_deadline() const noexcept {
-  return deadlines_.empty() ? never : deadlines_.top().deadline_;
+  const waiter* const w = most_pressing();
+  return w != nullptr ? w->deadline_ : never;
 }
 
 waiter* waiter_queue::first_expired(time_point now) const noexcept {
-  return next_deadline() <= now && !deadlines_.empty() ? &deadlines_.top() : nullptr;
+  waiter* const w = most_pressing();
+  return w != nullptr && w->deadline_ <= now ? w : nullptr;
 }
 
-// The index first: it may have to allocate, and then nothing has happened yet.
+// The deadline first: it may have to allocate, and then nothing has happened yet.
 void waiter_queue::join(waiter& w, waiter* successor) {
-  if (w.deadline_ != never) deadlines_.insert(w);
+  keep_deadline(w, successor == nullptr);
   w.next_ = successor;
   w.prev_ = successor != nullptr ? successor->prev_ : tail_;
   (w.prev_ != nullptr ? w.prev_->next_ : head_) = &w;
   (successor != nullptr ? successor->prev_ : tail_) = &w;
   w.state_ = waiter_state::queued;
   ++size_;
+}
+
+void waiter_queue::keep_deadline(waiter& w, bool at_the_end) {
+  if (w.deadline_ == never) {
+    w.deadline_kept_ = deadline_kept::nowhere;
+  } else if (at_the_end && (first_in_order_ == nullptr || w.deadline_ >= last_in_order_)) {
+    w.deadline_kept_ = deadline_kept::in_order;
+    last_in_order_ = w.deadline_;
+    if (first_in_order_ == nullptr) first_in_order_ = &w;
+  } else {
+    others_.insert(w);
+    w.deadline_kept_ = deadline_kept::in_heap;
+  }
+}
+
+// The next in order is sought from the leaving one on: each waiter is passed once.
+void waiter_queue::forget_deadline(waiter& w) noexcept {
+  if (w.deadline_kept_ == deadline_kept::in_heap) {
+    others_.remove(w);
+  } else if (first_in_order_ == &w) {
+    waiter* next = w.next_;
+    while (next != nullptr && next->deadline_kept_ != deadline_kept::in_order) next = next->next_;
+    first_in_order_ = next;
+  }
+  w.deadline_kept_ = deadline_kept::nowhere;
 }
 
 }  // namespace lido::inline v0::core

@@ -1,5 +1,6 @@
-// The queue of waiters: first come, first served; nobody overtakes (I10). Leaving it from the middle is O(1) for the
-// queue itself and O(log n) for the deadline index beside it.
+// The queue of waiters: first come, first served; nobody overtakes (I10). Most have the same patience, so they arrive
+// in the order of their deadlines too: for those the queue itself is the index, and the first of them is the earliest.
+// The others are in a heap beside it. Leaving from the middle is O(1), out of the heap O(log n).
 #pragma once
 
 #include "pool/core/waiter.hpp"
@@ -9,8 +10,7 @@
 
 namespace lido::inline v0::core {
 
-// The waiters by deadline: a binary heap whose nodes know their place in it. Equal time-outs arrive in order of
-// deadline, so an insertion is O(1) in the usual case.
+// Waiters by deadline: a binary heap whose nodes know their place in it.
 class deadline_heap {
  public:
   void insert(waiter& w);
@@ -52,13 +52,18 @@ class waiter_queue {
   [[nodiscard]] static const waiter* after(const waiter& w) noexcept { return w.next_; }
 
  private:
+  [[nodiscard]] waiter* most_pressing() const noexcept;
   void join(waiter& w, waiter* successor);
+  void keep_deadline(waiter& w, bool at_the_end);
+  void forget_deadline(waiter& w) noexcept;
 
   waiter* head_ = nullptr;
   waiter* tail_ = nullptr;
   std::size_t size_ = 0;
   std::uint64_t tickets_ = 0;
-  deadline_heap deadlines_;
+  waiter* first_in_order_ = nullptr;  // of those whose deadlines do not fall from one to the next
+  time_point last_in_order_{};        // the latest deadline of those, or later
+  deadline_heap others_;
 };
 
 }  // namespace lido::inline v0::core

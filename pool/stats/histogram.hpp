@@ -61,9 +61,10 @@ inline constexpr auto padded_bounds = make_padded();
 
 constexpr std::size_t bucket_of(std::int64_t ns) noexcept {
   const std::size_t first = starts[static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(ns)))];
-  std::size_t bucket = first;
-  for (std::size_t i = 0; i < bounds_per_octave; ++i) bucket += ns > padded_bounds[first + i] ? 1U : 0U;
-  return bucket;
+  const std::int64_t* const bounds = padded_bounds.data() + first;
+  static_assert(bounds_per_octave == 4);
+  return first + (ns > bounds[0] ? 1U : 0U) + (ns > bounds[1] ? 1U : 0U) + (ns > bounds[2] ? 1U : 0U) +
+         (ns > bounds[3] ? 1U : 0U);
 }
 
 }  // namespace buckets

@@ -34,8 +34,8 @@ frame_status status_of(std::string_view bytes, phase in = phase::ready) {
 }
 std::error_code error_of(std::string_view bytes, phase in = phase::ready, const limits& bounds = defaults) {
   const frame_result result = next_frame(bytes, in, bounds);
-  EXPECT_EQ(result.status == frame_status::violation, static_cast<bool>(result.error));
-  return result.error;
+  EXPECT_EQ(result.status == frame_status::violation, result.error != errc{});
+  return result.status == frame_status::violation ? make_error_code(result.error) : std::error_code{};
 }
 
 TEST(wire_frame, a_cut_header_wants_five_bytes) {

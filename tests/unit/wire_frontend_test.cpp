@@ -84,6 +84,16 @@ TEST(wire_frontend, bind_names_the_formats_as_shortly_as_it_can) {
   EXPECT_EQ(bound(detail::request{"select 1"}), message('B', bytes{}.text("").text("s1").u16(0).u16(0).u16(1).u16(1)));
 }
 
+TEST(wire_frontend, a_run_is_bind_execute_and_sync) {
+  const auto from = two_values(true, false);
+  const auto apart = [&](std::string& out) {
+    append_bind(out, "s1", from);
+    append_execute(out);
+    append_sync(out);
+  };
+  EXPECT_EQ(written([&](std::string& out) { append_run(out, "s1", from); }), written(apart));
+}
+
 TEST(wire_frontend, C14_65535_values_are_counted_right) {
   detail::request many{"select"};
   for (std::size_t i = 0; i < max_parameters; ++i) {

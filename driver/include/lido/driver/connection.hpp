@@ -173,6 +173,11 @@ class connection {
   struct owner_tag {};
   connection(detail::session_handle handle, owner_tag) noexcept : handle_(std::move(handle)), owns_(true) {}
   explicit connection(detail::session_handle handle) noexcept : handle_(std::move(handle)) {}
+  /// For pools: the next tenure of the same session.
+  void renew(const std::shared_ptr<detail::managed_session>& session, std::uint64_t tenure) {
+    if (handle_.session != session) handle_.session = session;  // its last user may have moved it away
+    handle_.tenure = tenure;
+  }
   const detail::session_handle& handle() const noexcept { return handle_; }
   detail::session_handle release_handle() noexcept { return std::exchange(handle_, {}); }
 

@@ -29,7 +29,7 @@ namespace detail {
 
 struct finish_commit {
   template <class Handler>
-  void operator()(Handler handler, op_outcome out, diagnostics* diag) const {
+  void operator()(Handler&& handler, op_outcome& out, diagnostics* diag) const {
     report(out, diag);
     std::move(handler)(out.error, commit_result::of(out));
   }
@@ -38,7 +38,7 @@ struct finish_commit {
 struct finish_begin {
   session_handle on;
   template <class Handler>
-  void operator()(Handler handler, op_outcome out, diagnostics* diag) const;
+  void operator()(Handler&& handler, op_outcome& out, diagnostics* diag) const;
 };
 
 }  // namespace detail
@@ -104,7 +104,7 @@ class transaction {
 };
 
 template <class Handler>
-void detail::finish_begin::operator()(Handler handler, op_outcome out, diagnostics* diag) const {
+void detail::finish_begin::operator()(Handler&& handler, op_outcome& out, diagnostics* diag) const {
   report(out, diag);
   std::move(handler)(out.error, out.error ? transaction() : transaction(on));
 }

@@ -12,8 +12,6 @@
 namespace lido {
 inline namespace v0 {
 
-class lease;
-
 namespace detail {
 
 class pool_impl;
@@ -24,50 +22,49 @@ struct lease_ticket {
   std::uint32_t tenure = 0;
 };
 
-void give_back(pool_impl& pool, const lease_ticket& ticket, const session_handle& handle) noexcept;
+// What is lent. Each connection of a pool keeps one for its next lease; a lease that was revoked keeps its own.
+struct lent {
+  connection db;
+  std::shared_ptr<pool_impl> pool;  // while it is lent
+  lease_ticket ticket;
+};
+
+void give_back(lent* what) noexcept;
+connection& no_connection() noexcept;
 
 }  // namespace detail
 
 class lease {
  public:
   lease() = default;  ///< empty: operations complete with errc::lease_revoked
-  lease(lease&& other) noexcept : db_(std::move(other.db_)), pool_(std::move(other.pool_)), ticket_(other.ticket_) {}
+  lease(lease&& other) noexcept : lent_(std::exchange(other.lent_, nullptr)) {}
   lease& operator=(lease&& other) noexcept {
     if (this == &other) return *this;
     release();
-    db_ = std::move(other.db_);
-    pool_ = std::move(other.pool_);
-    ticket_ = other.ticket_;
+    lent_ = std::exchange(other.lent_, nullptr);
     return *this;
   }
   ~lease() {
-    if (pool_) release();
+    if (lent_ != nullptr) detail::give_back(lent_);
   }
 
   /// Never null: operations on an empty or revoked lease complete with errc::lease_revoked.
-  connection* operator->() noexcept { return &db_; }
-  connection& operator*() noexcept { return db_; }
+  connection* operator->() noexcept { return &**this; }
+  connection& operator*() noexcept { return lent_ != nullptr ? lent_->db : detail::no_connection(); }
   /// Whether it holds a live connection. False once it was revoked by a cancellation or a deadline.
-  explicit operator bool() const noexcept { return pool_ != nullptr && db_.is_open(); }
+  explicit operator bool() const noexcept { return lent_ != nullptr && lent_->db.is_open(); }
 
   /// Gives the connection back now. An operation still running is cancelled (terminal); an open transaction is rolled
   /// back by the pool. Any thread, does not block, noexcept, idempotent.
   void release() noexcept {
-    if (!pool_) return;
-    const std::shared_ptr<detail::pool_impl> pool = std::move(pool_);
-    const detail::session_handle handle = db_.release_handle();
-    detail::give_back(*pool, ticket_, handle);
+    if (lent_ != nullptr) detail::give_back(std::exchange(lent_, nullptr));
   }
 
   /// For the pool.
-  lease(detail::session_handle handle, std::shared_ptr<detail::pool_impl> pool,
-        const detail::lease_ticket& ticket) noexcept
-      : db_(std::move(handle)), pool_(std::move(pool)), ticket_(ticket) {}
+  explicit lease(detail::lent* what) noexcept : lent_(what) {}
 
  private:
-  connection db_;
-  std::shared_ptr<detail::pool_impl> pool_;
-  detail::lease_ticket ticket_;
+  detail::lent* lent_ = nullptr;
 };
 
 }  // namespace v0

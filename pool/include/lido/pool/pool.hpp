@@ -46,11 +46,11 @@ class pool {
   /// the pool answer lease_revoked.
   ~pool();
 
-  /// A connection, within `options.deadline`, or `acquire_timeout` when there is none. Does not suspend when one is
-  /// idle. Throws lido::error: acquire_timeout (diag().context tells who has the connections and why the last connect
-  /// failed), pool_closed, too_many_waiters, operation_aborted, or a permanent connect error (wrong password, no such
-  /// database). Cancellation: total, partial and terminal alike; the waiter is gone without trace, a connect that it
-  /// started goes on for others (contract I11). Any thread.
+  /// A connection, within `options.deadline`, or `acquire_timeout` when there is none. One that is idle is set aside
+  /// when this is called, and co_await does not suspend. Throws lido::error: acquire_timeout (diag().context tells who
+  /// has the connections and why the last connect failed), pool_closed, too_many_waiters, operation_aborted, or a
+  /// permanent connect error (wrong password, no such database). Cancellation: total, partial and terminal alike; the
+  /// waiter is gone without trace, a connect that it started goes on for others (contract I11). Any thread.
   [[nodiscard]] asio::awaitable<lease> async_acquire(op_options options = {});
   /// Handler: void(std::error_code, lease). Any completion token, any cancellation slot.
   template <asio::completion_token_for<void(std::error_code, lease)> Token>
@@ -106,7 +106,9 @@ class pool {
  private:
   static void begin_close(const std::shared_ptr<detail::pool_impl>& impl, std::chrono::nanoseconds patience,
                           detail::any_completion<> done);
-  static asio::awaitable<lease> co_lease(std::shared_ptr<detail::pool_impl> impl, time_point deadline);
+  static asio::awaitable<lease> co_lease(std::shared_ptr<detail::pool_impl> impl, time_point deadline,
+                                         time_point asked);
+  static asio::awaitable<lease> co_lease_nearby(std::shared_ptr<detail::pool_impl> impl, time_point deadline);
 
   template <row_type Row>
   static asio::awaitable<result<Row>> co_query(std::shared_ptr<detail::pool_impl> impl, op_options options,

@@ -45,17 +45,18 @@ struct op_plan {
   op_options options;
 };
 
-// Finish: void(Handler, op_outcome, diagnostics*), turns the outcome into the handler's arguments.
+// Finish: void(Handler&&, op_outcome&, diagnostics*), turns the outcome into the handler's arguments.
 template <class Finish>
 struct start_operation {
   [[no_unique_address]] Finish finish{};
 
   template <class Handler>
-  void operator()(Handler&& handler, const session_handle& on, const op_plan& plan, request statement) const {
+  void operator()(Handler&& handler, const session_handle& on, const op_plan& plan, request&& statement) const {
     using op_type = operation_with<std::decay_t<Handler>, Finish, asio::any_io_executor>;
     asio::any_io_executor fallback;
     if constexpr (!is_coroutine<std::decay_t<Handler>>) fallback = on.executor();
-    auto* const made = op_type::make(std::forward<Handler>(handler), finish, fallback, plan.options.diag);
+    auto* const made =
+        op_type::make(std::decay_t<Handler>(std::forward<Handler>(handler)), finish, fallback, plan.options.diag);
     op_ptr op{made};
     op->kind = plan.kind;
     op->prepared = plan.prepared;
@@ -83,7 +84,7 @@ bool is_as_good_as_rolled_back(std::error_code ec) noexcept;
 template <row_type Row>
 struct finish_query {
   template <class Handler>
-  void operator()(Handler handler, op_outcome out, diagnostics* diag) const {
+  void operator()(Handler&& handler, op_outcome& out, diagnostics* diag) const {
     report(out, diag);
     std::error_code ec = out.error;
     result<Row> rows;
@@ -99,7 +100,7 @@ struct finish_query {
 
 struct finish_simple_query {
   template <class Handler>
-  void operator()(Handler handler, op_outcome out, diagnostics* diag) const {
+  void operator()(Handler&& handler, op_outcome& out, diagnostics* diag) const {
     report(out, diag);
     std::error_code ec = out.error;
     lazy_diagnostics mismatch;
@@ -111,7 +112,7 @@ struct finish_simple_query {
 
 struct finish_rollback {
   template <class Handler>
-  void operator()(Handler handler, op_outcome out, diagnostics* diag) const {
+  void operator()(Handler&& handler, op_outcome& out, diagnostics* diag) const {
     report(out, diag);
     std::move(handler)(is_as_good_as_rolled_back(out.error) ? std::error_code{} : out.error);
   }
@@ -125,10 +126,10 @@ class resume_with_outcome {
   using executor_type = asio::any_io_executor;
   using cancellation_slot_type = asio::cancellation_slot;
 
-  resume_with_outcome(suspended<T> waiting, op_outcome& into) noexcept : waiting_(std::move(waiting)), into_(&into) {}
+  resume_with_outcome(typename suspended<T>::thread* waiting, op_outcome& into) : waiting_(waiting), into_(&into) {}
   executor_type get_executor() const noexcept { return waiting_.get_executor(); }
   cancellation_slot_type get_cancellation_slot() const noexcept { return waiting_.get_cancellation_slot(); }
-  void operator()(op_outcome out) && {
+  void operator()(op_outcome& out) && {
     *into_ = std::move(out);
     std::move(waiting_).resume();
   }
@@ -140,9 +141,9 @@ class resume_with_outcome {
 
 struct finish_coroutine {
   template <class Handler>
-  void operator()(Handler handler, op_outcome out, diagnostics* diag) const {
+  void operator()(Handler&& handler, op_outcome& out, diagnostics* diag) const {
     if (diag != nullptr) *diag = out.diag ? *out.diag : diagnostics{};
-    std::move(handler)(std::move(out));
+    std::move(handler)(out);
   }
 };
 
@@ -163,9 +164,8 @@ class run_in {
   op_outcome out;
 
   auto run() noexcept { return suspend<T>(*this); }
-  void operator()(suspended<T> waiting) {
-    start_operation<finish_coroutine>{}(resume_with_outcome<T>(std::move(waiting), out), on_, plan_,
-                                        std::move(statement_));
+  void operator()(typename suspended<T>::thread* waiting) {
+    start_operation<finish_coroutine>{}(resume_with_outcome<T>(waiting, out), on_, plan_, std::move(statement_));
   }
 
  private:

@@ -153,15 +153,15 @@ auto recycled_allocator(const Handler& handler) {
   }
 }
 
-// An operation with its handler in one block. Finish: void(Handler, op_outcome, diagnostics*), turns the outcome into
-// the handler's arguments.
+// An operation with its handler in one block. Finish: void(Handler&&, op_outcome&, diagnostics*), turns the outcome
+// into the handler's arguments.
 template <class Handler, class Finish, class Executor>
 class operation_with final : public operation {
  public:
-  static operation_with* make(Handler handler, Finish finish, const Executor& fallback, diagnostics* diag) {
+  static operation_with* make(Handler&& handler, const Finish& finish, const Executor& fallback, diagnostics* diag) {
     auto alloc = rebound(handler);
     operation_with* memory = alloc.allocate(1);
-    return ::new (static_cast<void*>(memory)) operation_with(std::move(handler), std::move(finish), fallback, diag);
+    return ::new (static_cast<void*>(memory)) operation_with(std::move(handler), finish, fallback, diag);
   }
 
   void post() override { context_.post(handler_, completion{op_ptr{this}}); }
@@ -174,8 +174,8 @@ class operation_with final : public operation {
   }
 
  private:
-  operation_with(Handler handler, Finish finish, const Executor& fallback, diagnostics* diag)
-      : handler_(std::move(handler)), finish_(std::move(finish)), context_(handler_, fallback), diag_(diag) {}
+  operation_with(Handler&& handler, const Finish& finish, const Executor& fallback, diagnostics* diag)
+      : handler_(std::move(handler)), finish_(finish), context_(handler_, fallback), diag_(diag) {}
 
   struct completion {
     op_ptr self;
@@ -198,7 +198,7 @@ class operation_with final : public operation {
     context_.reset();
     self = op_ptr{};  // memory goes back before the handler runs, so that the handler's next operation finds it (Asio's
                       // rule)
-    finish(std::move(handler), std::move(out), diag);
+    finish(std::move(handler), out, diag);
   }
 
   void destroy() noexcept override {

@@ -53,11 +53,14 @@ class request {
   };
 
   const content& all() const noexcept {
-    static const content nothing;
-    return content_ ? *content_ : nothing;
+    if (content_) [[likely]]
+      return *content_;
+    return nothing();
   }
+  static const content& nothing() noexcept;
   content& own() {
-    if (!content_) content_ = make_recycled<content>();
+    if (!content_) [[unlikely]]
+      content_ = make_recycled<content>();
     return *content_;
   }
 

@@ -55,9 +55,20 @@ struct part_step {
   column_decoder<T> direct;
 };
 
-std::error_code check_column_count(const row_description& columns, std::size_t wanted, lazy_diagnostics& diag);
-std::error_code check_column_type(const row_description& columns, std::size_t index, std::string_view cpp_type,
-                                  bool readable, lazy_diagnostics& diag);
+std::error_code report_count(const row_description& columns, std::size_t wanted, lazy_diagnostics& diag);
+std::error_code report_type(const row_description& columns, std::size_t index, std::string_view cpp_type,
+                            lazy_diagnostics& diag);
+inline std::error_code check_column_count(const row_description& columns, std::size_t wanted, lazy_diagnostics& diag) {
+  if (columns.size() == wanted) [[likely]]
+    return {};
+  return report_count(columns, wanted, diag);
+}
+inline std::error_code check_column_type(const row_description& columns, std::size_t index, std::string_view cpp_type,
+                                         bool readable, lazy_diagnostics& diag) {
+  if (readable) [[likely]]
+    return {};
+  return report_type(columns, index, cpp_type, diag);
+}
 std::error_code match_fields(const row_description& columns, const std::string_view* fields, std::size_t count,
                              std::size_t* column_to_field, lazy_diagnostics& diag);
 

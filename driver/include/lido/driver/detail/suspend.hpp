@@ -3,9 +3,9 @@
 // and 600 bytes. Here the coroutine suspends itself, keeps what the operation needs in its own frame, and is resumed.
 //
 //   asio::awaitable<int> f() {
-//     some_operation op;                                                    // lives in f's frame
-//     co_await suspend<int>([&](suspended<int> me) { op.start(std::move(me)); });
-//     co_return op.value();                                                 // op called std::move(me).resume()
+//     some_operation op;                   // lives in f's frame
+//     co_await suspend<int>(op);           // calls op(thread); op keeps a suspended<int> made from that
+//     co_return op.value();                // op called std::move(kept).resume()
 //   }
 //
 // The only place that touches Asio's internals (namespace asio::detail): awaitable_handler_base, which asio's own
@@ -49,12 +49,13 @@ class suspended : private asio::detail::awaitable_handler_base<asio::any_io_exec
   }
 };
 
-// For `co_await`, in a coroutine of type asio::awaitable<T>: calls start(suspended<T>) once the coroutine is suspended,
-// so that it may be resumed at any moment, by any thread of its executor. `start` must not throw; it is referred to.
+// For `co_await`, in a coroutine of type asio::awaitable<T>: calls start(suspended<T>::thread*), of which a
+// suspended<T> is to be made, once the coroutine is suspended: it may be resumed at any moment, by any thread of its
+// executor. `start` must not throw; it is referred to.
 template <class T, class Start>
 auto suspend(Start& start) noexcept {
   return [&start](asio::detail::awaitable_frame_base<asio::any_io_executor>* frame) -> typename suspended<T>::thread* {
-    start(suspended<T>(frame->detach_thread()));
+    start(frame->detach_thread());
     return nullptr;
   };
 }

@@ -16,7 +16,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -50,8 +49,9 @@ class acquire_op {
 
  protected:
   // The context is the caller's: its own connections are preferred.
-  acquire_op(std::shared_ptr<pool_impl> pool, time_point deadline, const asio::execution_context* context) noexcept
-      : pool_(std::move(pool)), wanted_{deadline, {}, context} {}
+  acquire_op(std::shared_ptr<pool_impl> pool, time_point deadline, const asio::execution_context* context,
+             time_point asked) noexcept
+      : pool_(std::move(pool)), wanted_{deadline, asked, context} {}
   ~acquire_op() {
     if (has_node_) forget();
   }
@@ -73,7 +73,7 @@ class acquire_op {
 
   struct wish {
     time_point deadline;
-    time_point since;  // when it was tried without waiting
+    time_point asked;  // when it was tried without waiting; 0: it was not
     const asio::execution_context* context;
   };
   static constexpr std::size_t node_size = 72;
@@ -134,7 +134,7 @@ class acquire_with final : public acquire_op {
 
   acquire_with(Handler handler, std::shared_ptr<pool_impl> pool, const op_options& options)
       : acquire_op(std::move(pool), options.deadline,
-                   context_of(asio::get_associated_executor(handler, asio::system_executor()))),
+                   context_of(asio::get_associated_executor(handler, asio::system_executor())), {}),
         handler_(std::move(handler)),
         context_(handler_, executor_of(*this->pool())),
         diag_(options.diag) {}
@@ -170,8 +170,12 @@ class acquire_with final : public acquire_op {
 template <class T>
 class acquire_in final : public acquire_op {
  public:
-  acquire_in(std::shared_ptr<pool_impl> pool, time_point deadline, const asio::execution_context* context) noexcept
-      : acquire_op(std::move(pool), deadline, context) {}
+  acquire_in(std::shared_ptr<pool_impl> pool, time_point deadline, const asio::execution_context* context,
+             time_point asked = {}) noexcept
+      : acquire_op(std::move(pool), deadline, context, asked) {}
+  acquire_in(const acquire_in&) = delete;
+  acquire_in& operator=(const acquire_in&) = delete;
+  ~acquire_in() {}  // NOLINT(modernize-use-equals-default): with a union there is no default
 
   bool is_ready() noexcept { return try_now(); }
   auto wait() noexcept { return suspend<T>(*this); }
@@ -180,14 +184,14 @@ class acquire_in final : public acquire_op {
     return lease_;
   }
 
-  void operator()(suspended<T> waiting) {
-    auto slot = waiting.get_cancellation_slot();
+  void operator()(typename suspended<T>::thread* waiting) {
+    std::construct_at(&waiting_, waiting);
+    auto slot = waiting_.get_cancellation_slot();
     if (slot.is_connected()) slot.assign([this](asio::cancellation_type) { this->cancel(); });
-    waiting_.emplace(std::move(waiting));
     enqueue();
   }
 
-  void post() override { post_to<asio::io_context::executor_type>(waiting_->get_executor(), turn(*this)); }
+  void post() override { post_to<asio::io_context::executor_type>(waiting_.get_executor(), turn(*this)); }
   void drop() noexcept override { const auto coroutine = take(); }
 
  private:
@@ -206,13 +210,11 @@ class acquire_in final : public acquire_op {
   };
 
   // Once it is taken, it is a local variable's: the frame that this lives in may go any moment.
-  suspended<T> take() noexcept {
-    suspended<T> coroutine = std::move(*waiting_);
-    waiting_.reset();
-    return coroutine;
-  }
+  suspended<T> take() noexcept { return std::move(waiting_); }
 
-  std::optional<suspended<T>> waiting_;
+  union {
+    suspended<T> waiting_;  // from operator() to take(), which leaves nothing to destroy
+  };
 };
 
 struct start_acquire {
