@@ -184,6 +184,7 @@ void pool_impl::on_deadline(time_point now) noexcept {
   }
   if (shards_.size() > 1) check_shards();
   tell([now, this](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+    mind_sleep(now);
     c.expire(now, out);
     if (now < force_at_) return;
     force_at_ = core::never;
@@ -340,6 +341,7 @@ lent* pool_impl::try_acquire(const std::shared_ptr<pool_impl>& self, time_point&
   asked = steady_now();
   if (shards_.size() > 1) check_shards();  // nobody reads for a connection whose io_context has stopped
   const lock guard(mutex_);
+  mind_sleep(asked);
   core::lease_id id;
   if (gone_ || !core_.try_acquire(core::any_shard, asked, id)) return nullptr;
   note_idle();
@@ -352,6 +354,7 @@ bool pool_impl::try_acquire(acquire_op& op) noexcept {
   op.wanted_.asked = steady_now();
   if (shards_.size() > 1) check_shards();
   const lock guard(mutex_);
+  mind_sleep(op.wanted_.asked);
   core::lease_id id;
   if (gone_ || !core_.try_acquire(preference, op.wanted_.asked, id)) return false;
   note_idle();
@@ -369,7 +372,8 @@ void pool_impl::enqueue(acquire_op& op) noexcept {
   op.has_node_ = true;
   auto result = core::acquire_result::pool_closed;
   node->why = acquire_node::end::closed;  // unless the pool still listens
-  tell([node, now, &result](core::pool_core& c, core::action_list& out) {
+  tell([this, node, now, &result](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+    mind_sleep(now);
     node->why = acquire_node::end::granted;
     result = c.acquire(*node, now, out);
     if (result == core::acquire_result::queued) return;

@@ -7,6 +7,7 @@
 #include "pool/core/pool_core.hpp"
 #include "pool/recovery/cancel_budget.hpp"
 #include "pool/recovery/recovery.hpp"
+#include "pool/sleep_watch.hpp"
 #include "pool/stats/pool_counters.hpp"
 #include "pool/stats/sink.hpp"
 
@@ -114,6 +115,10 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   acquire_op* sole_grant() LIDO_REQUIRES(mutex_);
   void queue_actions() LIDO_REQUIRES(mutex_);
   void work_off();
+  void mind_sleep(core::time_point now) noexcept LIDO_REQUIRES(mutex_) {
+    if (sleep_watch_.slept(now)) [[unlikely]]
+      core_.time_was_lost(now);
+  }
   void note_idle() noexcept LIDO_REQUIRES(mutex_) { idle_hint_.store(core_.idle_count(), std::memory_order_relaxed); }
   void arm() LIDO_REQUIRES(mutex_) {
     if (core_.next_deadline() < armed_ || force_at_ < armed_ || shards_.size() > 1) arm_earlier();
@@ -141,6 +146,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
 
   mutable mutex mutex_;
   core::pool_core core_ LIDO_GUARDED_BY(mutex_);
+  sleep_watch sleep_watch_ LIDO_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<pool_member>> members_ LIDO_GUARDED_BY(mutex_);  // by slot
   core::action_list decided_ LIDO_GUARDED_BY(mutex_);
   std::deque<core::action> to_do_ LIDO_GUARDED_BY(mutex_);

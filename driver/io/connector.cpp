@@ -125,7 +125,8 @@ void connector::begin_startup(transport::dial_result result) {
   stream_ = std::move(result.stream);
   peer_ = std::move(result.peer);
   in_ = input_buffer{};
-  out_.clear();
+  out_.wipe();
+  out_sent_ = 0;
   startup_.emplace(settings_->config, security_of(peer_));
   perform(startup_->begin());
 }
@@ -147,9 +148,9 @@ void connector::perform(session::startup::action action) {
 
 // What start-up writes is small: a socket that does not take it at once is waited for, under the one deadline.
 void connector::flush() {
-  while (!out_.empty()) {
-    const transport::io_result r = stream_.write_some(out_);
-    out_.erase(0, r.bytes);
+  while (out_sent_ < out_.reveal().size()) {
+    const transport::io_result r = stream_.write_some(out_.reveal().substr(out_sent_));
+    out_sent_ += r.bytes;
     if (r.error) return attempt_failed(r.error, in_words("sending the start-up to " + where()));
     if (!r.would_block) continue;
     stream_.async_wait_writable([self = shared_from_this()](const std::error_code& ec) {
@@ -158,6 +159,8 @@ void connector::flush() {
     });
     return;
   }
+  out_.wipe();
+  out_sent_ = 0;
 }
 
 void connector::receive() {

@@ -71,7 +71,8 @@ class connector final : public detail::connect_attempt,
   transport::peer peer_ LIDO_GUARDED_BY(mutex_);
   std::optional<session::startup> startup_ LIDO_GUARDED_BY(mutex_);
   input_buffer in_ LIDO_GUARDED_BY(mutex_);
-  std::string out_ LIDO_GUARDED_BY(mutex_);
+  secret out_ LIDO_GUARDED_BY(mutex_);  // a password may be in it: wiped when it is sent
+  std::size_t out_sent_ LIDO_GUARDED_BY(mutex_) = 0;
   time_point deadline_;
   detail::deadline_entry deadline_entry_;
 };

@@ -1,5 +1,6 @@
 // What breaks around Lido: sessions that are terminated, servers that restart, handlers that throw, pipes without a
 // reader, contexts that die first, fork (I24-I28).
+#include "pool/sleep_watch.hpp"
 #include "tests/contract/harness.hpp"
 
 #include <gtest/gtest.h>
@@ -221,6 +222,23 @@ TEST(contract, I28_an_io_context_destroyed_with_work_pending_frees_everything) {
     cluster.sql(
         "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'contract-dying-context'");
   }
+}
+
+TEST(contract, I28_after_a_suspension_idle_connections_are_validated_before_use) {
+  world w{route::unix_socket, [](pool_config& c) {
+            c.max_size = 1;
+            c.validate_after_idle = 0s;  // never otherwise
+          }};
+  w.warm(1);
+  EXPECT_EQ(w.wrong_answers(2), 0);
+  ASSERT_EQ(w.stats().pings, 0U);
+  detail::pretend_sleep(1h);
+  EXPECT_TRUE(w.turn_until([&] { return w.wrong_answers(1) != 0 || w.stats().pings > 0; }));
+  EXPECT_EQ(w.stats().pings, 1U);
+  EXPECT_EQ(w.wrong_answers(4), 0);
+  EXPECT_EQ(w.stats().pings, 1U) << "once";
+  EXPECT_EQ(w.stats().created, 1U);
+  EXPECT_TRUE(w.close());
 }
 
 TEST(contract, I28_after_fork_the_child_destroys_and_the_parent_goes_on) {

@@ -104,6 +104,64 @@ TEST(first_light, simple_queries_give_a_result_for_each_statement) {
   });
 }
 
+TEST(first_light, every_operation_takes_any_completion_token) {
+  asio::io_context io;
+  lido::connection db;
+  lido::transaction tx;
+  std::vector<std::string> log;
+  const auto note = [&log](const char* what, std::error_code ec) { log.push_back(what + (ec ? ec.message() : "")); };
+  const auto until = [&](std::size_t lines) {
+    io.restart();
+    while (log.size() < lines && io.run_one_for(5s) > 0) {
+    }
+    return log.size() == lines;
+  };
+  lido::connection::async_connect_with(
+      [&](std::error_code ec, lido::connection made) {
+        db = std::move(made);
+        note("connect", ec);
+      },
+      io.get_executor(), unix_config(shared_cluster()));
+  ASSERT_TRUE(until(1));
+  db.async_simple_query_with(
+      [&](std::error_code ec, std::vector<lido::result<>> all) {
+        EXPECT_EQ(all.size(), 2U);
+        note("simple", ec);
+      },
+      "select 1; create temp table t (a int)");
+  ASSERT_TRUE(until(2));
+  for (const bool commits : {true, false}) {
+    const std::size_t before = log.size();
+    db.async_begin_with([&](std::error_code ec, lido::transaction made) {
+      tx = std::move(made);
+      note("begin", ec);
+    });
+    ASSERT_TRUE(until(before + 1));
+    EXPECT_TRUE(tx.is_open());
+    tx.async_query_with([&](std::error_code ec, lido::result<>) { note("insert", ec); }, {},
+                        "insert into t values (1)");
+    ASSERT_TRUE(until(before + 2));
+    if (commits) {
+      tx.async_commit_with([&](std::error_code ec, lido::commit_result) { note("commit", ec); });
+    } else {
+      tx.async_rollback_with([&](std::error_code ec) { note("rollback", ec); });
+    }
+    ASSERT_TRUE(until(before + 3));
+    EXPECT_FALSE(tx.is_open());
+  }
+  db.async_query_with<std::int64_t>(
+      [&](std::error_code ec, lido::result<std::int64_t> n) {
+        EXPECT_EQ(n.one(), 1) << "one was committed, one rolled back";
+        note("count", ec);
+      },
+      {}, "select count(*) from t");
+  ASSERT_TRUE(until(9));
+  db.async_close_with([&] { note("close", {}); });
+  ASSERT_TRUE(until(10));
+  EXPECT_EQ(log, (std::vector<std::string>{"connect", "simple", "begin", "insert", "commit", "begin", "insert",
+                                           "rollback", "count", "close"}));
+}
+
 TEST(first_light, a_statement_is_prepared_once_and_the_cache_is_bounded) {
   run([](asio::io_context&) -> asio::awaitable<void> {
     auto config = unix_config(shared_cluster());

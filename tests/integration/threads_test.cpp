@@ -3,6 +3,7 @@
 #include "tests/integration/pool_fixture.hpp"
 
 #include <asio/bind_cancellation_slot.hpp>
+#include <asio/bind_executor.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/executor_work_guard.hpp>
 #include <asio/post.hpp>
@@ -176,6 +177,32 @@ TEST(threads, I28_an_io_context_destroyed_with_work_pending_destroys_handlers_an
     EXPECT_EQ(pool.stats().waiting, 2U);
   }
   EXPECT_EQ(token.use_count(), 1);
+}
+
+TEST(threads, I28_waiters_of_a_destroyed_io_context_go_with_it) {
+  const auto token = std::make_shared<int>(0);
+  asio::io_context alive(1);
+  auto doomed = std::make_unique<asio::io_context>(1);
+  lido::pool pool({alive.get_executor(), doomed->get_executor()}, pool_of(unix_config(shared_cluster()), 1));
+  lido::lease only;
+  asio::co_spawn(
+      alive,
+      [](lido::pool& p, lido::lease& to) -> asio::awaitable<void> { to = co_await p.async_acquire(); }(pool, only),
+      [](std::exception_ptr) {});
+  for (int i = 0; i < 2000 && !only; ++i) alive.run_one_for(10ms);
+  ASSERT_TRUE(only);
+
+  const auto waits = [](lido::pool& p, std::shared_ptr<int>) -> asio::awaitable<void> { co_await p.async_acquire(); };
+  asio::co_spawn(*doomed, waits(pool, token), [](std::exception_ptr) {});
+  pool.async_acquire(asio::bind_executor(*doomed, [token](std::error_code, const lido::lease&) {}));
+  doomed->poll();
+  ASSERT_EQ(pool.stats().waiting, 2U);
+  doomed.reset();
+  EXPECT_EQ(pool.stats().waiting, 0U);
+  EXPECT_EQ(token.use_count(), 1);
+
+  only.release();
+  EXPECT_TRUE(pool.try_acquire()) << "nobody on the destroyed io_context was in the way";
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ class secret {
   bool empty() const noexcept { return text_.empty(); }
   /// The bytes themselves; the caller must not keep them.
   std::string_view reveal() const noexcept { return text_; }
+  void append(std::string_view more);
   void wipe() noexcept;
 
  private:
