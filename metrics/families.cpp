@@ -121,10 +121,12 @@ struct histogram_family {
 
 constexpr histogram_family histograms[] = {
     {"db_client_connection_wait_time_seconds",
-     "From acquire to lease. Growing: the pool is too small for the load or leases are kept too long.",
+     "From the acquire until a connection is set aside for it. Growing: the pool is too small for the load or leases "
+     "are kept too long.",
      &pool_stats::wait_time},
     {"db_client_connection_use_time_seconds",
-     "From lease to its return. Long: slow queries, or work that needs no connection done while one is held.",
+     "From being set aside for a task to its return. Long: slow queries, work that needs no connection done while one "
+     "is held, or an executor too busy to get round to the task.",
      &pool_stats::use_time},
     {"db_client_connection_create_time_seconds",
      "From the start of a connect to a usable connection: DNS, TCP, TLS and authentication.", &pool_stats::create_time},

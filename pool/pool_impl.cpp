@@ -326,7 +326,7 @@ core::shard_id pool_impl::shard_of(const asio::execution_context* context) const
   return core::any_shard;
 }
 
-lent* pool_impl::lend(const core::lease_id& id, std::shared_ptr<pool_impl> self) {
+inline lent* pool_impl::lend(const core::lease_id& id, std::shared_ptr<pool_impl>&& self) {
   pool_member& who = *members_.data()[id.index];
   who.lease = id;
   who.tenure = who.session->begin_tenure();
@@ -346,7 +346,7 @@ lent* pool_impl::try_acquire(const std::shared_ptr<pool_impl>& self, time_point&
   if (gone_ || !core_.try_acquire(core::any_shard, asked, id)) return nullptr;
   note_idle();
   counters_.did_not_wait_serialised();
-  return lend(id, self);
+  return lend(id, std::shared_ptr<pool_impl>(self));
 }
 
 bool pool_impl::try_acquire(acquire_op& op) noexcept {
@@ -418,7 +418,8 @@ bool pool_impl::on_turn(acquire_op& op) {
   return final;
 }
 
-std::unique_ptr<acquire_failure> pool_impl::failure_of(acquire_node::end why) const {
+// Without memory for the words the code alone must do: whoever waits is told in any case.
+std::unique_ptr<acquire_failure> pool_impl::failure_of(acquire_node::end why) const noexcept try {
   if (why == acquire_node::end::timed_out) {
     auto failure = std::make_unique<acquire_failure>(error_of(why));
     failure->diag.context = exhaustion();
@@ -426,6 +427,8 @@ std::unique_ptr<acquire_failure> pool_impl::failure_of(acquire_node::end why) co
   }
   if (why == acquire_node::end::refused && last_error_)
     return std::make_unique<acquire_failure>(last_error_, last_diag_);
+  return nullptr;
+} catch (const std::bad_alloc&) {
   return nullptr;
 }
 
@@ -446,7 +449,8 @@ void pool_impl::forget(acquire_op& op) noexcept {
   node.~acquire_node();
 }
 
-void pool_impl::give_back(std::unique_ptr<lent> what) noexcept {
+void pool_impl::take_back(lent* what) noexcept {
+  std::unique_ptr<lent> unless_kept(what);
   const session_handle& handle = what->db.handle();
   const core::condition how = handle.session
                                   ? returned_as(handle.session->end_tenure(handle.tenure), config_.reset_mode)
@@ -456,7 +460,7 @@ void pool_impl::give_back(std::unique_ptr<lent> what) noexcept {
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
     pool_member* const who = members_.data()[ticket.slot].get();
     if (who == nullptr || who->lease.tenure != ticket.tenure) return;  // its connection has gone: nothing to give back
-    if (!who->spare) who->spare = std::move(what);
+    if (!who->spare) who->spare = std::move(unless_kept);
     counters_.used_serialised(now - c.slots()[ticket.slot].lent_at);
     c.release(who->lease, how, now, out);
   });
@@ -560,7 +564,7 @@ void acquire_op::throw_failure() { throw lido::error(error(), take_diag()); }
 
 void give_back(lent* what) noexcept {
   const std::shared_ptr<pool_impl> pool = std::move(what->pool);
-  pool->give_back(std::unique_ptr<lent>(what));
+  pool->take_back(what);
 }
 
 connection& no_connection() noexcept {

@@ -74,7 +74,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void cancel(acquire_op& op) noexcept;
   bool on_turn(acquire_op& op);
   void forget(acquire_op& op) noexcept;
-  void give_back(std::unique_ptr<lent> what) noexcept;
+  void take_back(lent* what) noexcept;
   void close(std::chrono::nanoseconds patience, any_completion<> done);
   void destroy() noexcept;  // the pool object is gone
   void cancel_all() noexcept;
@@ -131,8 +131,8 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void close_slot(const core::action& a);
   void finished();
   std::shared_ptr<pool_member> member_at(core::slot_id id);
-  lent* lend(const core::lease_id& id, std::shared_ptr<pool_impl> self) LIDO_REQUIRES(mutex_);
-  std::unique_ptr<acquire_failure> failure_of(acquire_node::end why) const LIDO_REQUIRES(mutex_);
+  lent* lend(const core::lease_id& id, std::shared_ptr<pool_impl>&& self) LIDO_REQUIRES(mutex_);
+  std::unique_ptr<acquire_failure> failure_of(acquire_node::end why) const noexcept LIDO_REQUIRES(mutex_);
   std::string exhaustion() const LIDO_REQUIRES(mutex_);
 
   const pool_config config_;

@@ -55,6 +55,9 @@ class house_rules(unittest.TestCase):
     def test_an_unknown_layer(self):
         self.expect({"driver/misc/a.cpp": "#include <asio/post.hpp>\n"}, "no known layer")
 
+    def test_asios_internals_in_one_file_only(self):
+        self.expect({"driver/io/a.cpp": "asio::detail::scheduler* s;\n"}, "Asio's internals only in")
+
     def test_no_abseil_in_public_headers(self):
         self.expect({"pool/include/lido/pool/a.hpp": HEAD + "absl::Span<int> x;\n"}, "no Abseil in public headers")
 

@@ -138,8 +138,8 @@ struct pool_stats {
   std::uint64_t hook_errors = 0;
   std::uint64_t sink_errors = 0;
 
-  histogram_snapshot wait_time;    ///< acquire to lease
-  histogram_snapshot use_time;     ///< lease to its end
+  histogram_snapshot wait_time;    ///< from the acquire until a connection is set aside for it
+  histogram_snapshot use_time;     ///< from there to its end; the time until its executor gets round to it included
   histogram_snapshot create_time;  ///< connect to ready for use
   histogram_snapshot fence_time;   ///< operation abandoned to connection usable again, or closed
 

@@ -8,8 +8,8 @@
 //     co_return op.value();                // op called std::move(kept).resume()
 //   }
 //
-// The only place that touches Asio's internals (namespace asio::detail): awaitable_handler_base, which asio's own
-// handlers of coroutines derive from. It and the members used are the same from Asio 1.22 to 1.30.
+// The only place that touches Asio's internals (namespace asio::detail): awaitable_handler_base, from which asio's own
+// handlers of coroutines derive. It and the members used here were the same in Asio 1.22 and in 1.28.
 #pragma once
 
 #include <asio/any_io_executor.hpp>
