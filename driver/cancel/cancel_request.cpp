@@ -50,7 +50,7 @@ class request final : public cancel_request, private parked {
         peer_(std::move(peer)),
         packet_(std::move(packet)),
         owner_(std::move(who)),
-        timer_(std::move(executor)) {}
+        timer_(executor) {}
 
   void begin();
   void drop() noexcept override;
@@ -265,7 +265,7 @@ void request::evict() noexcept {
 }  // namespace
 
 std::shared_ptr<cancel_request> cancel_request::start(asio::any_io_executor executor, transport::peer peer,
-                                                      std::uint32_t process_id, secret key, owner who) {
+                                                      std::uint32_t process_id, const secret& key, owner who) {
   auto made =
       std::make_shared<request>(std::move(executor), std::move(peer), packet_for(process_id, key), std::move(who));
   made->begin();

@@ -33,7 +33,7 @@ class cancel_request : public std::enable_shared_from_this<cancel_request> {
   };
 
   static std::shared_ptr<cancel_request> start(asio::any_io_executor executor, transport::peer peer,
-                                               std::uint32_t process_id, secret key, owner who);
+                                               std::uint32_t process_id, const secret& key, owner who);
   virtual ~cancel_request() = default;
   // Both wait for a callback that runs on another thread just now: hold no lock that the callbacks take.
   virtual session::cancel_phase phase()

@@ -41,7 +41,8 @@ class keyword_splitter {
     const bool quoted = !at_end() && dsn_[at_] == '\'';
     if (quoted) ++at_;
     while (!at_end() && !(quoted ? dsn_[at_] == '\'' : blank())) {
-      if (dsn_[at_] == '\\' && ++at_ == dsn_.size()) throw_dsn_error(at_ - 1, "a backslash with nothing behind it");
+      if (dsn_[at_] == '\\') ++at_;
+      if (at_end()) throw_dsn_error(at_ - 1, "a backslash with nothing behind it");
       text += dsn_[at_++];
     }
     if (quoted && at_end()) throw_dsn_error(begin, "a quote that does not end");

@@ -6,7 +6,6 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
-// NOLINTNEXTLINE(performance-unnecessary-value-param): an executor is passed by value, as everywhere in Asio
 std::shared_ptr<deadline_queue> make_deadline_queue(asio::any_io_executor executor) {
   auto queue = std::make_shared<deadline_queue>(executor);
   on_context_shutdown(executor, queue, [weak = std::weak_ptr<deadline_queue>(queue)] {

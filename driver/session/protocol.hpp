@@ -154,7 +154,7 @@ class protocol {
   bool text_is_safe_ = false;  // asked at every ReadyForQuery, changes with a parameter
 };
 
-template <typename Sink>  // NOLINTNEXTLINE(cppcoreguidelines-missing-std-forward): called once a row
+template <typename Sink>
 std::size_t protocol::take_rows(std::string_view bytes, const wire::limits& bounds, Sink&& sink) {
   const std::size_t before = bytes.size();
   if (state_ != state::rows && (state_ != state::execute || !columns_)) return 0;

@@ -45,7 +45,7 @@ class stream {
   io_result write_some(std::string_view bytes) noexcept;
   template <class Handler>  // void(std::error_code)
   void async_wait_writable(Handler&& handler) {
-    socket_->async_wait(socket::wait_write, std::forward<Handler>(handler));
+    native().async_wait(socket::wait_write, std::forward<Handler>(handler));
   }
 
   // One receive is always pending on a session (design decision 2). `room` takes plain bytes; under TLS the ciphertext
@@ -53,7 +53,7 @@ class stream {
   // void(std::error_code, std::size_t).
   template <class Handler>
   void async_receive(asio::mutable_buffer room, Handler&& handler) {
-    socket_->async_read_some(receive_buffer(room), std::forward<Handler>(handler));
+    native().async_read_some(receive_buffer(room), std::forward<Handler>(handler));
   }
   // What a receive of `n` bytes means: plain bytes in room, decrypted ones under TLS.
   io_result accept(asio::mutable_buffer room, std::error_code ec, std::size_t n) noexcept;

@@ -11,7 +11,6 @@ namespace lido::wire {
 
 // Whether `body` is a DataRow of exactly `columns` fields whose lengths add up (B63-B65).
 inline bool is_data_row(std::string_view body, std::size_t columns) noexcept {
-  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): the length was checked
   if (body.size() < 2 || load_u16(body.data()) != columns) return false;
   const char* at = body.data() + 2;
   const char* const end = body.data() + body.size();

@@ -31,7 +31,7 @@ struct finish_commit {
   template <class Handler>
   void operator()(Handler&& handler, op_outcome& out, diagnostics* diag) const {
     report(out, diag);
-    std::move(handler)(out.error, commit_result::of(out));
+    std::forward<Handler>(handler)(out.error, commit_result::of(out));
   }
 };
 
@@ -106,7 +106,7 @@ class transaction {
 template <class Handler>
 void detail::finish_begin::operator()(Handler&& handler, op_outcome& out, diagnostics* diag) const {
   report(out, diag);
-  std::move(handler)(out.error, out.error ? transaction() : transaction(on));
+  std::forward<Handler>(handler)(out.error, out.error ? transaction() : transaction(on));
 }
 
 template <class Token>

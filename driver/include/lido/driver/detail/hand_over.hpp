@@ -60,11 +60,11 @@ class handler_context {
 
   template <class Function>
   void post(const Handler& /*handler*/, Function f) const {
-    post_to<io_executor>(*work_, std::move(f));
+    post_to<io_executor>(*work_, std::move(f));  // NOLINT(bugprone-unchecked-optional-access): until reset()
   }
   template <class Function>
   void dispatch(const Handler& /*handler*/, Function f) const {
-    dispatch_to<io_executor>(*work_, std::move(f));
+    dispatch_to<io_executor>(*work_, std::move(f));  // NOLINT(bugprone-unchecked-optional-access): the same
   }
   void reset() noexcept { work_.reset(); }
 

@@ -94,7 +94,7 @@ struct finish_query {
       ec = rows.bind(mismatch);
       if (ec && diag != nullptr) *diag = said_in(mismatch);
     }
-    std::move(handler)(ec, std::move(rows));
+    std::forward<Handler>(handler)(ec, std::move(rows));
   }
 };
 
@@ -106,7 +106,7 @@ struct finish_simple_query {
     lazy_diagnostics mismatch;
     auto results = all_results(out, ec, mismatch);
     if (mismatch && diag != nullptr) *diag = said_in(mismatch);
-    std::move(handler)(ec, std::move(results));
+    std::forward<Handler>(handler)(ec, std::move(results));
   }
 };
 
@@ -114,7 +114,7 @@ struct finish_rollback {
   template <class Handler>
   void operator()(Handler&& handler, op_outcome& out, diagnostics* diag) const {
     report(out, diag);
-    std::move(handler)(is_as_good_as_rolled_back(out.error) ? std::error_code{} : out.error);
+    std::forward<Handler>(handler)(is_as_good_as_rolled_back(out.error) ? std::error_code{} : out.error);
   }
 };
 
@@ -143,7 +143,7 @@ struct finish_coroutine {
   template <class Handler>
   void operator()(Handler&& handler, op_outcome& out, diagnostics* diag) const {
     if (diag != nullptr) *diag = out.diag ? *out.diag : diagnostics{};
-    std::move(handler)(out);
+    std::forward<Handler>(handler)(out);
   }
 };
 
