@@ -454,15 +454,17 @@ void pool_impl::take_back(lent* what) noexcept {
   const session_handle& handle = what->db.handle();
   const core::condition how = handle.session
                                   ? returned_as(handle.session->end_tenure(handle.tenure), config_.reset_mode)
-                                  : core::condition::broken;  // its user moved the connection away
+                                  : core::condition::broken;
   const auto now = steady_now();
   const lease_ticket ticket = what->ticket;
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
     pool_member* const who = members_.data()[ticket.slot].get();
     if (who == nullptr || who->lease.tenure != ticket.tenure) return;  // its connection has gone: nothing to give back
-    if (!who->spare) who->spare = std::move(unless_kept);
     counters_.used_serialised(now - c.slots()[ticket.slot].lent_at);
-    c.release(who->lease, how, now, out);
+    // Its user may have moved the connection away, or another one in.
+    const bool is_ours = what->db.handle().session == who->session;
+    if (is_ours && !who->spare) who->spare = std::move(unless_kept);
+    c.release(who->lease, is_ours ? how : core::condition::broken, now, out);
   });
 }
 

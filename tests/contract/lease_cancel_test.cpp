@@ -260,6 +260,19 @@ TEST_F(held_lease, I13_handles_of_a_revoked_or_moved_lease_answer_lease_revoked)
   moved.release();
 }
 
+TEST_F(held_lease, I9_a_connection_moved_out_of_its_lease_is_closed_and_its_slot_comes_back) {
+  open();
+  {
+    const lido::connection taken = std::move(*db);
+    db.release();
+    ASSERT_TRUE(w->turn_until([&] { return w->stats().size() == 0; }));
+    EXPECT_FALSE(taken.is_open());
+  }
+  EXPECT_EQ(w->stats().of(close_reason::broken), 1U);
+  EXPECT_EQ(w->wrong_answers(2), 0);
+  EXPECT_EQ(w->stats().created, 2U);
+}
+
 TEST_F(held_lease, I13_a_second_operation_is_refused_and_the_first_unharmed) {
   open();
   const call_ptr first = ask(*db, "select 1 from pg_sleep(0.1)");

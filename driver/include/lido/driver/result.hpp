@@ -67,8 +67,9 @@ class result {
   }
   /// The only row; errc::no_row when there is none or there are more.
   T one() const {
-    if (size() != 1) detail::throw_error(errc::no_row, detail::count_problem(size()));
-    return (*this)[0];
+    if (size() != 1) [[unlikely]]
+      detail::throw_error(errc::no_row, detail::count_problem(size()));
+    return plan_.read(*raw_->columns, raw_->row(0));
   }
   /// The only row, if there is one; errc::no_row when there are more.
   std::optional<T> optional() const {
