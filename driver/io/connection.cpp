@@ -56,7 +56,7 @@ class lone_connect : public std::enable_shared_from_this<lone_connect> {
       if (const auto self = weak.lock()) self->drop();
     });
     auto attempt = connect_session(executor, settings, make_deadline_queue(executor), {},
-                                   [self = shared_from_this()](connect_result made) { self->finish(std::move(made)); });
+                                   [self = shared_from_this()](connect_result made) { self->finish(made); });
     const lock guard(mutex_);
     if (done_) attempt_ = std::move(attempt);
   }
@@ -64,16 +64,16 @@ class lone_connect : public std::enable_shared_from_this<lone_connect> {
     connect_result result;
     result.error = ec;
     result.diag = std::move(diag);
-    finish(std::move(result));
+    finish(result);
   }
   void cancel() {
     connect_result result;
     result.error = asio::error::operation_aborted;
-    if (const auto attempt = finish(std::move(result))) attempt->cancel();
+    if (const auto attempt = finish(result)) attempt->cancel();
   }
 
  private:
-  std::shared_ptr<connect_attempt> finish(connect_result made) {
+  std::shared_ptr<connect_attempt> finish(const connect_result& made) {
     const lock guard(mutex_);
     if (!done_) return nullptr;
     if (diag_ != nullptr && made.error) *diag_ = made.diag;
@@ -191,7 +191,7 @@ asio::awaitable<transaction> connection::async_begin(transaction_options mode, o
 
 asio::awaitable<void> connection::async_close() { return async_close_with(asio::use_awaitable); }
 
-void connection::begin_close(detail::session_handle handle, detail::any_completion<> done) {
+void connection::begin_close(const detail::session_handle& handle, detail::any_completion<> done) {
   constexpr std::chrono::seconds patience{2};
   if (!handle.session) return done.post();
   handle.session->end_tenure(handle.tenure);

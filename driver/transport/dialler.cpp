@@ -79,10 +79,10 @@ class dial_operation final : public dialler {
   // then is called without the lock.
   template <class Step>
   auto guarded(Step step) {
-    return [self = std::static_pointer_cast<dial_operation>(shared_from_this()), step](auto... arguments) {
+    return [self = std::static_pointer_cast<dial_operation>(shared_from_this()), step](auto&&... arguments) {
       lock guard(self->mutex_);
       if (self->over_) return;
-      ((*self).*step)(arguments...);
+      ((*self).*step)(std::forward<decltype(arguments)>(arguments)...);
       self->hand_over(guard);
     };
   }

@@ -120,6 +120,7 @@ class helper_pool {
   static void call(const std::function<void()>& job) noexcept {
     try {
       job();
+      // NOLINTNEXTLINE(bugprone-empty-catch): there is nobody to tell
     } catch (...) {  // a job reports through its own state; one that could not has none left to report to
     }
   }

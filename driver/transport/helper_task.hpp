@@ -22,7 +22,7 @@ class helper_task : public std::enable_shared_from_this<helper_task<Answer>> {
   using handler = std::function<void(Answer)>;
 
   explicit helper_task(asio::any_io_executor executor)
-      : wake_(std::move(executor), asio::steady_timer::time_point::max()), mailbox_(std::make_shared<mailbox>()) {}
+      : wake_(executor, asio::steady_timer::time_point::max()), mailbox_(std::make_shared<mailbox>()) {}
 
   // Once. Calls `done` once on the executor, unless cancelled. False: the helpers' queue is full, and `done` will not
   // be called.

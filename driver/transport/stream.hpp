@@ -63,7 +63,6 @@ class stream {
   void close() noexcept;             // at once; pending waits end with operation_aborted
   void close_with_reset() noexcept;  // SO_LINGER 0: after fork, or to give the port back
 
-  // NOLINTNEXTLINE(bugprone-unchecked-optional-access): a stream made from a socket has one
   socket& native() noexcept { return *socket_; }  // of a stream made from a socket
 
  private:

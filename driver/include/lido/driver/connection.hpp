@@ -152,9 +152,9 @@ class connection {
   auto async_close_with(Token&& token) {
     owns_ = false;
     return asio::async_initiate<Token, void()>(
-        [](auto handler, detail::session_handle handle) {
+        [](auto handler, const detail::session_handle& handle) {
           const asio::any_io_executor fallback = handle.executor();
-          begin_close(std::move(handle), detail::any_completion<>(std::move(handler), fallback));
+          begin_close(handle, detail::any_completion<>(std::move(handler), fallback));
         },
         token, release_handle());
   }
@@ -186,7 +186,7 @@ class connection {
                                              op_options options,
                                              detail::any_completion<std::error_code, connection> done);
 
-  static void begin_close(detail::session_handle handle, detail::any_completion<> done);
+  static void begin_close(const detail::session_handle& handle, detail::any_completion<> done);
   void leave() noexcept;
 
   detail::session_handle handle_;

@@ -60,11 +60,11 @@ class handler_context {
 
   template <class Function>
   void post(const Handler& /*handler*/, Function f) const {
-    post_to<io_executor>(*work_, std::move(f));  // NOLINT(bugprone-unchecked-optional-access): until reset()
+    post_to<io_executor>(*work_, std::move(f));
   }
   template <class Function>
   void dispatch(const Handler& /*handler*/, Function f) const {
-    dispatch_to<io_executor>(*work_, std::move(f));  // NOLINT(bugprone-unchecked-optional-access): the same
+    dispatch_to<io_executor>(*work_, std::move(f));
   }
   void reset() noexcept { work_.reset(); }
 
