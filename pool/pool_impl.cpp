@@ -3,6 +3,8 @@
 #include "pool/member.hpp"
 #include "pool/stats/from_core.hpp"
 
+#include <lido/driver/detail/hand_over.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -279,7 +281,13 @@ void pool_impl::recover(const core::action& a) {
       c.recovered(who->id, v.usable, core::close_reason::recovery_failed, now, out);
     });
   };
-  std::make_shared<recovery::recovery>(who->session, recovery_, done)->start();
+  // Who was cancelled goes first, and so do all who are cancelled at the same time: theirs is a turn, a recovery begins
+  // with a connect. Twice, since the first turn may stand between two of them (I2).
+  const auto& executor = who->session->executor();
+  post_to<asio::io_context::executor_type>(executor, [executor, session = who->session, how = recovery_, done] {
+    post_to<asio::io_context::executor_type>(
+        executor, [session, how, done] { std::make_shared<recovery::recovery>(session, how, done)->start(); });
+  });
 }
 
 void pool_impl::close_slot(const core::action& a) {
