@@ -16,8 +16,8 @@ namespace detail {
 
 class pool_member final : public session_observer, public std::enable_shared_from_this<pool_member> {
  public:
-  pool_member(std::shared_ptr<pool_impl> owner, core::slot_id slot)
-      : id(slot), born(std::chrono::steady_clock::now()), pool_(std::move(owner)) {}
+  pool_member(const std::shared_ptr<pool_impl>& owner, core::slot_id slot)
+      : id(slot), born(std::chrono::steady_clock::now()), pool_(owner) {}
 
   void on_revoked() noexcept override;
   void on_disconnected(std::error_code ec, bool endpoint) noexcept override;

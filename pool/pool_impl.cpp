@@ -567,7 +567,7 @@ void acquire_op::forget() noexcept {
 
 std::error_code acquire_op::error() const noexcept {
   if (failure_) return failure_->error;
-  return has_node_ ? error_of(const_cast<acquire_op*>(this)->node().why) : std::error_code{};
+  return has_node_ ? error_of(node().why) : std::error_code{};
 }
 
 void acquire_op::throw_failure() { throw lido::error(error(), take_diag()); }

@@ -109,7 +109,7 @@ std::vector<acquire_op*> pool_impl::take_waiters(core::shard_id which) {
   core::waiter* next = core_.waiters().empty() ? nullptr : &core_.waiters().front();
   while (next != nullptr) {
     acquire_node& node = acquire_node::of(*next);
-    next = const_cast<core::waiter*>(core::waiter_queue::after(node));
+    next = core::waiter_queue::after(node);
     if (which != core::any_shard && node.preference() != which) continue;
     core_.cancel(node, std::chrono::steady_clock::now(), decided_);
     node.claim();

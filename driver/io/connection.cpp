@@ -56,7 +56,7 @@ class lone_connect : public std::enable_shared_from_this<lone_connect> {
       if (const auto self = weak.lock()) self->drop();
     });
     auto attempt = connect_session(executor, settings, make_deadline_queue(executor), {},
-                                   [self = shared_from_this()](connect_result made) { self->finish(made); });
+                                   [self = shared_from_this()](const connect_result& made) { self->finish(made); });
     const lock guard(mutex_);
     if (done_) attempt_ = std::move(attempt);
   }

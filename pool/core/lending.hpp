@@ -1,9 +1,7 @@
 // The short way of a connection: from idle to a user and back, when nobody waits and nothing is due. It is walked for
 // every acquire and release, under the pool's mutex: each instruction here is paid by all threads. Inline for that
-// reason; included by pool_core.hpp.
+// reason; a part of pool_core.hpp, which alone includes it.
 #pragma once
-
-#include "pool/core/pool_core.hpp"
 
 namespace lido::inline v0::core {
 

@@ -52,7 +52,7 @@ class slot_table {
   [[nodiscard]] const slot& operator[](std::uint32_t index) const noexcept { return slots_.data()[index]; }
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
   // The slot that an event is about, or null: the event is stale.
-  [[nodiscard]] slot* find(slot_id id) noexcept {
+  [[nodiscard]] slot* find(const slot_id& id) noexcept {
     if (id.index >= size_) return nullptr;
     slot& s = (*this)[id.index];
     return s.incarnation == id.incarnation && s.state != slot_state::absent ? &s : nullptr;

@@ -48,8 +48,9 @@ class waiter_queue {
   [[nodiscard]] time_point next_deadline() const noexcept;
   // Somebody whose deadline has come, or null.
   [[nodiscard]] waiter* first_expired(time_point now) const noexcept;
-  // The next in order of arrival, or null (for checks).
+  // The next in order of arrival, or null.
   [[nodiscard]] static const waiter* after(const waiter& w) noexcept { return w.next_; }
+  [[nodiscard]] static waiter* after(waiter& w) noexcept { return w.next_; }
 
  private:
   [[nodiscard]] waiter* most_pressing() const noexcept;

@@ -45,6 +45,7 @@ class acquire_op {
   void cancel() noexcept;            // any thread that knows it to be waiting
 
   acquire_node& node() noexcept { return *reinterpret_cast<acquire_node*>(&storage_); }
+  const acquire_node& node() const noexcept { return *reinterpret_cast<const acquire_node*>(&storage_); }
   const std::shared_ptr<pool_impl>& pool() const noexcept { return pool_; }
 
  protected:
