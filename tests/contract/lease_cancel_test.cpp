@@ -273,6 +273,18 @@ TEST_F(held_lease, I9_a_connection_moved_out_of_its_lease_is_closed_and_its_slot
   EXPECT_EQ(w->stats().created, 2U);
 }
 
+TEST_F(held_lease, I9_a_lease_with_another_ones_connection_in_it_gives_neither_to_the_next_user) {
+  open(route::unix_socket, [](pool_config& c) { c.max_size = 2; });
+  lido::lease other;
+  w->pool->async_acquire([&other](std::error_code, lido::lease second) { other = std::move(second); });
+  ASSERT_TRUE(w->turn_until([&] { return static_cast<bool>(other); }));
+  *db = std::move(*other);
+  db.release();
+  other.release();
+  ASSERT_TRUE(w->turn_until([&] { return w->stats().size() == 0; }));
+  EXPECT_EQ(w->stats().of(close_reason::broken), 2U);
+}
+
 TEST_F(held_lease, I13_a_second_operation_is_refused_and_the_first_unharmed) {
   open();
   const call_ptr first = ask(*db, "select 1 from pg_sleep(0.1)");
