@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# clang_tidy.sh [--all | --max N]: clang-tidy on the C++ sources that changed since origin/main (or since the last commit), at most N.
+# clang_tidy.sh [--all | --max N]: clang-tidy on the C++ sources that changed since origin/main (on it: lately), at most N.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=build/clang
@@ -13,22 +13,29 @@ while [ $# -gt 0 ]; do
   shift
 done
 
+# What changed, newest first: what is not committed, then what the commits since the base touched. The base is where this branch left
+# origin/main; on main itself the last tag or the last 20 commits, whichever is nearer: a push of several commits is looked at as a whole.
 changed() {
-  local base
-  base=$(git merge-base HEAD origin/main 2>/dev/null) && [ "$base" != "$(git rev-parse HEAD)" ] || base=$(git rev-parse -q --verify HEAD~1) || base=
-  if $all || [ -z "$base" ]; then
-    git ls-files --cached --others --exclude-standard
-  else
-    git diff --name-only --diff-filter=d "$base"
-    git ls-files --others --exclude-standard
+  if $all; then git ls-files --cached --others --exclude-standard && return; fi
+  local base recent tag
+  git diff --name-only --diff-filter=d HEAD
+  git ls-files --others --exclude-standard
+  base=$(git merge-base HEAD origin/main 2>/dev/null || true)
+  if [ -z "$base" ] || [ "$base" = "$(git rev-parse HEAD)" ]; then
+    recent=$(git rev-list --first-parent --max-count=21 HEAD | tail -n 1)
+    tag=$(git describe --tags --abbrev=0 HEAD~1 2>/dev/null || true)
+    base=$recent
+    if [ -n "$tag" ] && git merge-base --is-ancestor "$recent" "$tag"; then base=$tag; fi
   fi
+  # A history of one commit, or of a shallow clone, has no base: then all that there is.
+  if [ "$base" = "$(git rev-parse HEAD)" ]; then git ls-files; else git log --first-parent -m --format= --name-only "$base..HEAD"; fi
 }
 
 [ -f $build/compile_commands.json ] || cmake --preset clang >/dev/null
-# Only what the build compiles; newest first, so that a cap cuts what was least likely touched.
-mapfile -t files < <(changed | grep -E '^(driver|pool|metrics|tests|bench)/.*\.cpp$' | sort -u | while read -r file; do
-  if [ -f "$file" ] && grep -qF "/$file\"" $build/compile_commands.json; then stat -c '%Y %n' "$file"; fi
-done | sort -rn | cut -d' ' -f2- | head -n "$max")
+# Only what the build compiles, each once; a cap cuts what was touched longest ago.
+mapfile -t files < <(changed | grep -E '^(driver|pool|metrics|tests|bench)/.*\.cpp$' | awk '!seen[$0]++' | while read -r file; do
+  if [ -f "$file" ] && grep -qF "/$file\"" $build/compile_commands.json; then printf '%s\n' "$file"; fi
+done | head -n "$max")
 echo "clang-tidy: ${#files[@]} files"
 [ ${#files[@]} -gt 0 ] || exit 0
 printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$(nproc)" clang-tidy-19 -p $build --quiet 2>/dev/null

@@ -3,6 +3,7 @@
 #include "tests/support/descriptor.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/loopback.hpp"
+#include "tests/support/server_programs.hpp"
 #include "tests/support/stale_clusters.hpp"
 
 #include <fcntl.h>
@@ -10,7 +11,6 @@
 #include <sys/types.h>
 
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 #include <sstream>
 #include <stdexcept>
@@ -22,21 +22,6 @@ using namespace std::chrono_literals;
 
 constexpr auto start_budget = 30s;  // a hang guard for a loaded machine; about one second when it is not
 constexpr auto stop_budget = 30s;
-
-std::filesystem::path newest_programs() {
-  std::filesystem::path newest;
-  int newest_version = 0;
-  for (const auto& entry : std::filesystem::directory_iterator{"/usr/lib/postgresql"}) {
-    const std::string name = entry.path().filename();
-    int version = 0;
-    std::from_chars(name.data(), name.data() + name.size(), version);
-    if (version <= newest_version || !std::filesystem::exists(entry.path() / "bin" / "postgres")) continue;
-    newest_version = version;
-    newest = entry.path() / "bin";
-  }
-  if (newest.empty()) throw std::runtime_error{"no PostgreSQL server under /usr/lib/postgresql"};
-  return newest;
-}
 
 certificate_request client_request() {
   certificate_request request;
@@ -66,7 +51,7 @@ std::size_t occurrences(std::string_view text, std::string_view word) {
 
 postgres_cluster::postgres_cluster(cluster_settings settings)
     : settings_{std::move(settings)},
-      programs_{newest_programs()},
+      programs_{server_programs(settings_.version)},
       run_as_{server_account()},
       folder_{stale_clusters::prefix},
       port_{free_port()},
@@ -93,6 +78,9 @@ postgres_cluster::~postgres_cluster() {
   postmaster_.signal(SIGQUIT);
   postmaster_.wait(stop_budget);
 }
+
+// PG_VERSION says it without a server that runs.
+int postgres_cluster::version() const { return std::stoi(read_file(data() / "PG_VERSION")); }
 
 std::string postgres_cluster::program(std::string_view name) const { return programs_ / name; }
 
@@ -265,8 +253,8 @@ std::string postgres_cluster::log() const { return read_file(folder_.path() / "s
 std::string postgres_cluster::sql(const std::string& text) const { return sql(text, database()); }
 
 std::string postgres_cluster::sql(const std::string& text, const std::string& database) const {
-  auto result = run_process({program("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", socket_dir(), "-p",
-                             std::to_string(port_), "-U", "postgres", "-d", database, "-c", text});
+  auto result = run_process({client_program(programs_, "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", socket_dir(),
+                             "-p", std::to_string(port_), "-U", "postgres", "-d", database, "-c", text});
   if (result.status != 0) throw std::runtime_error{"psql failed: " + result.errors};
   while (result.output.ends_with('\n')) result.output.pop_back();
   return result.output;

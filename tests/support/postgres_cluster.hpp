@@ -18,6 +18,7 @@
 namespace lido::testing {
 
 struct cluster_settings {
+  std::string version;  // "15" ... "18", or the folder of its programs; empty: LIDO_TEST_POSTGRES, else Debian's newest
   bool tls = true;
   int max_connections = 200;
   std::vector<std::string> configuration;  // lines for postgresql.conf, after ours
@@ -33,6 +34,9 @@ class postgres_cluster {
   postgres_cluster(const postgres_cluster&) = delete;
   postgres_cluster& operator=(const postgres_cluster&) = delete;
   ~postgres_cluster();
+
+  /// The major version: 15, 16, 17, 18.
+  [[nodiscard]] int version() const;
 
   // Where it is. The server's certificate is valid for "localhost" and for 127.0.0.1.
   [[nodiscard]] std::string host() const { return "127.0.0.1"; }

@@ -100,6 +100,26 @@ TEST(postgres_cluster, settings_reach_the_server) {
   EXPECT_EQ(cluster.sql("show max_connections; show work_mem; show ssl"), "17\n9MB\noff");
 }
 
+TEST(postgres_cluster, the_version_can_be_chosen) {
+  cluster_settings settings;
+  settings.version = "15";
+  const postgres_cluster cluster{settings};
+  EXPECT_EQ(cluster.version(), 15);
+  EXPECT_EQ(cluster.sql("show server_version_num").substr(0, 2), "15");
+  EXPECT_EQ(shared_cluster().sql("show server_version_num").substr(0, 2), std::to_string(shared_cluster().version()));
+}
+
+TEST(postgres_cluster, a_version_that_is_not_there_is_refused_with_what_to_do) {
+  cluster_settings settings;
+  settings.version = "9";
+  try {
+    const postgres_cluster cluster{settings};
+    FAIL();
+  } catch (const std::runtime_error& e) {
+    EXPECT_NE(std::string{e.what()}.find("./run servers"), std::string::npos) << e.what();
+  }
+}
+
 // A fork stands for a test program that crashes while its server is stopped: the hardest case to clean up after.
 TEST(postgres_cluster, a_crashed_owner_leaves_neither_server_nor_folder) {
   int report[2];
