@@ -461,7 +461,7 @@ void pool_impl::take_back(lent* what) noexcept {
   std::unique_ptr<lent> unless_kept(what);
   const session_handle& handle = what->db.handle();
   const core::condition how = handle.session
-                                  ? returned_as(handle.session->end_tenure(handle.tenure), config_.reset_mode)
+                                  ? returned_as(handle.session->end_tenure(handle.tenure), config_.reset.mode)
                                   : core::condition::broken;
   const auto now = steady_now();
   const lease_ticket ticket = what->ticket;

@@ -16,7 +16,7 @@ std::uint64_t in_use(const pool_stats& s) { return std::uint64_t{s.leased} + s.r
 std::chrono::nanoseconds longest_recovery(const pool_config& c) {
   // Cancel and drain side by side, once more for a second attempt, then the reset, then the close; and some room for a
   // busy machine.
-  return 2 * (c.cancel.timeout + c.drain.timeout) + c.cancel.retry_after + c.reset_timeout + c.connect.close_timeout +
+  return 2 * (c.cancel.timeout + c.drain.timeout) + c.cancel.retry_after + c.reset.timeout + c.connect.close_timeout +
          std::chrono::seconds{2};
 }
 

@@ -2,6 +2,7 @@
 #include <lido/driver/error.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -57,6 +58,21 @@ void throw_invalid_config(std::string context) {
 
 void throw_bad_value(std::string_view where, std::string_view key, std::string_view expects) {
   throw_invalid_config(std::string(where) + ": " + std::string(key) + " expects " + std::string(expects));
+}
+
+std::string bounds_in_words(const knob_info& knob) {
+  const auto in_words = [&knob](double n) {
+    if (knob.kind == knob_kind::duration)
+      return text_of_duration(std::chrono::nanoseconds(static_cast<std::chrono::nanoseconds::rep>(n)));
+    if (knob.kind == knob_kind::ratio) return text_of_ratio(n);
+    const auto whole = static_cast<std::size_t>(n);
+    return knob.kind == knob_kind::bytes ? text_of_bytes(whole) : std::to_string(whole);
+  };
+  const bool from_nothing = knob.kind == knob_kind::duration && knob.least == 1;  // a nanosecond: just not zero
+  const bool bounded = std::isfinite(knob.most);
+  if (from_nothing) return "must be above 0 and at most " + in_words(knob.most) + ": no wait is infinite";
+  return bounded ? "must be from " + in_words(knob.least) + " to " + in_words(knob.most)
+                 : "must be at least " + in_words(knob.least);
 }
 
 void throw_unknown_key(std::string_view where, std::string_view key, std::string_view nearest) {

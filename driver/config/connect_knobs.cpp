@@ -1,9 +1,7 @@
-#include <lido/driver/detail/knobs.hpp>
+#include <lido/driver/detail/knob_rows.hpp>
 
 #include <algorithm>
 #include <array>
-#include <limits>
-#include <optional>
 #include <utility>
 
 namespace lido {
@@ -11,34 +9,14 @@ inline namespace v0 {
 namespace detail {
 namespace {
 
+using namespace rows;
 using config = connect_config;
-
-template <std::string connect_config::* Field>
-bool set_text(config& c, std::string_view text) {
-  (c.*Field).assign(text);
-  return true;
-}
-template <std::chrono::nanoseconds connect_config::* Field>
-bool set_duration(config& c, std::string_view text) {
-  return duration_from_text(text, c.*Field);
-}
-template <std::size_t connect_config::* Field>
-bool set_bytes(config& c, std::string_view text) {
-  return bytes_from_text(text, c.*Field);
-}
 
 bool set_host(config& c, std::string_view text) {
   // One host only: a list would otherwise go to the resolver as a strange name.
   if (text.empty() || text.find(',') != std::string_view::npos || text.find('@') != std::string_view::npos)
     return false;
   c.host.assign(text);
-  return true;
-}
-
-bool set_port(config& c, std::string_view text) {
-  std::size_t port = 0;
-  if (!count_from_text(text, port) || port == 0 || port > std::numeric_limits<std::uint16_t>::max()) return false;
-  c.port = static_cast<std::uint16_t>(port);
   return true;
 }
 
@@ -52,54 +30,40 @@ bool set_fallback_application_name(config& c, std::string_view text) {
   return true;
 }
 
-bool set_sslmode(config& c, std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, sslmode>, 6> modes{{{"disable", sslmode::disable},
-                                                                              {"allow", sslmode::allow},
-                                                                              {"prefer", sslmode::prefer},
-                                                                              {"require", sslmode::require},
-                                                                              {"verify-ca", sslmode::verify_ca},
-                                                                              {"verify-full", sslmode::verify_full}}};
-  const auto* const found = std::ranges::find(modes, text, &std::pair<std::string_view, sslmode>::first);
-  if (found == modes.end()) return false;
-  c.sslmode = found->second;
-  return true;
-}
-
-std::optional<auth_method> auth_method_of(std::string_view text) {
-  if (text == "none") return auth_method::none;
-  if (text == "password") return auth_method::password;
-  if (text == "md5") return auth_method::md5;
-  if (text == "scram-sha-256") return auth_method::scram_sha_256;
-  return std::nullopt;
-}
+constexpr std::array sslmodes{
+    choice_word<sslmode>{"disable", sslmode::disable},     choice_word<sslmode>{"allow", sslmode::allow},
+    choice_word<sslmode>{"prefer", sslmode::prefer},       choice_word<sslmode>{"require", sslmode::require},
+    choice_word<sslmode>{"verify-ca", sslmode::verify_ca}, choice_word<sslmode>{"verify-full", sslmode::verify_full}};
+constexpr std::array auth_methods{choice_word<auth_method>{"none", auth_method::none},
+                                  choice_word<auth_method>{"password", auth_method::password},
+                                  choice_word<auth_method>{"md5", auth_method::md5},
+                                  choice_word<auth_method>{"scram-sha-256", auth_method::scram_sha_256}};
 
 bool set_require_auth(config& c, std::string_view text) {
   std::vector<auth_method> methods;
   while (!text.empty()) {
     const std::size_t comma = std::min(text.find(','), text.size());
-    const auto method = auth_method_of(text.substr(0, comma));
-    if (!method || comma + 1 == text.size()) return false;
-    methods.push_back(*method);
+    const auto* const method = std::ranges::find(auth_methods, text.substr(0, comma), &choice_word<auth_method>::text);
+    if (method == auth_methods.end() || comma + 1 == text.size()) return false;
+    methods.push_back(method->value);
     text.remove_prefix(std::min(comma + 1, text.size()));
   }
   c.require_auth = std::move(methods);
   return true;
 }
 
-bool set_scram_max_iterations(config& c, std::string_view text) {
-  std::size_t n = 0;
-  if (!count_from_text(text, n) || n > std::numeric_limits<std::uint32_t>::max()) return false;
-  c.scram_max_iterations = static_cast<std::uint32_t>(n);
-  return true;
+std::string require_auth(const config& c) {
+  std::string out;
+  for (const auth_method m : c.require_auth) {
+    out += (out.empty() ? "" : ",");
+    out += std::ranges::find(auth_methods, m, &choice_word<auth_method>::value)->text;
+  }
+  return out;
 }
 
-bool set_statement_cache_size(config& c, std::string_view text) {
-  return count_from_text(text, c.statement_cache_size);
-}
 bool set_connect_timeout(config& c, std::string_view text) {
   return seconds_or_duration_from_text(text, c.connect_timeout);
 }
-bool set_allow_unverified_tls(config& c, std::string_view text) { return flag_from_text(text, c.allow_unverified_tls); }
 
 // Parameters of libpq with one value that Lido has anyway.
 bool is_utf8(config& /*c*/, std::string_view text) {
@@ -110,50 +74,87 @@ bool is_no_gss(config& /*c*/, std::string_view text) { return text == "disable" 
 bool is_no_binding(config& /*c*/, std::string_view text) { return text == "disable" || text == "prefer"; }
 bool is_ssl_request(config& /*c*/, std::string_view text) { return text == "postgres"; }
 
-constexpr std::string_view a_text = "a text";
-constexpr std::string_view a_file = "the path of a PEM file";
-constexpr std::string_view a_size = "a number of bytes such as \"64MiB\"";
+std::string nothing(const config& /*c*/) { return {}; }
+
+constexpr knob<config> connect_timeout_row() {
+  auto k = duration<&config::connect_timeout>("connect_timeout", a_wait, live, "over DNS, TCP, TLS and authentication");
+  k.set = set_connect_timeout;
+  k.expects = "a number of seconds, or a duration such as \"500ms\"";
+  return k;
+}
+
+// For those who bring a DSN of libpq's along.
+constexpr knob<config> compatible(std::string_view name, std::string_view expects,
+                                  bool (*accepts)(config&, std::string_view), std::string (*only)(const config&)) {
+  return own<config>(name, knob_kind::text, rolling, "for compatibility with libpq", expects, accepts, only);
+}
+
+constexpr auto most_message = static_cast<double>(0x3fffffff);  // the server's own limit
 
 constexpr std::array knobs{
-    knob<config>{"host", "one host name, address, or folder of a Unix socket", "localhost", "where the server is",
-                 set_host},
-    knob<config>{"port", "a port from 1 to 65535", "5432", "the server's port", set_port},
-    knob<config>{"dbname", a_text, "", "database; empty: the user's name", set_text<&config::database>},
-    knob<config>{"user", a_text, "", "role; empty: the name of the process's user", set_text<&config::user>},
-    knob<config>{"password", a_text, "", "never shown, wiped after use", set_password},
-    knob<config>{"application_name", a_text, "lido", "shown in pg_stat_activity", set_text<&config::application_name>},
-    knob<config>{"fallback_application_name", a_text, "", "taken when there is no application_name",
-                 set_fallback_application_name},
-    knob<config>{"options", a_text, "", "command-line options for the backend, -c name=value",
-                 set_text<&config::options>},
-    knob<config>{"sslmode", "disable, allow, prefer, require, verify-ca or verify-full", "verify-full",
-                 "how much TLS proves", set_sslmode},
-    knob<config>{"sslrootcert", a_file, "", "CAs to trust; empty or \"system\": the system's",
-                 set_text<&config::sslrootcert>},
-    knob<config>{"sslcert", a_file, "", "client certificate", set_text<&config::sslcert>},
-    knob<config>{"sslkey", a_file, "", "its key, readable by the owner alone", set_text<&config::sslkey>},
-    knob<config>{"allow_unverified_tls", "true or false", "false", "permits allow, prefer, and require without a CA",
-                 set_allow_unverified_tls},
-    knob<config>{"require_auth", "a list of none, password, md5, scram-sha-256, with commas", "",
-                 "methods that the server may ask for; empty: scram-sha-256 with a password, else none",
-                 set_require_auth},
-    knob<config>{"scram_max_iterations", "a number from 4096 on", "100000", "above: the server is refused, not obeyed",
-                 set_scram_max_iterations},
-    knob<config>{"connect_timeout", "a number of seconds, or a duration such as \"500ms\"", "10s",
-                 "over DNS, TCP, TLS and authentication", set_connect_timeout},
-    knob<config>{"close_timeout", "a duration such as \"2s\"", "2s", "for the server's own end after Terminate",
-                 set_duration<&config::close_timeout>},
-    knob<config>{"max_message_bytes", a_size, "64MiB", "a longer message closes the connection",
-                 set_bytes<&config::max_message_bytes>},
-    knob<config>{"max_result_bytes", a_size, "256MiB", "of a buffered result", set_bytes<&config::max_result_bytes>},
-    knob<config>{"statement_cache_size", "a number", "256", "prepared statements a connection keeps; 0: none",
-                 set_statement_cache_size},
-    knob<config>{"client_encoding", "UTF8, the only one that Lido speaks", "UTF8", "for compatibility", is_utf8},
-    knob<config>{"target_session_attrs", "\"any\"", "any", "for compatibility", is_any},
-    knob<config>{"gssencmode", "\"disable\" or \"prefer\": there is no GSS encryption", "disable", "for compatibility",
-                 is_no_gss},
-    knob<config>{"channel_binding", "\"disable\" or \"prefer\"", "prefer", "for compatibility", is_no_binding},
-    knob<config>{"sslnegotiation", "\"postgres\"", "postgres", "for compatibility", is_ssl_request},
+    own<config>("host", knob_kind::text, rolling, "name, address, or folder of a Unix socket, which begins with /",
+                "one host name, address, or folder of a Unix socket", set_host, [](const config& c) { return c.host; })
+        .from_env("PGHOST")
+        .such_as("db.example"),
+    count<&config::port>("port", between(1, 65535), rolling, "the server's port").from_env("PGPORT"),
+    text<&config::database>("dbname", rolling, "database; empty: the user's name")
+        .from_env("PGDATABASE")
+        .such_as("app"),
+    text<&config::user>("user", rolling, "role; empty: the name of the process's user")
+        .from_env("PGUSER")
+        .such_as("app"),
+    own<config>("password", knob_kind::text, rolling, "wiped after use; better kept in a file of its own", "a text",
+                set_password, [](const config& c) { return std::string(c.password.reveal()); })
+        .from_env("PGPASSWORD")
+        .kept_secret(),
+    text<&config::application_name>("application_name", rolling, "shown in pg_stat_activity").from_env("PGAPPNAME"),
+    own<config>("fallback_application_name", knob_kind::text, rolling, "taken when there is no application_name",
+                "a text", set_fallback_application_name, nothing)
+        .such_as("billing"),
+    text<&config::options>("options", rolling, "command-line options for the backend, -c name=value")
+        .from_env("PGOPTIONS")
+        .such_as("-c search_path=app"),
+    choice<sslmodes, &config::sslmode>("sslmode", rolling, "how much TLS proves").from_env("PGSSLMODE"),
+    file<&config::sslrootcert>("sslrootcert", rolling,
+                               "PEM file of the CAs to trust; empty or \"system\": the system's")
+        .from_env("PGSSLROOTCERT")
+        .such_as("/etc/ssl/app/ca.pem"),
+    file<&config::sslcert>("sslcert", rolling, "client certificate, a PEM file")
+        .from_env("PGSSLCERT")
+        .such_as("/etc/ssl/app/client.pem"),
+    file<&config::sslkey>("sslkey", rolling, "its key, a PEM file, readable by the owner alone")
+        .from_env("PGSSLKEY")
+        .such_as("/etc/ssl/app/client.key"),
+    flag<&config::allow_unverified_tls>("allow_unverified_tls", rolling,
+                                        "permits allow, prefer, and require without a CA"),
+    own<config>("require_auth", knob_kind::list, rolling,
+                "methods that the server may ask for; empty: scram-sha-256 with a password, else none",
+                "a list of none, password, md5, scram-sha-256, with commas", set_require_auth, require_auth)
+        .one_of(words<auth_methods>::texts)
+        .from_env("PGREQUIREAUTH")
+        .such_as("scram-sha-256"),
+    count<&config::scram_max_iterations>("scram_max_iterations", between(4096, 4'294'967'295), live,
+                                         "above: the server is refused, not obeyed"),
+    connect_timeout_row().from_env("PGCONNECT_TIMEOUT"),
+    duration<&config::close_timeout>("close_timeout", a_wait, live, "for the server's own end after Terminate"),
+    bytes<&config::max_message_bytes>("max_message_bytes", between(64 << 10, most_message), rolling,
+                                      "a longer message closes the connection"),
+    bytes<&config::max_result_bytes>("max_result_bytes", at_least(1), rolling, "of a buffered result"),
+    count<&config::statement_cache_size>("statement_cache_size", between(0, 100'000), rolling,
+                                         "prepared statements a connection keeps; 0: none"),
+    compatible("client_encoding", "UTF8, the only one that Lido speaks", is_utf8,
+               [](const config&) { return std::string("UTF8"); })
+        .from_env("PGCLIENTENCODING"),
+    compatible("target_session_attrs", "\"any\"", is_any, [](const config&) { return std::string("any"); })
+        .from_env("PGTARGETSESSIONATTRS"),
+    compatible("gssencmode", "\"disable\" or \"prefer\": there is no GSS encryption", is_no_gss,
+               [](const config&) { return std::string("disable"); })
+        .from_env("PGGSSENCMODE"),
+    compatible("channel_binding", "\"disable\" or \"prefer\"", is_no_binding,
+               [](const config&) { return std::string("prefer"); })
+        .from_env("PGCHANNELBINDING"),
+    compatible("sslnegotiation", "\"postgres\"", is_ssl_request, [](const config&) { return std::string("postgres"); })
+        .from_env("PGSSLNEGOTIATION"),
 };
 
 constexpr std::array<std::string_view, 24> not_supported{"passfile",

@@ -69,6 +69,21 @@ bool flag_from_text(std::string_view text, bool& out) {
   return out || text == "0" || text == "false" || text == "off" || text == "no";
 }
 
+std::string text_of_duration(std::chrono::nanoseconds t) { return absl::FormatDuration(absl::FromChrono(t)); }
+
+std::string text_of_bytes(std::size_t n) {
+  for (const unit& u : units) {
+    if (u.bytes > 1 && n != 0 && n % u.bytes == 0) return std::to_string(n / u.bytes) + std::string(u.suffix);
+  }
+  return std::to_string(n);
+}
+
+std::string text_of_ratio(double r) {
+  std::array<char, 64> buffer;
+  const auto written = std::to_chars(buffer.data(), buffer.data() + buffer.size(), r);
+  return {buffer.data(), written.ptr};
+}
+
 }  // namespace detail
 }  // namespace v0
 }  // namespace lido

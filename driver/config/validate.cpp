@@ -6,12 +6,6 @@ namespace lido {
 inline namespace v0 {
 namespace {
 
-constexpr std::size_t least_message = 64U << 10;
-constexpr std::size_t most_message = 0x3fffffff;  // the server's own limit
-constexpr std::size_t most_statements = 100'000;
-constexpr std::uint32_t least_scram_iterations = 4096;
-constexpr auto longest_timeout = std::chrono::hours(24);
-
 void require_that(bool holds, std::string_view what) {
   if (!holds) detail::throw_invalid_config(std::string(what));
 }
@@ -69,28 +63,14 @@ void check_client_certificate(const connect_config& c) {
   require_that((status.st_mode & (S_IRWXG | S_IRWXO)) == 0, "the file of sslkey is open to group or others: chmod 600");
 }
 
-void check_limits(const connect_config& c) {
-  const auto bounded = [](std::chrono::nanoseconds t) {
-    return t > std::chrono::nanoseconds::zero() && t <= longest_timeout;
-  };
-  require_that(bounded(c.connect_timeout), "connect_timeout must be above 0 and at most 24h: no wait is infinite");
-  require_that(bounded(c.close_timeout), "close_timeout must be above 0 and at most 24h: no wait is infinite");
-  require_that(c.max_message_bytes >= least_message && c.max_message_bytes <= most_message,
-               "max_message_bytes must be from 64KiB to 1073741823");
-  require_that(c.max_result_bytes > 0, "max_result_bytes must be above 0");
-  require_that(c.statement_cache_size <= most_statements, "statement_cache_size must be at most 100000");
-  require_that(c.scram_max_iterations >= least_scram_iterations, "scram_max_iterations must be at least 4096");
-}
-
 }  // namespace
 
 void validate(const connect_config& config) {
   require_that(!config.host.empty(), "host is empty");
-  require_that(config.port != 0, "port must be from 1 to 65535");
   check_texts(config);
   check_tls_mode(config);
   check_client_certificate(config);
-  check_limits(config);
+  detail::check_bounds(detail::connect_knobs(), config);
 }
 
 }  // namespace v0

@@ -18,8 +18,8 @@ settings settings_of(const pool_config& config) {
     case after_cancel::discard: out.budgets.after = detail::cancel_policy::discard; break;
     case after_cancel::never: out.budgets.after = detail::cancel_policy::never; break;
   }
-  out.reset = config.reset_mode;
-  out.reset_timeout = config.reset_timeout;
+  out.reset = config.reset.mode;
+  out.reset_timeout = config.reset.timeout;
   return out;
 }
 

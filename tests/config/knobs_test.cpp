@@ -27,28 +27,32 @@ std::string fingerprint(const connect_config& c) {
 
 std::string fingerprint(const pool_config& c) {
   std::string out = c.name + "|" + std::to_string(c.max_lifetime_jitter) + "|" + std::to_string(c.cancel.rate) + "|" +
-                    std::to_string(static_cast<int>(c.reset_mode)) + "|" +
+                    std::to_string(static_cast<int>(c.reset.mode)) + "|" +
                     std::to_string(static_cast<int>(c.cancel.after));
   for (const auto n :
        {c.max_size, c.min_size, c.max_waiters, c.connect_concurrency, c.cancel.concurrency, c.drain.max_bytes}) {
     out += "|" + std::to_string(n);
   }
   for (const auto t : {c.acquire_timeout, c.max_lifetime, c.idle_timeout, c.validate_after_idle, c.validation_timeout,
-                       c.connect_backoff_min, c.connect_backoff_max, c.reset_timeout, c.cancel.timeout,
+                       c.connect_backoff_min, c.connect_backoff_max, c.reset.timeout, c.cancel.timeout,
                        c.cancel.retry_after, c.drain.timeout}) {
     out += "|" + std::to_string(t.count());
   }
   return out;
 }
 
+// What a row writes it reads back, and nothing else moves.
 template <class Config>
-void expect_defaults_as_written(std::span<const detail::knob<Config>> table) {
+void expect_round_trips(std::span<const detail::knob<Config>> table) {
   const std::string untouched = fingerprint(Config{});
   for (const auto& k : table) {
-    if (k.standard.empty()) continue;
     Config c;
-    EXPECT_TRUE(k.set(c, k.standard)) << k.name;
-    EXPECT_EQ(fingerprint(c), untouched) << k.name << ": the default in the table is not the one in the struct";
+    EXPECT_TRUE(k.standard().empty() || k.set(c, k.standard())) << k.name;
+    EXPECT_EQ(fingerprint(c), untouched) << k.name << ": the default as text is not the default";
+    EXPECT_TRUE(k.in_bounds(c)) << k.name << ": the default is out of its own bounds";
+    if (k.example.empty()) continue;
+    EXPECT_TRUE(k.set(c, k.example)) << k.name << ": the example is not what it expects";
+    EXPECT_TRUE(k.in_bounds(c)) << k.name;
   }
 }
 
@@ -58,18 +62,33 @@ void expect_documented_once(std::span<const detail::knob<Config>> table, std::se
     EXPECT_TRUE(seen.insert(k.name).second) << k.name << " is there twice";
     EXPECT_FALSE(k.doc.empty()) << k.name;
     EXPECT_FALSE(k.expects.empty()) << k.name;
+    EXPECT_TRUE(k.secret || !k.standard().empty() || !k.example.empty()) << k.name << " has no example";
+    EXPECT_EQ(k.number == nullptr, k.kind != detail::knob_kind::count && k.kind != detail::knob_kind::bytes &&
+                                       k.kind != detail::knob_kind::ratio && k.kind != detail::knob_kind::duration)
+        << k.name;
   }
 }
 
-TEST(knobs, defaults_are_those_of_the_structs) {
-  expect_defaults_as_written(detail::connect_knobs());
-  expect_defaults_as_written(detail::pool_knobs());
+TEST(knobs, defaults_and_examples_read_back) {
+  expect_round_trips(detail::connect_knobs());
+  expect_round_trips(detail::pool_knobs());
 }
 
 TEST(knobs, names_are_unique_over_both_tables) {
   std::set<std::string_view> seen;
   expect_documented_once(detail::connect_knobs(), seen);
   expect_documented_once(detail::pool_knobs(), seen);
+}
+
+TEST(knobs, texts_of_values_are_short_and_read_back) {
+  EXPECT_EQ(detail::text_of_duration(500ms), "500ms");
+  EXPECT_EQ(detail::text_of_duration(30min), "30m");
+  EXPECT_EQ(detail::text_of_duration(90min), "1h30m");
+  EXPECT_EQ(detail::text_of_duration(0s), "0");
+  EXPECT_EQ(detail::text_of_bytes(16U << 20), "16MiB");
+  EXPECT_EQ(detail::text_of_bytes(1000), "1000");
+  EXPECT_EQ(detail::text_of_bytes(0), "0");
+  EXPECT_EQ(detail::text_of_ratio(0.1), "0.1");
 }
 
 TEST(knobs, durations_have_units) {

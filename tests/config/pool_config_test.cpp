@@ -29,7 +29,7 @@ min_size = 2
 acquire_timeout = "500ms"
 connect_timeout = 3
 max_lifetime_jitter = 0.25
-reset_mode = "discard_all"
+reset.mode = "discard_all"
 require_auth = ["scram-sha-256", "md5"]
 cancel.timeout = "3s"
 cancel.rate = 50
@@ -66,7 +66,7 @@ TEST(pool_toml, reads_every_kind_of_knob) {
   EXPECT_EQ(c.min_size, 2U);
   EXPECT_EQ(c.acquire_timeout, 500ms);
   EXPECT_EQ(c.max_lifetime_jitter, 0.25);
-  EXPECT_EQ(c.reset_mode, reset_mode::discard_all);
+  EXPECT_EQ(c.reset.mode, reset_mode::discard_all);
   EXPECT_EQ(c.cancel.timeout, 3s);
   EXPECT_EQ(c.cancel.rate, 50);
   EXPECT_EQ(c.cancel.after, after_cancel::discard);
@@ -110,7 +110,7 @@ TEST(pool_toml, a_value_without_sense_names_line_and_expectation) {
                                 "max_lifetime_jitter = 1.5",
                                 "max_lifetime_jitter = nan",
                                 "max_lifetime_jitter = inf",
-                                "reset_mode = \"none\"",
+                                "reset.mode = \"none\"",
                                 "cancel.after = \"hope\"",
                                 "cancel.rate = -1",
                                 "cancel.concurrency = 0",
@@ -119,7 +119,7 @@ TEST(pool_toml, a_value_without_sense_names_line_and_expectation) {
                                 "drain.timeout = \"48h\"",
                                 "connect_backoff_min = \"10s\"",
                                 "connect_concurrency = 0",
-                                "name = \"a b\"",
+                                "name = \"a-b\"",
                                 "name = \"\"",
                                 "dsn = 5",
                                 "dsn = \"postgresql://db?x=y\"",
@@ -215,7 +215,7 @@ TEST(validate_pool, zero_switches_off_only_what_may_be_off) {
   EXPECT_FALSE(refusal_of([&] { c.validate(); }).code);
   expect_refused([](pool_config& p) { p.acquire_timeout = 0s; });
   expect_refused([](pool_config& p) { p.validation_timeout = 0s; });
-  expect_refused([](pool_config& p) { p.reset_timeout = 0s; });
+  expect_refused([](pool_config& p) { p.reset.timeout = 0s; });
   expect_refused([](pool_config& p) { p.connect_backoff_min = 0s; });
   expect_refused([](pool_config& p) { p.cancel.timeout = 0s; });
   expect_refused([](pool_config& p) { p.cancel.retry_after = 0s; });

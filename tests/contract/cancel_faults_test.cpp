@@ -61,7 +61,7 @@ void small_budgets(pool_config& config) {
   config.cancel.timeout = 800ms;
   config.cancel.retry_after = 150ms;
   config.drain.timeout = 600ms;
-  config.reset_timeout = 5s;
+  config.reset.timeout = 5s;
 }
 
 // A channel that works, slowly, must not be judged by a loaded machine's clock.

@@ -27,7 +27,7 @@ void small_budgets(pool_config& c) {
   c.cancel.timeout = 400ms;
   c.cancel.retry_after = 100ms;
   c.drain.timeout = 400ms;
-  c.reset_timeout = 300ms;
+  c.reset.timeout = 300ms;
   c.validation_timeout = 300ms;
   c.connect.close_timeout = 200ms;
 }

@@ -217,7 +217,7 @@ TEST(first_light, dead_idle_connections_are_replaced_unseen) {
 TEST(first_light, discard_all_by_choice_leaves_nothing_to_the_next_user) {
   run([](asio::io_context& io) -> asio::awaitable<void> {
     auto config = pool_of(unix_config(shared_cluster()), 1);
-    config.reset_mode = lido::reset_mode::discard_all;
+    config.reset.mode = lido::reset_mode::discard_all;
     lido::pool pool(io.get_executor(), config);
     co_await pool.async_query("set statement_timeout = '77s'");
     co_await pool.async_query("create temp table left_behind (a int)");

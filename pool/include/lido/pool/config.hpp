@@ -40,7 +40,8 @@ enum class after_cancel {
 /// Every duration is a bound: none may be infinite (contract I5).
 struct pool_config {
   connect_config connect;
-  std::string name = "default";  ///< label `pool_name` of the metrics
+  /// Label `pool_name` of the metrics, part of the names of environment variables: of a-z, 0-9 and _, without "__".
+  std::string name = "default";
 
   std::size_t max_size = 10;  ///< connections at every instant, those being opened and closed included (contract I9)
   std::size_t min_size = 0;   ///< kept open
@@ -61,8 +62,11 @@ struct pool_config {
   std::chrono::nanoseconds connect_backoff_min = std::chrono::milliseconds(100);
   std::chrono::nanoseconds connect_backoff_max = std::chrono::seconds(5);
 
-  lido::reset_mode reset_mode = lido::reset_mode::rollback;
-  std::chrono::nanoseconds reset_timeout = std::chrono::seconds(5);
+  struct reset_config {
+    reset_mode mode = reset_mode::rollback;
+    std::chrono::nanoseconds timeout = std::chrono::seconds(5);  ///< for all of it
+  };
+  reset_config reset;
 
   struct cancel_config {
     std::chrono::nanoseconds timeout =

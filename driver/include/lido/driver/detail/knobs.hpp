@@ -1,14 +1,18 @@
-// Knobs by name: one table drives the DSN and the TOML file (and their documentation), for connections here and for
-// pools on top. An error names the place, the knob and what it expects; what was given is never shown, since it may be
-// a password or a piece of one.
+// Knobs by name: one table drives the TOML file, the environment, the DSN, the listing of what is in force, and the
+// reference page with its JSON schema; for connections here and for pools on top. An error names the place, the knob
+// and what it expects; what was given is never shown, since it may be a password or a piece of one.
+//
+// A row is made with knob_rows.hpp.
 #pragma once
 
 #include <lido/driver/config.hpp>
+#include <lido/driver/knob_class.hpp>
 #include <lido/driver/secret.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,13 +22,56 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
-template <class Config>
-struct knob {
+enum class knob_kind : std::uint8_t { text, file, flag, count, bytes, ratio, duration, choice, list };
+
+// What a row says of a knob, whatever struct the knob is in.
+struct knob_info {
   std::string_view name;
-  std::string_view expects;   // completes "expects ..."
-  std::string_view standard;  // the default, as one would write it; empty: none
+  knob_kind kind = knob_kind::text;
+  knob_class applies = knob_class::rolling;
   std::string_view doc;
-  bool (*set)(Config& config, std::string_view text);  // false: not what it expects
+  std::string_view expects;                   // completes "expects ..."
+  std::string_view example;                   // for documentation where the default shows too little
+  std::span<const std::string_view> choices;  // kinds choice and list
+  double least = 0;                           // bounds, inclusive; of a duration in nanoseconds
+  double most = std::numeric_limits<double>::infinity();
+  std::string_view env;  // libpq's environment variable of the same meaning
+  bool secret = false;   // never shown; may come out of a file (NAME_file, VARIABLE_FILE)
+};
+
+template <class Config>
+struct knob : knob_info {
+  bool (*set)(Config& config, std::string_view text) = nullptr;  // false: not what it expects
+  std::string (*get)(const Config& config) = nullptr;            // what set() understands
+  double (*number)(const Config& config) = nullptr;              // what the bounds are about; null: nothing
+
+  constexpr bool in_bounds(const Config& c) const {
+    if (number == nullptr) return true;
+    const double n = number(c);
+    return n >= least && n <= most;  // false for NaN
+  }
+  std::string standard() const { return get(Config{}); }  // the default
+
+  constexpr knob from_env(std::string_view variable) const {
+    knob k = *this;
+    k.env = variable;
+    return k;
+  }
+  constexpr knob such_as(std::string_view text) const {
+    knob k = *this;
+    k.example = text;
+    return k;
+  }
+  constexpr knob one_of(std::span<const std::string_view> texts) const {
+    knob k = *this;
+    k.choices = texts;
+    return k;
+  }
+  constexpr knob kept_secret() const {
+    knob k = *this;
+    k.secret = true;
+    return k;
+  }
 };
 
 std::span<const knob<connect_config>> connect_knobs() noexcept;
@@ -39,12 +86,18 @@ bool bytes_from_text(std::string_view text, std::size_t& out);
 bool count_from_text(std::string_view text, std::size_t& out);
 bool ratio_from_text(std::string_view text, double& out);
 bool flag_from_text(std::string_view text, bool& out);
+/// The other way: the shortest text that reads back as the same.
+std::string text_of_duration(std::chrono::nanoseconds t);
+std::string text_of_bytes(std::size_t n);
+std::string text_of_ratio(double r);
 
 /// The known name that is at most two edits away; empty if there is none.
 std::string_view nearest_name(std::string_view name, std::span<const std::string_view> known);
 
 [[noreturn]] void throw_invalid_config(std::string context);
 [[noreturn]] void throw_bad_value(std::string_view where, std::string_view key, std::string_view expects);
+/// "must be from 1 to 100000", "must be above 0 and at most 24h".
+std::string bounds_in_words(const knob_info& knob);
 /// Shows the key only when it is nearly a known one: anything else may be a piece of a password with an unescaped
 /// character before it.
 [[noreturn]] void throw_unknown_key(std::string_view where, std::string_view key, std::string_view nearest);
@@ -59,9 +112,20 @@ bool set_knob(std::span<const knob<Config>> table, Config& config, std::string_v
     if (value.find('\0') != std::string_view::npos || !k.set(config, value)) {
       throw_bad_value(where, std::string(prefix) + std::string(key), k.expects);
     }
+    if (!k.in_bounds(config))
+      throw_invalid_config(std::string(where) + ": " + std::string(prefix) + std::string(key) + " " +
+                           bounds_in_words(k));
     return true;
   }
   return false;
+}
+
+/// Throws for the first knob that is out of its bounds.
+template <class Config>
+void check_bounds(std::span<const knob<Config>> table, const Config& config) {
+  for (const auto& k : table) {
+    if (!k.in_bounds(config)) throw_invalid_config(std::string(k.name) + " " + bounds_in_words(k));
+  }
 }
 
 template <class Config>
