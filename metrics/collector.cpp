@@ -71,7 +71,7 @@ bool collector::remove(std::string_view pool_name) {
   return std::erase_if(state_->pools, [&](const registration& r) { return r.pool_name == pool_name; }) > 0;
 }
 
-std::vector<prometheus::MetricFamily> collector::Collect() const {
+std::vector<pool_sample> collector::samples() const {
   std::vector<pool_sample> samples;
   for (const registration& r : state_->copy()) {
     try {
@@ -84,7 +84,11 @@ std::vector<prometheus::MetricFamily> collector::Collect() const {
       state_->errors.fetch_add(1, std::memory_order_relaxed);
     }
   }
-  std::vector<prometheus::MetricFamily> families = render(samples);
+  return samples;
+}
+
+std::vector<prometheus::MetricFamily> collector::Collect() const {
+  std::vector<prometheus::MetricFamily> families = render(samples());
   families.push_back(scrape_errors(state_->errors.load(std::memory_order_relaxed)));
   return families;
 }

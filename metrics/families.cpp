@@ -171,14 +171,21 @@ MetricFamily render_values(const value_family& f, const std::vector<pool_sample>
 
 double seconds(std::chrono::nanoseconds d) { return std::chrono::duration<double>(d).count(); }
 
-MetricFamily render_histogram(const histogram_family& f, const std::vector<pool_sample>& pools) {
+MetricFamily render_histogram(const histogram_family& f, const std::vector<pool_sample>& pools, resolution buckets) {
   MetricFamily family{f.name, f.help, MetricType::Histogram, {}};
   for (const pool_sample& pool : pools) {
     const histogram_snapshot& from = pool.stats.*f.read;
     ClientMetric::Histogram& to = family.metric.emplace_back(labelled(pool)).histogram;
     to.sample_count = from.count();
     to.sample_sum = seconds(from.sum);
-    for (const auto bound : exposed_bounds) to.bucket.push_back({from.count_up_to(bound), seconds(bound)});
+    const auto add = [&](std::chrono::nanoseconds bound) {
+      to.bucket.push_back({from.count_up_to(bound), seconds(bound)});
+    };
+    if (buckets == resolution::exposed) {
+      for (const auto bound : exposed_bounds) add(bound);
+    } else {
+      for (const auto bound : histogram_snapshot::bounds()) add(bound);
+    }
     to.bucket.push_back({to.sample_count, std::numeric_limits<double>::infinity()});
   }
   return family;
@@ -224,12 +231,12 @@ MetricFamily render_by(const char* name, const char* help, const char* label, co
 
 }  // namespace
 
-std::vector<MetricFamily> render(const std::vector<pool_sample>& pools) {
+std::vector<MetricFamily> render(const std::vector<pool_sample>& pools, resolution buckets) {
   std::vector<MetricFamily> families;
   if (pools.empty()) return families;  // a family without a series is not valid exposition
   families.push_back(render_states(pools));
   for (const value_family& f : values) families.push_back(render_values(f, pools));
-  for (const histogram_family& f : histograms) families.push_back(render_histogram(f, pools));
+  for (const histogram_family& f : histograms) families.push_back(render_histogram(f, pools, buckets));
   families.push_back(render_by<close_reason, close_reason_count>(
       "lido_connections_closed_total",
       "Connections closed, by reason. cancel_unknown, recovery_timeout: the cancel path is slow or broken, see "

@@ -2,22 +2,22 @@
 // Every label but the pool's name comes from a fixed enum, so the number of series is known beforehand.
 #pragma once
 
-#include <lido/pool/stats.hpp>
+#include <lido/metrics/collector.hpp>
 
 #include <prometheus/metric_family.h>
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 namespace lido::inline v0::metrics {
 
-struct pool_sample {
-  std::string pool_name;
-  pool_stats stats;
+enum class resolution {
+  exposed,       // the usual Prometheus bounds
+  every_bucket,  // all bounds that the pool keeps
 };
 
-[[nodiscard]] std::vector<prometheus::MetricFamily> render(const std::vector<pool_sample>& pools);
+[[nodiscard]] std::vector<prometheus::MetricFamily> render(const std::vector<pool_sample>& pools,
+                                                           resolution buckets = resolution::exposed);
 
 [[nodiscard]] prometheus::MetricFamily scrape_errors(std::uint64_t count);
 

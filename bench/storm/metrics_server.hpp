@@ -1,28 +1,23 @@
-// /metrics over HTTP for one pool.
+// One pool over HTTP: /metrics and /pools.
 #pragma once
 
+#include <lido/metrics/exposer.hpp>
 #include <lido/pool/pool.hpp>
 
 #include <cstdint>
-#include <memory>
 #include <string>
 
 namespace lido::storm {
 
 class metrics_server {
  public:
-  /// `address` is ADDR:PORT; port 0 takes a free one. Throws std::runtime_error when it cannot be had.
+  /// `address` is ADDR:PORT of a loopback address; port 0 takes a free one. Throws lido::error when it cannot be had.
   metrics_server(const std::string& address, const pool& of);
-  ~metrics_server();
-  metrics_server(const metrics_server&) = delete;
-  metrics_server& operator=(const metrics_server&) = delete;
 
-  [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+  [[nodiscard]] std::uint16_t port() const noexcept { return exposer_.port(); }
 
  private:
-  struct parts;
-  std::unique_ptr<parts> parts_;
-  std::uint16_t port_ = 0;
+  metrics::exposer exposer_;
 };
 
 }  // namespace lido::storm

@@ -127,7 +127,7 @@ Runs many tasks on one pool against a real server, cancels a part of them mid-qu
   --cancel-after-ms MIN..MAX   when the cancel strikes, from the sending of the query; uniform (1..20)
   --bystander-sql TEXT         what the others run (select $1::bigint)
   --seed N                     of all random choices (random, printed)
-  --metrics ADDR:PORT          serves Prometheus metrics while it runs
+  --metrics ADDR:PORT          serves /metrics and, for people, /pools while it runs (loopback)
   --json FILE                  the result as JSON; - for standard output
   --quiet                      no live line, no table
 

@@ -1,18 +1,17 @@
-// A pool that Prometheus can watch: http://127.0.0.1:9187/metrics while it works for ten seconds.
+// A pool that can be watched while it works for ten seconds: http://127.0.0.1:9187/pools in a browser, /metrics for
+// Prometheus.
 //   5_metrics "postgresql://app@localhost/app?sslrootcert=/etc/ssl/ca.pem"
-#include <lido/metrics/collector.hpp>
+#include <lido/metrics/exposer.hpp>
 #include <lido/pool/pool.hpp>
 
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
-#include <prometheus/exposer.h>
 
 #include <chrono>
 #include <cstdint>
 #include <exception>
 #include <iostream>
-#include <memory>
 
 using namespace std::chrono_literals;
 
@@ -34,10 +33,8 @@ int main(int argc, char** argv) {
     lido::pool pool{io.get_executor(),
                     lido::pool_config::from_dsn(argc > 1 ? argv[1] : "postgresql://localhost/postgres")};
 
-    const auto collector = std::make_shared<lido::metrics::collector>();
-    collector->add(pool);  // does not keep the pool alive
-    prometheus::Exposer exposer{"127.0.0.1:9187"};
-    exposer.RegisterCollectable(collector);
+    lido::metrics::exposer exposer{lido::metrics::exposer_config::parse("127.0.0.1:9187")};
+    exposer.add(pool);  // does not keep the pool alive
 
     asio::co_spawn(io, work(pool), [](std::exception_ptr failed) {
       if (failed) std::rethrow_exception(failed);

@@ -32,7 +32,9 @@ LAYERS = {
     "pool/config": ("pool/core", "pool/include", "driver/include", "absl", "toml"),
     "pool": ("driver", "pool/core", "pool/stats", "pool/recovery", "pool/config", "pool/include", "driver/include", "asio", "absl"),
     "metrics/include": ("metrics/include", "pool/include", "driver/include", "prometheus"),
-    "metrics": ("metrics/include", "pool/include", "driver/include", "prometheus"),
+    "metrics/http": ("asio",),
+    "metrics/page": (),
+    "metrics": ("metrics/http", "metrics/page", "metrics/include", "pool/include", "driver/include", "prometheus"),
 }
 FOREIGN = {"asio": "asio", "openssl": "openssl", "absl": "absl", "prometheus": "prometheus", "toml++": "toml", "toml.hpp": "toml"}
 PUBLIC = {"lido/driver": "driver/include", "lido/pool": "pool/include", "lido/metrics": "metrics/include"}

@@ -25,6 +25,12 @@ namespace lido {
 inline namespace v0 {
 namespace metrics {
 
+/// What a pool said at one moment.
+struct pool_sample {
+  std::string pool_name;
+  pool_stats stats;
+};
+
 /// Any thread may add, remove and collect.
 class collector final : public prometheus::Collectable {
  public:
@@ -50,6 +56,8 @@ class collector final : public prometheus::Collectable {
   bool remove(std::string_view pool_name);
 
   [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
+  /// The same before it is rendered, in the order of add().
+  [[nodiscard]] std::vector<pool_sample> samples() const;
 
  private:
   struct state;
