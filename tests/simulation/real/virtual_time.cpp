@@ -1,0 +1,44 @@
+#include "tests/simulation/real/virtual_time.hpp"
+
+#include <time.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace simulation {
+
+namespace {
+thread_local virtual_time* current = nullptr;
+}  // namespace
+
+virtual_time::virtual_time() { current = this; }
+virtual_time::~virtual_time() { current = nullptr; }
+virtual_time* virtual_time::of_this_thread() noexcept { return current; }
+
+virtual_time::key virtual_time::at(instant when, std::function<void()> what) {
+  const key planned{std::max(when, now_), planned_++};
+  events_.emplace(planned, std::move(what));
+  return planned;
+}
+
+bool virtual_time::step(instant until) {
+  if (events_.empty() || events_.begin()->first.first > until) {
+    now_ = std::max(now_, until);
+    return false;
+  }
+  auto next = events_.extract(events_.begin());
+  now_ = next.key().first;
+  ++happened_;
+  next.mapped()();
+  return true;
+}
+
+}  // namespace simulation
+
+// The program's own definition goes before the one of the shared libstdc++.
+std::chrono::steady_clock::time_point std::chrono::steady_clock::now() noexcept {
+  if (const auto* const t = simulation::virtual_time::of_this_thread()) return t->now();
+  timespec ts{};
+  ::clock_gettime(CLOCK_MONOTONIC, &ts);
+  return time_point(seconds(ts.tv_sec) + nanoseconds(ts.tv_nsec));
+}

@@ -1,0 +1,193 @@
+#include "tests/simulation/real/world.hpp"
+
+#include <ostream>
+
+namespace simulation {
+
+using namespace std::chrono_literals;
+
+void tally::add(const tally& other) noexcept {
+  events += other.events;
+  acquires += other.acquires;
+  answers += other.answers;
+  cancelled += other.cancelled;
+  timeouts += other.timeouts;
+  lost += other.lost;
+  closed += other.closed;
+  refused += other.refused;
+  recovered += other.recovered;
+}
+
+lido::pool_config world::draw_config() {
+  const auto one_of = [this](auto... values) {
+    const std::array all{values...};
+    return all[server_.below(all.size())];
+  };
+  lido::pool_config c;
+  c.connect.host = "/run/simulated";
+  c.connect.connect_timeout = one_of(200ms, 2000ms);
+  c.connect.close_timeout = one_of(50ms, 1000ms);
+  c.max_size = one_of(1U, 1U, 2U, 3U, 5U);
+  c.min_size = one_of(0U, 0U, 1U);
+  c.max_waiters = one_of(1U, 100U, 100U, 100U);
+  c.acquire_timeout = 3s;
+  c.max_lifetime = one_of(0ms, 300ms, 60000ms);
+  c.idle_timeout = one_of(0ms, 50ms, 60000ms);
+  c.validate_after_idle = one_of(0ms, 1ms, 1000ms);
+  c.validation_timeout = 100ms;
+  c.connect_concurrency = one_of(1U, 4U);
+  c.connect_backoff_min = 5ms;
+  c.connect_backoff_max = 200ms;
+  c.reset_mode = one_of(lido::reset_mode::rollback, lido::reset_mode::rollback, lido::reset_mode::discard_all);
+  c.reset_timeout = 200ms;
+  c.cancel.timeout = 300ms;
+  c.cancel.concurrency = one_of(1U, 16U);
+  c.drain.timeout = 500ms;
+  return c;
+}
+
+world::world(std::uint64_t seed, std::ostream* trace)
+    : server_(seed, time_), config_(draw_config()), user_count_(1 + server_.below(most_users)), trace_(trace) {
+  server_.limit = static_cast<unsigned>(config_.max_size);
+  pool_.emplace(io_.get_executor(), config_);
+}
+
+world::~world() {
+  pool_.reset();
+  time_.forget_all();
+}
+
+void world::run() {
+  change_weather();
+  const std::uint64_t happenings = 60 + server_.below(120);
+  for (std::uint64_t i = 0; i < happenings; ++i) {
+    something_happens();
+    const auto gap = server_.chance(5) ? server_.some(3s) : server_.some(8ms);
+    drain(time_.now() + gap);
+  }
+  calm();
+  shut_down();
+}
+
+void world::change_weather() {
+  server_.today = {};
+  if (server_.chance(35)) return;
+  const auto sometimes = [this](unsigned percent) { return server_.chance(40) ? percent : 0U; };
+  server_.today = {sometimes(60), sometimes(5),  sometimes(20), sometimes(10),
+                   sometimes(5),  sometimes(20), sometimes(30)};
+  if (server_.chance(10)) server_.today.refuses = 100;
+  if (server_.chance(5)) server_.today.swallows = 100;
+}
+
+void world::something_happens() {
+  user& who = users_[server_.below(user_count_)];
+  switch (server_.below(20)) {
+    case 0: return change_weather();
+    case 1: note("the server crashes"); return server_.crash();
+    case 2: note("a connection dies"); return server_.lose_one();
+    case 3:
+      if (!server_.chance(10)) return;
+      note("cancel_all");
+      cancelled_all_ = true;
+      return pool_->cancel_all();
+    case 4: {
+      lido::lease db = pool_->try_acquire();
+      require(!db || pool_->stats().leased > 0, "a lease that the pool does not know of");
+      return;
+    }
+    default:
+      if (!who.busy) return spawn(who);
+      if (server_.chance(35)) cancel(who);
+      return;
+  }
+}
+
+void world::drain(instant until) {
+  for (;;) {
+    while (io_.poll() > 0) {
+    }
+    check();
+    io_.restart();
+    if (!time_.step(until)) return;
+    ++tally_.events;
+  }
+}
+
+// Whatever has happened: in good weather every task ends, and soon.
+void world::calm() {
+  note("calm");
+  server_.today = {};
+  const instant end = time_.now() + 60s;
+  for (std::size_t i = 0; i < user_count_; ++i) {
+    if (!users_[i].busy) spawn(users_[i]);
+  }
+  drain(end);
+  for (const user& u : users_) require(!u.busy, "I10: a calm world, and still somebody waits");
+  const lido::pool_stats now = pool_->stats();
+  require(now.leased == 0, "I9: a connection that nobody holds counts as leased");
+  require(now.waiting == 0, "I10: nobody waits, and the pool counts one");
+  require(now.recovering == 0, "I5: a recovery that does not end");
+  require(now.size() >= config_.min_size, "min_size does not come back");
+  require(now.size() == server_.backends(), "I9: the pool and the server count differently");
+}
+
+void world::close_pool(std::chrono::nanoseconds patience) {
+  ++closing_;
+  shutting_down_ = true;
+  pool_->async_close(patience, [this] {
+    --closing_;
+    require(pool_->stats().size() == 0, "I21: closed, and a connection is left");
+  });
+}
+
+// At any moment, in any weather.
+void world::shut_down() {
+  change_weather();
+  for (std::size_t i = 0; i < user_count_; ++i) {
+    if (!users_[i].busy && server_.chance(70)) spawn(users_[i]);
+  }
+  drain(time_.now() + server_.some(30ms));
+  note("close");
+  const auto patience = server_.chance(30) ? 0ns : server_.some(2s);
+  if (server_.chance(15)) {
+    shutting_down_ = true;
+    pool_.reset();
+    drain(time_.now() + 60s);
+  } else {
+    close_pool(patience);
+    if (server_.chance(20)) close_pool(server_.some(1s));
+    // what leases run is cancelled after `patience`; then at most cancel, drain, reset and close take their budgets
+    drain(time_.now() + patience + config_.cancel.timeout + config_.drain.timeout + config_.reset_timeout * 2 +
+          config_.connect.close_timeout * 2 + config_.connect.connect_timeout + 1s);
+    require(closing_ == 0, "I21: a close that does not end");
+    drain(time_.now() + 60s);
+    pool_.reset();
+  }
+  require(server_.backends() == 0, "I21: a connection that outlived its pool");
+  for (const user& u : users_) require(!u.busy, "I21: a task that outlived the pool");
+}
+
+void world::check() {
+  if (!server_.broken().empty()) throw violation(server_.broken());
+}
+
+void world::require(bool holds, const char* rule) const {
+  if (!holds) throw violation(rule);
+}
+
+void world::note(const std::string& what) const {
+  if (trace_ == nullptr) return;
+  *trace_ << "  t="
+          << std::chrono::duration_cast<std::chrono::microseconds>(time_.now().time_since_epoch()).count() -
+                 3'600'000'000
+          << "us " << what;
+  if (pool_) {
+    const lido::pool_stats s = pool_->stats();
+    *trace_ << "  [idle " << s.idle << " leased " << s.leased << " connecting " << s.connecting << " recovering "
+            << s.recovering << " closing " << s.closing << " waiting " << s.waiting << " | backends "
+            << server_.backends() << ']';
+  }
+  *trace_ << '\n';
+}
+
+}  // namespace simulation
