@@ -38,8 +38,8 @@ lido::pool_config world::draw_config() {
   c.connect_concurrency = one_of(1U, 4U);
   c.connect_backoff_min = 5ms;
   c.connect_backoff_max = 200ms;
-  c.reset_mode = one_of(lido::reset_mode::rollback, lido::reset_mode::rollback, lido::reset_mode::discard_all);
-  c.reset_timeout = 200ms;
+  c.reset.mode = one_of(lido::reset_mode::rollback, lido::reset_mode::rollback, lido::reset_mode::discard_all);
+  c.reset.timeout = 200ms;
   c.cancel.timeout = 300ms;
   c.cancel.concurrency = one_of(1U, 16U);
   c.drain.timeout = 500ms;
@@ -157,7 +157,7 @@ void world::shut_down() {
     close_pool(patience);
     if (server_.chance(20)) close_pool(server_.some(1s));
     // what leases run is cancelled after `patience`; then at most cancel, drain, reset and close take their budgets
-    drain(time_.now() + patience + config_.cancel.timeout + config_.drain.timeout + config_.reset_timeout * 2 +
+    drain(time_.now() + patience + config_.cancel.timeout + config_.drain.timeout + config_.reset.timeout * 2 +
           config_.connect.close_timeout * 2 + config_.connect.connect_timeout + 1s);
     require(closing_ == 0, "I21: a close that does not end");
     drain(time_.now() + 60s);
