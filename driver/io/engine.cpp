@@ -357,6 +357,11 @@ void engine::on_server_error() {
   }
   if (!collects() || current_->outcome.error) return;
   current_->outcome.error = ec;
+  // A statement that we prepared and the server does not know, or knows already: another session answers than the one
+  // that was asked before.
+  if (entry_ != nullptr && (diag.sqlstate == "26000" || diag.sqlstate == "42P05")) {
+    diag.context = "is a pooler in transaction mode in between? Then set statement_cache_size = 0";
+  }
   current_->outcome.diag = std::make_unique<diagnostics>(std::move(diag));
 }
 
