@@ -135,6 +135,10 @@ constexpr histogram_family histograms[] = {
      "out of use for so long: if it nears cancel.timeout, the cancel path is broken; see lido_cancels_failed_total by "
      "phase.",
      &pool_stats::fence_time},
+    {"lido_reset_seconds",
+     "Of the statements that undo what a lease left in its session, between two users. The slot is out of use for so "
+     "long; near reset.timeout: the server is overloaded, or a lease leaves very many temporary tables.",
+     &pool_stats::reset_time},
 };
 
 // OpenTelemetry's bounds and some below, since a wait or a fence is often shorter than its least.
@@ -241,8 +245,15 @@ std::vector<MetricFamily> render(const std::vector<pool_sample>& pools, resoluti
       "lido_connections_closed_total",
       "Connections closed, by reason. cancel_unknown, recovery_timeout: the cancel path is slow or broken, see "
       "lido_cancels_failed_total. disconnected, stale_generation: the server or the network ended them. ping_failed: "
-      "idle connections die unnoticed. idle_timeout, max_lifetime, shrunk, pool_closed are housekeeping.",
+      "idle connections die unnoticed. left_state: a lease did what no reset undoes (LOAD, dblink_connect). "
+      "idle_timeout, max_lifetime, shrunk, pool_closed are housekeeping.",
       "reason", pools, [](const pool_stats& s) -> auto& { return s.closed; }));
+  families.push_back(render_by<reset_kind, reset_kind_count>(
+      "lido_pool_resets_total",
+      "Leases that left something behind, by what undid it. exact, discard_all: a round trip between two users that "
+      "leases without SET, temporary tables, session locks and the like do not cost; see the page on resets for how to "
+      "avoid it. rollback: leases that end inside a transaction, a commit was forgotten or the task was cancelled.",
+      "kind", pools, [](const pool_stats& s) -> auto& { return s.resets; }));
   families.push_back(render_by<cancel_suppression, cancel_suppression_count>(
       "lido_cancels_suppressed_total",
       "Cancels that needed no CancelRequest (unsent, overtaken: harmless) or were not allowed one (budget: raise "

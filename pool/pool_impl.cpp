@@ -44,9 +44,12 @@ core::condition returned_as(session_condition now, reset_mode reset) {
   switch (now) {
     case session_condition::clean:
       return reset == reset_mode::discard_all ? core::condition::needs_recovery : core::condition::clean;
+    case session_condition::soiled:
+      return reset == reset_mode::none ? core::condition::clean : core::condition::needs_recovery;
     case session_condition::in_use:
     case session_condition::dirty: return core::condition::needs_recovery;
     case session_condition::unfit:
+      return reset == reset_mode::none ? core::condition::broken : core::condition::needs_recovery;
     case session_condition::dead: return core::condition::broken;
   }
   return core::condition::broken;
@@ -268,11 +271,12 @@ void pool_impl::recover(const core::action& a) {
   const auto who = member_at(a.slot);
   if (!who) return;
   const auto begun = steady_now();
-  who->session->end_tenure(
-      who->tenure);  // a forced close takes the lease away: its operation ends like any cancelled one
-  const auto done = [self = shared_from_this(), who, begun](recovery::verdict v) {
+  // A forced close takes the lease away: its operation ends like any cancelled one.
+  const bool abandoned = who->session->end_tenure(who->tenure) == session_condition::in_use;
+  const auto done = [self = shared_from_this(), who, begun, abandoned](recovery::verdict v) {
     const auto now = steady_now();
-    self->counters_.fenced(now - begun);
+    if (abandoned) self->counters_.fenced(now - begun);
+    self->counters_.reset(v.resets, v.reset_time);
     if (!v.usable) {
       const lock guard(self->mutex_);
       who->reason = v.reason;

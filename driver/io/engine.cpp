@@ -133,18 +133,21 @@ void engine::launch(const op_ptr& op, aftermath& after) {
 void engine::encode(detail::operation& op) {
   if (!op.prepared) {
     if (op.kind == op_kind::query && commits(op.statement)) op.kind = op_kind::commit;
+    if (op.kind == op_kind::query || op.kind == op_kind::simple) {
+      const session::dirt left = session::dirt_of(op.statement.sql());
+      leftovers_.sent(left);
+      if (any(left & session::dirt::forgets)) cache_.evict_all();
+    }
     wire::append_query(out_, op.statement.sql());
     protocol_.begin(session::segment::simple);
     return;
   }
   entry_ = cache_.find(op.statement);
   const bool known = entry_ != nullptr && entry_->prepared;
-  if (entry_ == nullptr) {
-    entry_ = cache_.insert(op.statement);
-    if (entry_ != nullptr) entry_->commits = commits(op.statement);
-  }
-  if (entry_ != nullptr ? entry_->commits : commits(op.statement)) op.kind = op_kind::commit;
   const auto closable = cache_.has_closable() ? cache_.take_closable() : std::vector<std::string>{};
+  if (entry_ == nullptr) entry_ = admit(op.statement);
+  if (entry_ != nullptr ? entry_->commits : commits(op.statement)) op.kind = op_kind::commit;
+  if (entry_ != nullptr) leftovers_.sent(entry_->leaves);
   for (const std::string& name : closable) wire::append_close_statement(out_, name);
   const std::string_view name = entry_ != nullptr ? std::string_view{entry_->name} : std::string_view{};
   if (known) {
@@ -160,6 +163,21 @@ void engine::encode(detail::operation& op) {
   if (known) {
     op.outcome.results.emplace_back().columns = entry_->columns;
   }
+}
+
+// A new text: what it may leave behind is judged here, once for all that run it from the cache.
+session::statement_cache::entry* engine::admit(const detail::request& statement) {
+  const session::dirt left = session::dirt_of(statement.sql());
+  leftovers_.sent(left);
+  if (any(left & session::dirt::forgets)) {
+    cache_.evict_all();  // itself, too, would be gone
+    return nullptr;
+  }
+  auto* const added = cache_.insert(statement);
+  if (added == nullptr) return nullptr;
+  added->commits = commits(statement);
+  added->leaves = left;
+  return added;
 }
 
 void engine::launch_internal(aftermath& after) {
@@ -292,13 +310,17 @@ void engine::on_event(event_kind kind, const wire::frame& frame, aftermath& afte
         if (results.empty() || !results.back().tag.empty()) results.emplace_back();
         results.back().tag = protocol_.tag();
       }
+      leftovers_.ended(protocol_.tag());
       return;
     case event_kind::server_error: return on_server_error();
     case event_kind::ready: return on_ready(after);
     case event_kind::copy_in: return refuse_copy(after);
     case event_kind::notice: return on_notice(after);
-    case event_kind::notification:
-    case event_kind::parameter: return;
+    case event_kind::notification: return;
+    case event_kind::parameter:
+      // statements are read for what they leave in this syntax alone
+      if (!protocol_.text_is_safe()) leftovers_.sent(session::dirt::unknown);
+      return;
     case event_kind::fatal: return on_fatal(after);
     case event_kind::violation: return lost(protocol_.error(), after);
   }
@@ -446,6 +468,7 @@ void engine::internal_segment_over(aftermath& after) {
   internal_job job = std::move(*job_);
   job_.reset();
   const bool idle = protocol_.status() == wire::transaction_status::idle;
+  if (!job.error && idle) was_reset(job.resets);
   if (!job.done) {
     if (!idle && !settle_.active())
       lost(errc::protocol_error, after);  // a ROLLBACK that does not end the transaction: give the session up
@@ -468,6 +491,8 @@ void engine::publish() noexcept {
     now = session_condition::dirty;
   } else if (!protocol_.text_is_safe()) {
     now = session_condition::unfit;
+  } else if (leftovers_.dirty() || protocol_.parameters_moved()) {
+    now = session_condition::soiled;
   }
   condition_.store(now, std::memory_order_release);
 }

@@ -12,6 +12,7 @@
 #include "driver/cancel/cancel_request.hpp"
 #include "driver/io/input_buffer.hpp"
 #include "driver/io/settings.hpp"
+#include "driver/session/dirt.hpp"
 #include "driver/session/protocol.hpp"
 #include "driver/session/settle.hpp"
 #include "driver/session/startup.hpp"
@@ -66,6 +67,8 @@ class engine final : public detail::managed_session,
   void hurry(const detail::recovery_budgets& smaller) noexcept override;
   void run_internal(std::string_view sql, time_point deadline,
                     std::function<void(std::error_code, bool)> done) override;
+  detail::session_reset reset(bool all, time_point deadline, std::function<void(std::error_code, bool)> done) override;
+  void keep_state() noexcept override;
   void close(time_point deadline, std::function<void(bool)> done) override;
   void close_now() noexcept override;
   int process_id() const noexcept override { return static_cast<int>(process_id_); }
@@ -86,6 +89,7 @@ class engine final : public detail::managed_session,
     time_point deadline;
     std::function<void(std::error_code, bool)> done;
     std::error_code error;
+    detail::session_reset resets = detail::session_reset::none;
   };
 
   // What is to be done once the lock is released: observers first, handlers last, so that a throwing handler finds all
@@ -104,6 +108,7 @@ class engine final : public detail::managed_session,
   std::error_code refusal(const detail::operation& op) const LIDO_REQUIRES(mutex_);
   void launch(const detail::op_ptr& op, aftermath& after) LIDO_REQUIRES(mutex_);
   void encode(detail::operation& op) LIDO_REQUIRES(mutex_);
+  session::statement_cache::entry* admit(const detail::request& statement) LIDO_REQUIRES(mutex_);
   void launch_internal(aftermath& after) LIDO_REQUIRES(mutex_);
   void launch_next(aftermath& after) LIDO_REQUIRES(mutex_);
   void flush(aftermath& after) LIDO_REQUIRES(mutex_);
@@ -129,6 +134,10 @@ class engine final : public detail::managed_session,
   bool collects() const LIDO_REQUIRES(mutex_);  // somebody still wants what comes
   void publish() noexcept LIDO_REQUIRES(mutex_);
   void rearm() noexcept LIDO_REQUIRES(mutex_);
+
+  // engine_reset.cpp: what a lease leaves behind
+  session::dirt reported() const LIDO_REQUIRES(mutex_);
+  void was_reset(detail::session_reset how) LIDO_REQUIRES(mutex_);
 
   // engine_recovery.cpp: the fence
   void begin_settle(const detail::recovery_budgets& budgets, aftermath& after) LIDO_REQUIRES(mutex_);
@@ -166,6 +175,7 @@ class engine final : public detail::managed_session,
   secret cancel_key_ LIDO_GUARDED_BY(mutex_);
   session::protocol protocol_ LIDO_GUARDED_BY(mutex_);
   session::statement_cache cache_ LIDO_GUARDED_BY(mutex_);
+  session::leftovers leftovers_ LIDO_GUARDED_BY(mutex_);
   session::statement_cache::entry* entry_ LIDO_GUARDED_BY(mutex_) = nullptr;  // of the statement under way
   input_buffer in_ LIDO_GUARDED_BY(mutex_);
   std::string out_ LIDO_GUARDED_BY(mutex_);

@@ -200,7 +200,6 @@ void engine::run_internal(std::string_view sql, time_point deadline, std::functi
       const std::error_code ec = link_ == link_state::open ? make_error_code(errc::connection_busy) : end_;
       after.calls.emplace_back([done = std::move(done), ec] { done(ec, false); });
     } else {
-      if (sql.starts_with("DISCARD")) cache_.clear();  // DISCARD ALL deallocates every statement
       job_ = internal_job{std::string(sql), deadline, std::move(done), {}};
       launch_internal(after);
     }

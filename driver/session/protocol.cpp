@@ -2,6 +2,7 @@
 
 #include "driver/wire/limits.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -272,15 +273,31 @@ bool protocol::store_parameter(const wire::parameter_status& changed) {
   const std::size_t before = known == parameters_.end() ? 0 : known->first.size() + known->second.size();
   const std::size_t bytes = parameter_bytes_ - before + changed.name.size() + changed.value.size();
   if (bytes > wire::max_server_parameter_bytes) return false;
+  if (known == parameters_.end() && parameters_.size() >= wire::max_server_parameters) return false;
+  note_move(changed, known == parameters_.end() ? nullptr : &known->second);
   if (known != parameters_.end()) {
     known->second = changed.value;
   } else {
-    if (parameters_.size() >= wire::max_server_parameters) return false;
     parameters_.emplace(changed.name, changed.value);
   }
   parameter_bytes_ = bytes;
   text_is_safe_ = judge_text();
   return true;
+}
+
+void protocol::note_move(const wire::parameter_status& changed, const std::string* before) {
+  const auto noted =
+      std::find_if(moved_.begin(), moved_.end(), [&](const moved_parameter& m) { return m.name == changed.name; });
+  if (noted == moved_.end()) {
+    if (before != nullptr && *before == changed.value) return;
+    moved_.push_back({std::string(changed.name), before == nullptr ? std::nullopt : std::optional(*before)});
+  } else if (noted->from == changed.value) {
+    moved_.erase(noted);  // back where it was: a SET LOCAL
+  }
+}
+
+bool protocol::has_moved(std::string_view name) const noexcept {
+  return std::any_of(moved_.begin(), moved_.end(), [name](const moved_parameter& m) { return m.name == name; });
 }
 
 // `rule` is one of ours, never the peer's words.

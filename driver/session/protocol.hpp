@@ -14,9 +14,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 namespace lido::session {
 
@@ -80,6 +82,10 @@ class protocol {
   // Of the last server_error, fatal or violation; for the last, diag().context says which rule was broken.
   std::error_code error() const noexcept;
   const std::string* parameter(std::string_view name) const;
+  // Which of the reported parameters are not what they were at the start, or when accept_parameters() was called last.
+  bool parameters_moved() const noexcept { return !moved_.empty(); }
+  bool has_moved(std::string_view name) const noexcept;
+  void accept_parameters() noexcept { moved_.clear(); }
   bool text_is_safe() const noexcept {
     return text_is_safe_;
   }  // client_encoding UTF8 and standard_conforming_strings on (B48)
@@ -128,6 +134,7 @@ class protocol {
   event_kind violation(const char* rule);
   state after_command() const noexcept;
   bool store_parameter(const wire::parameter_status& changed);
+  void note_move(const wire::parameter_status& changed, const std::string* before);
   bool judge_text() const;
 
   static constexpr std::size_t unknown_count = SIZE_MAX;
@@ -151,6 +158,11 @@ class protocol {
   diagnostics diag_;
   std::map<std::string, std::string, std::less<>> parameters_;
   std::size_t parameter_bytes_ = 0;
+  struct moved_parameter {
+    std::string name;
+    std::optional<std::string> from;  // none: it was not reported
+  };
+  std::vector<moved_parameter> moved_;
   bool text_is_safe_ = false;  // asked at every ReadyForQuery, changes with a parameter
 };
 

@@ -66,6 +66,10 @@ void statement_cache::evict(entry* e) {
   erase(e);
 }
 
+void statement_cache::evict_all() {
+  while (!recent_.empty()) evict(&recent_.back());
+}
+
 void statement_cache::clear() noexcept {
   index_.clear();
   recent_.clear();

@@ -2,6 +2,8 @@
 // are handed out and travel with the next segment.
 #pragma once
 
+#include "driver/session/dirt.hpp"
+
 #include <lido/driver/detail/raw_result.hpp>
 #include <lido/driver/detail/request.hpp>
 
@@ -26,6 +28,7 @@ class statement_cache {
     std::shared_ptr<const detail::row_description> columns;  // null: the statement gives no rows
     bool prepared = false;                                   // ParseComplete was seen
     bool commits = false;  // its class, for the owner: looking at the text each time is 350 instructions
+    dirt leaves = dirt::none;
   };
 
   explicit statement_cache(std::size_t capacity);
@@ -42,6 +45,7 @@ class statement_cache {
   entry* insert(const detail::request& statement);
   void erase(entry* e) noexcept;  // it never came to exist, or the server forgot it: nothing to close
   void evict(entry* e);           // stale plan: close it with the next segment
+  void evict_all();               // the server may have forgotten some of them: a Close does no harm then
   void clear() noexcept;          // DISCARD ALL, DEALLOCATE ALL
   std::vector<std::string> take_closable() noexcept;
   bool has_closable() const noexcept;

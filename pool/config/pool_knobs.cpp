@@ -16,8 +16,9 @@ using cancel = pool_config::cancel_config;
 using drain = pool_config::drain_config;
 using reset = pool_config::reset_config;
 
-constexpr std::array reset_modes{choice_word<reset_mode>{"rollback", reset_mode::rollback},
-                                 choice_word<reset_mode>{"discard_all", reset_mode::discard_all}};
+constexpr std::array reset_modes{choice_word<reset_mode>{"auto", reset_mode::automatic},
+                                 choice_word<reset_mode>{"discard_all", reset_mode::discard_all},
+                                 choice_word<reset_mode>{"none", reset_mode::none}};
 constexpr std::array after_cancels{choice_word<after_cancel>{"recover", after_cancel::recover},
                                    choice_word<after_cancel>{"discard", after_cancel::discard},
                                    choice_word<after_cancel>{"never", after_cancel::never}};

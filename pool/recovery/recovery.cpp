@@ -6,6 +6,7 @@ namespace lido::inline v0::recovery {
 
 using detail::recovery_failure;
 using detail::session_condition;
+using detail::session_reset;
 
 settings settings_of(const pool_config& config) {
   settings out;
@@ -47,7 +48,8 @@ void recovery::start() {
 }
 
 void recovery::on_settled(recovery_failure why) {
-  if (why != recovery_failure::none) return finish({false, reason_of(why)});
+  if (why != recovery_failure::none) return finish(false, reason_of(why));
+  begun_ = std::chrono::steady_clock::now();
   deadline_ = within(how_.reset_timeout).deadline;
   next();
 }
@@ -55,36 +57,55 @@ void recovery::on_settled(recovery_failure why) {
 void recovery::next() {
   switch (step_) {
     case step::roll_back:
-      if (session_->condition() == session_condition::dirty) return run("ROLLBACK");
-      step_ = step::discard_all;
+      if (session_->condition() == session_condition::dirty) return roll_back();
+      step_ = step::reset;
       [[fallthrough]];
-    case step::discard_all:
-      if (how_.reset == reset_mode::discard_all) return run("DISCARD ALL");
+    case step::reset:
+      if (how_.reset != reset_mode::none) return reset();
       step_ = step::finished;
       [[fallthrough]];
-    case step::finished:
-      return finish({session_->condition() == session_condition::clean, close_reason::recovery_failed});
+    case step::finished: {
+      const session_condition now = session_->condition();
+      return finish(now == session_condition::clean ||
+                    (now == session_condition::soiled && how_.reset == reset_mode::none));
+    }
   }
 }
 
-void recovery::run(const char* sql) {
-  session_->run_internal(
-      sql, deadline_, [self = shared_from_this()](const std::error_code& ec, bool idle) { self->on_reset(ec, idle); });
+void recovery::roll_back() {
+  verdict_.resets[static_cast<std::size_t>(reset_kind::rollback)] = true;
+  session_->run_internal("ROLLBACK", deadline_, answer());
 }
 
-void recovery::on_reset(std::error_code ec, bool idle) {
+void recovery::reset() {
+  switch (session_->reset(how_.reset == reset_mode::discard_all, deadline_, answer())) {
+    case session_reset::none: step_ = step::finished; return next();
+    case session_reset::exact: verdict_.resets[static_cast<std::size_t>(reset_kind::exact)] = true; return;
+    case session_reset::discard_all: verdict_.resets[static_cast<std::size_t>(reset_kind::discard_all)] = true; return;
+    case session_reset::impossible: return finish(false, close_reason::left_state);
+  }
+}
+
+std::function<void(std::error_code, bool)> recovery::answer() {
+  return [self = shared_from_this()](const std::error_code& ec, bool idle) { self->on_answer(ec, idle); };
+}
+
+void recovery::on_answer(std::error_code ec, bool idle) {
   if (ec == condition::query_canceled && !absorbed_) {
     absorbed_ = true;  // a cancel that was still under way has hit us instead of the next user
     return next();
   }
   if (ec || !idle)
-    return finish({false, ec == errc::timeout ? close_reason::recovery_timeout : close_reason::recovery_failed});
-  step_ = step_ == step::roll_back ? step::discard_all : step::finished;
+    return finish(false, ec == errc::timeout ? close_reason::recovery_timeout : close_reason::recovery_failed);
+  step_ = step_ == step::roll_back ? step::reset : step::finished;
   next();
 }
 
-void recovery::finish(verdict v) {
-  if (done_) std::exchange(done_, nullptr)(v);
+void recovery::finish(bool usable, close_reason reason) {
+  verdict_.usable = usable;
+  verdict_.reason = reason;
+  if (begun_ != time_point{}) verdict_.reset_time = std::chrono::steady_clock::now() - begun_;
+  if (done_) std::exchange(done_, nullptr)(verdict_);
 }
 
 }  // namespace lido::inline v0::recovery

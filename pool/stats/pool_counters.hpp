@@ -47,6 +47,14 @@ class pool_counters {
   void created_in(duration d) noexcept { create_.observe(d); }
   // From the abandonment of the operation to the connection's next usability, or to its close.
   void fenced(duration d) noexcept { fence_.observe(d); }
+  void reset(const std::array<bool, reset_kind_count>& kinds, duration d) noexcept {
+    bool some = false;
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      if (kinds[i]) add(resets_[i]);
+      some = some || kinds[i];
+    }
+    if (some) reset_.observe(d);
+  }
 
   /// Writes its own part of `out`, leaves the rest.
   void snapshot(pool_stats& out) const noexcept;
@@ -62,6 +70,7 @@ class pool_counters {
 
   alignas(64) histogram create_;
   histogram fence_;
+  histogram reset_;
   counter requested_{0};
   std::array<counter, cancel_suppression_count> suppressed_{};
   counter sent_{0};
@@ -71,6 +80,7 @@ class pool_counters {
   counter unknown_{0};
   counter stray_{0};
   std::array<counter, close_reason_count> closed_{};
+  std::array<counter, reset_kind_count> resets_{};
   counter hook_errors_{0};
   counter sink_errors_{0};
 };

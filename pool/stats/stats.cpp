@@ -28,6 +28,7 @@ std::string_view to_string(close_reason r) noexcept {
     case close_reason::no_cancel_key: return "no_cancel_key";
     case close_reason::drain_bytes: return "drain_bytes";
     case close_reason::write_stalled: return "write_stalled";
+    case close_reason::left_state: return "left_state";
   }
   return "unspecified";
 }
@@ -49,6 +50,15 @@ std::string_view to_string(cancel_phase p) noexcept {
     case cancel_phase::tls: return "tls";
     case cancel_phase::write: return "write";
     case cancel_phase::eof: return "eof";
+  }
+  return "unspecified";
+}
+
+std::string_view to_string(reset_kind k) noexcept {
+  switch (k) {
+    case reset_kind::rollback: return "rollback";
+    case reset_kind::exact: return "exact";
+    case reset_kind::discard_all: return "discard_all";
   }
   return "unspecified";
 }
@@ -114,12 +124,14 @@ void pool_counters::snapshot(pool_stats& out) const noexcept {
   cancels.requested = load(requested_);
   out.stray_cancels = load(stray_);
   load_all(closed_, out.closed);
+  load_all(resets_, out.resets);
   out.hook_errors = load(hook_errors_);
   out.sink_errors = load(sink_errors_);
   out.wait_time = wait_.snapshot();
   out.use_time = use_.snapshot();
   out.create_time = create_.snapshot();
   out.fence_time = fence_.snapshot();
+  out.reset_time = reset_.snapshot();
 }
 
 void copy(const core::stats& from, pool_stats& to) noexcept {

@@ -110,7 +110,7 @@ TEST(pool_toml, a_value_without_sense_names_line_and_expectation) {
                                 "max_lifetime_jitter = 1.5",
                                 "max_lifetime_jitter = nan",
                                 "max_lifetime_jitter = inf",
-                                "reset.mode = \"none\"",
+                                "reset.mode = \"never\"",
                                 "cancel.after = \"hope\"",
                                 "cancel.rate = -1",
                                 "cancel.concurrency = 0",

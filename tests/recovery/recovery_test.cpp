@@ -27,7 +27,7 @@ class scripted_session final : public lido::detail::managed_session {
   // Each callback goes once and is forgotten: it owns the recovery, which owns this session.
   void settle(recovery_failure why) { std::exchange(settled, nullptr)(why); }
   void answer(std::error_code ec, bool idle) {
-    if (!ec && idle) now = session_condition::clean;
+    if (!ec && idle) now = session_condition::clean;  // of the pool's own statements each leaves it so
     std::exchange(answered, nullptr)(ec, idle);
   }
 
@@ -38,6 +38,17 @@ class scripted_session final : public lido::detail::managed_session {
     said.emplace_back(sql);
     answered = std::move(done);
   }
+  lido::detail::session_reset left = lido::detail::session_reset::none;
+  lido::detail::session_reset reset(bool all, lido::time_point,
+                                    std::function<void(std::error_code, bool)> done) override {
+    using lido::detail::session_reset;
+    const session_reset kind = left == session_reset::impossible ? left : all ? session_reset::discard_all : left;
+    if (kind == session_reset::none || kind == session_reset::impossible) return kind;
+    said.emplace_back(kind == session_reset::exact ? "RESET" : "DISCARD ALL");
+    answered = std::move(done);
+    return kind;
+  }
+  void keep_state() noexcept override {}
   session_condition condition() const noexcept override { return now; }
 
   void start(lido::detail::op_ptr) noexcept override {}
@@ -61,7 +72,7 @@ class scripted_session final : public lido::detail::managed_session {
 
 class recovery_steps : public ::testing::Test {
  protected:
-  void start(lido::reset_mode reset = lido::reset_mode::rollback) {
+  void start(lido::reset_mode reset = lido::reset_mode::automatic) {
     lido::recovery::settings how;
     how.reset = reset;
     std::make_shared<recovery>(session, how, [this](verdict v) {
@@ -104,6 +115,83 @@ TEST_F(recovery_steps, discard_all_follows_the_rollback_when_chosen) {
   EXPECT_EQ(session->said, (std::vector<std::string>{"ROLLBACK", "DISCARD ALL"}));
   ASSERT_TRUE(result);
   EXPECT_TRUE(result->usable);
+}
+
+using lido::detail::session_reset;
+
+bool sent(const verdict& v, lido::reset_kind kind) { return v.resets[static_cast<std::size_t>(kind)]; }
+
+TEST_F(recovery_steps, I14_what_was_left_is_undone_behind_the_rollback) {
+  session->now = session_condition::dirty;
+  session->left = session_reset::exact;
+  start();
+  session->settle(recovery_failure::none);
+  session->answer({}, true);
+  session->left = session_reset::none;
+  session->answer({}, true);
+  EXPECT_EQ(session->said, (std::vector<std::string>{"ROLLBACK", "RESET"}));
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(result->usable);
+  EXPECT_TRUE(sent(*result, lido::reset_kind::rollback));
+  EXPECT_TRUE(sent(*result, lido::reset_kind::exact));
+  EXPECT_FALSE(sent(*result, lido::reset_kind::discard_all));
+}
+
+TEST_F(recovery_steps, I14_what_nothing_undoes_costs_the_connection_at_once) {
+  session->now = session_condition::soiled;
+  session->left = session_reset::impossible;
+  start();
+  session->settle(recovery_failure::none);
+  EXPECT_TRUE(session->said.empty());
+  ASSERT_TRUE(result);
+  EXPECT_FALSE(result->usable);
+  EXPECT_EQ(result->reason, close_reason::left_state);
+}
+
+TEST_F(recovery_steps, I14_a_session_that_is_still_not_as_it_was_is_given_up) {
+  session->now = session_condition::unfit;
+  start();
+  session->settle(recovery_failure::none);
+  ASSERT_TRUE(result);
+  EXPECT_FALSE(result->usable);
+}
+
+TEST_F(recovery_steps, I14_mode_none_rolls_back_and_resets_nothing) {
+  session->now = session_condition::dirty;
+  session->left = session_reset::exact;
+  start(lido::reset_mode::none);
+  session->settle(recovery_failure::none);
+  session->answer({}, true);
+  EXPECT_EQ(session->said, std::vector<std::string>{"ROLLBACK"});
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(result->usable);
+}
+
+TEST_F(recovery_steps, I3_a_stray_57014_that_hits_the_reset_is_absorbed_and_the_reset_repeated) {
+  session->now = session_condition::soiled;
+  session->left = session_reset::exact;
+  start();
+  session->settle(recovery_failure::none);
+  session->answer(lido::make_sqlstate("57014"), true);
+  session->answer({}, true);
+  EXPECT_EQ(session->said, (std::vector<std::string>{"RESET", "RESET"}));
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(result->usable);
+}
+
+TEST_F(recovery_steps, I5_I14_a_reset_that_fails_or_hangs_gives_the_connection_up) {
+  for (const auto& [ec, reason] : {std::pair{std::error_code(lido::errc::timeout), close_reason::recovery_timeout},
+                                   std::pair{lido::make_sqlstate("42501"), close_reason::recovery_failed}}) {
+    result.reset();
+    session->now = session_condition::soiled;
+    session->left = session_reset::exact;
+    start();
+    session->settle(recovery_failure::none);
+    session->answer(ec, true);
+    ASSERT_TRUE(result);
+    EXPECT_FALSE(result->usable);
+    EXPECT_EQ(result->reason, reason);
+  }
 }
 
 // The fence: the first message after quiet is the pool's own, and absorbs one stray cancel.

@@ -381,5 +381,26 @@ TEST(protocol, S8_the_words_about_a_violation_are_ours) {
   EXPECT_TRUE(p.diag().message.empty());
 }
 
+std::string parameter_body(std::string_view name, std::string_view value) { return bytes{}.text(name).text(value); }
+
+TEST(protocol, I14_a_reported_parameter_that_moved_is_known_until_it_is_back) {
+  protocol p({{"TimeZone", "UTC"}, {"is_superuser", "off"}});
+  EXPECT_FALSE(p.parameters_moved());
+  feed_body(p, 'S', parameter_body("TimeZone", "UTC"));
+  EXPECT_FALSE(p.parameters_moved()) << "said again, not changed";
+  feed_body(p, 'S', parameter_body("TimeZone", "CET"));
+  EXPECT_TRUE(p.has_moved("TimeZone"));
+  EXPECT_FALSE(p.has_moved("is_superuser"));
+  feed_body(p, 'S', parameter_body("TimeZone", "EST"));
+  feed_body(p, 'S', parameter_body("TimeZone", "UTC"));
+  EXPECT_FALSE(p.parameters_moved()) << "as after a SET LOCAL";
+  feed_body(p, 'S', parameter_body("search_path", "x"));
+  EXPECT_TRUE(p.has_moved("search_path")) << "never reported before";
+  p.accept_parameters();
+  EXPECT_FALSE(p.parameters_moved());
+  feed_body(p, 'S', parameter_body("search_path", "y"));
+  EXPECT_TRUE(p.parameters_moved());
+}
+
 }  // namespace
 }  // namespace lido::session

@@ -41,6 +41,15 @@ TEST(statement_cache, what_is_there_is_not_added_twice) {
   EXPECT_EQ(cache.size(), 1U);
 }
 
+TEST(statement_cache, I14_all_are_given_up_together_when_the_server_may_have_forgotten_some) {
+  statement_cache cache{8};
+  for (const char* sql : {"a", "b", "c"}) cache.insert(statement(sql));
+  cache.evict_all();
+  EXPECT_EQ(cache.size(), 0U);
+  EXPECT_EQ(cache.find(statement("a")), nullptr);
+  EXPECT_EQ(cache.take_closable().size(), 3U) << "a Close of one that is gone does no harm";
+}
+
 TEST(statement_cache, the_least_recently_used_one_goes_first) {
   statement_cache cache{3};
   const std::string b = cache.insert(statement("b"))->name;

@@ -24,10 +24,11 @@
 namespace lido {
 inline namespace v0 {
 
-/// What is undone between two leases.
+/// What is undone between two leases (contract I14). An open transaction is rolled back in each mode.
 enum class reset_mode {
-  rollback,     ///< an open transaction is rolled back; a clean lease costs no round trip
-  discard_all,  ///< DISCARD ALL after every lease: one round trip, nothing is ever left behind
+  automatic,    ///< "auto": what the lease visibly left, and nothing else; a clean lease costs no round trip
+  discard_all,  ///< DISCARD ALL after every lease: one round trip, also for what no text shows
+  none,         ///< nothing: settings, temporary tables, locks of one lease are found by the next
 };
 
 /// What the pool does with a connection whose operation was cancelled in flight.
@@ -63,7 +64,7 @@ struct pool_config {
   std::chrono::nanoseconds connect_backoff_max = std::chrono::seconds(5);
 
   struct reset_config {
-    reset_mode mode = reset_mode::rollback;
+    reset_mode mode = reset_mode::automatic;
     std::chrono::nanoseconds timeout = std::chrono::seconds(5);  ///< for all of it
   };
   reset_config reset;

@@ -36,8 +36,17 @@ enum class close_reason : std::uint8_t {
   no_cancel_key,     ///< the server gave no BackendKeyData, so its query could not be stopped (contract I7)
   drain_bytes,       ///< more than `drain.max_bytes` of an abandoned result came
   write_stalled,  ///< the abandoned operation could not be written to its end, so the server would have missed a cancel
+  left_state,     ///< its lease left what no statement undoes: LOAD, dblink_connect(), setseed(), ... (contract I14)
 };
-inline constexpr std::size_t close_reason_count = 16;
+inline constexpr std::size_t close_reason_count = 17;
+
+/// How a connection was made fit for its next user (contract I14).
+enum class reset_kind : std::uint8_t {
+  rollback,     ///< its lease was left inside a transaction
+  exact,        ///< what the lease visibly left was undone, and nothing else
+  discard_all,  ///< DISCARD ALL, by choice or because nobody knows what the lease did (DO, CALL)
+};
+inline constexpr std::size_t reset_kind_count = 3;
 
 /// Why a cancel that somebody asked for was never sent.
 enum class cancel_suppression : std::uint8_t {
@@ -62,6 +71,7 @@ inline constexpr std::size_t cancel_phase_count = 5;
 [[nodiscard]] std::string_view to_string(close_reason r) noexcept;
 [[nodiscard]] std::string_view to_string(cancel_suppression s) noexcept;
 [[nodiscard]] std::string_view to_string(cancel_phase p) noexcept;
+[[nodiscard]] std::string_view to_string(reset_kind k) noexcept;
 
 /// A distribution of durations: ten buckets a decade from 1 us to 100 s, so that a quantile is right within a bucket
 /// (about 25 %) and the usual Prometheus bounds (1, 2.5 and 5 times a power of ten) are bucket bounds exactly.
@@ -128,6 +138,7 @@ struct pool_stats {
   std::array<std::uint64_t, close_reason_count> closed{};  ///< by close_reason
   std::uint64_t recoveries = 0;                            ///< abandoned or dirty connections that the pool took on
   std::uint64_t recovered = 0;                             ///< of them, in use again
+  std::array<std::uint64_t, reset_kind_count> resets{};    ///< by reset_kind; those that failed included
   std::uint64_t orphaned = 0;  ///< closed on our side, the server's end of it never seen (contract I9)
 
   // cancellation
@@ -142,8 +153,10 @@ struct pool_stats {
   histogram_snapshot use_time;     ///< from there to its end; the time until its executor gets round to it included
   histogram_snapshot create_time;  ///< connect to ready for use
   histogram_snapshot fence_time;   ///< operation abandoned to connection usable again, or closed
+  histogram_snapshot reset_time;   ///< of the statements that undo what a lease left, its ROLLBACK included
 
   [[nodiscard]] std::uint64_t of(close_reason r) const noexcept { return closed[static_cast<std::size_t>(r)]; }
+  [[nodiscard]] std::uint64_t of(reset_kind k) const noexcept { return resets[static_cast<std::size_t>(k)]; }
   /// Slots in use, all states: never above max_size, except while the pool shrinks (contract I9).
   [[nodiscard]] std::uint32_t size() const noexcept {
     return idle + leased + connecting + validating + recovering + closing;

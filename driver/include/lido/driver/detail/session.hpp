@@ -5,6 +5,7 @@
 
 #include <lido/driver/config.hpp>
 #include <lido/driver/detail/operation.hpp>
+#include <lido/driver/detail/session_reset.hpp>
 #include <lido/driver/error.hpp>
 
 #include <asio/any_io_executor.hpp>
@@ -25,6 +26,7 @@ enum class session_condition : std::uint8_t {
   clean,   // quiet, ReadyForQuery 'I', nothing under way
   in_use,  // an operation is running or owed
   dirty,   // quiet, but inside a transaction
+  soiled,  // quiet, but its user left something behind: reset() before another one has it (I14)
   unfit,   // quiet, but in another encoding or string syntax: not for another user (B48)
   dead,    // the socket is gone or going
 };
@@ -149,6 +151,11 @@ class managed_session : public operation_owner {
   // A pool-owned statement on a quiet session. Done gets the error and whether the session is idle ('I') afterwards.
   virtual void run_internal(std::string_view sql, time_point deadline,
                             std::function<void(std::error_code, bool idle)> done) = 0;
+  // Undoes what leases left (I14) on a quiet session outside a transaction; `all`: DISCARD ALL whatever was seen. For
+  // none and impossible nothing is sent and `done` is not called; else it is, as run_internal()'s.
+  virtual session_reset reset(bool all, time_point deadline, std::function<void(std::error_code, bool idle)> done) = 0;
+  // What was left so far is the owner's own set-up: it stays, and a reset that would undo it is impossible.
+  virtual void keep_state() noexcept = 0;
   // Terminate, then wait for the server's own EOF until the deadline. `orphaned`: it did not come. Idempotent; done is
   // called once.
   virtual void close(time_point deadline, std::function<void(bool orphaned)> done) = 0;
