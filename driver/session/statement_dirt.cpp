@@ -47,7 +47,6 @@ constexpr auto functions = std::to_array<entry>({
     {"set_limit", guc},
     {"setseed", lasting},
     {"setval", sequence},
-    {"statement_timeout", timeouts},
     {"ts_rewrite", anything},
     {"ts_stat", anything},
     {"xpath_table", anything},

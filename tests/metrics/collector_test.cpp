@@ -57,6 +57,7 @@ TEST(I23_collector, labels_come_from_fixed_sets_and_are_there_before_anything_ha
   c.add("a", [] { return lido::pool_stats{}; });
   const exposition e = scrape(c);
   EXPECT_EQ(e.all("lido_connections_closed_total").size(), lido::close_reason_count);
+  EXPECT_EQ(e.all("lido_pool_resets_total").size(), lido::reset_kind_count);
   EXPECT_EQ(e.all("lido_cancels_suppressed_total").size(), lido::cancel_suppression_count);
   EXPECT_EQ(e.all("lido_cancels_failed_total").size(), lido::cancel_phase_count);
   std::set<std::string> reasons;
