@@ -83,10 +83,34 @@ void simulated_session::launch(op_ptr op) {
   if (!op->mark_sent()) return;
   server_.require(!recovering_, "I3: a user's operation was written while the pool was at work on its connection");
   current_ = std::move(op);
+  leave_something();
   const auto longest = server_.chance(server_.today.drags) ? 20'000ms : 5ms;
   soon(longest, [turn = ++turn_](simulated_session& me) {
     if (me.turn_ == turn && me.current_) me.answer();
   });
+}
+
+// Some statements leave something behind, whether they end well or not.
+void simulated_session::leave_something() {
+  if (!server_.chance(15)) return;
+  const auto what = server_.chance(5)    ? detail::session_reset::impossible
+                    : server_.chance(30) ? detail::session_reset::discard_all
+                                         : detail::session_reset::exact;
+  left_ = std::max(left_, what);
+}
+
+detail::session_reset simulated_session::reset(bool all, lido::time_point deadline,
+                                               std::function<void(std::error_code, bool)> done) {
+  using detail::session_reset;
+  const session_reset how = all ? std::max(left_, session_reset::discard_all) : left_;
+  if (how == session_reset::none || how == session_reset::impossible) return how;
+  server_.require(!in_transaction_, "a reset inside a transaction");
+  run_internal(how == session_reset::exact ? "RESET ALL" : "DISCARD ALL", deadline,
+               [me = shared_from_this(), done = std::move(done)](std::error_code ec, bool idle) {
+                 if (!ec && idle) me->left_ = session_reset::none;
+                 done(ec, idle);
+               });
+  return how;
 }
 
 void simulated_session::effects_of(const std::string& sql) {
@@ -157,7 +181,8 @@ void simulated_session::roll_back_later(std::uint64_t tenure) noexcept {
 session_condition simulated_session::condition() const noexcept {
   if (link_ != link::open) return session_condition::dead;
   if (current_ || queued_ || rolling_back_ || recovering_) return session_condition::in_use;
-  return in_transaction_ ? session_condition::dirty : session_condition::clean;
+  if (in_transaction_) return session_condition::dirty;
+  return left_ == detail::session_reset::none ? session_condition::clean : session_condition::soiled;
 }
 
 std::uint64_t simulated_session::begin_tenure() noexcept {

@@ -33,6 +33,9 @@ class simulated_session final : public detail::managed_session, public std::enab
   void hurry(const detail::recovery_budgets&) noexcept override {}
   void run_internal(std::string_view sql, lido::time_point deadline,
                     std::function<void(std::error_code, bool)> done) override;
+  detail::session_reset reset(bool all, lido::time_point deadline,
+                              std::function<void(std::error_code, bool)> done) override;
+  void keep_state() noexcept override {}
   void close(lido::time_point deadline, std::function<void(bool)> done) override;
   void close_now() noexcept override;
   int process_id() const noexcept override { return 4711; }
@@ -53,6 +56,7 @@ class simulated_session final : public detail::managed_session, public std::enab
   void settled(detail::recovery_failure how);
   void closed(bool orphaned);
   void effects_of(const std::string& sql);
+  void leave_something();
 
   server& server_;
   const asio::any_io_executor executor_;
@@ -65,6 +69,7 @@ class simulated_session final : public detail::managed_session, public std::enab
   bool rolling_back_ = false;
   bool soft_ = false;
   bool in_transaction_ = false;
+  detail::session_reset left_ = detail::session_reset::none;  // what it takes to undo what leases did
   bool recovering_ = false;
   bool admitted_ = false;
   unsigned turn_ = 0;  // of answers: a late one is of no interest

@@ -38,7 +38,7 @@ lido::pool_config world::draw_config() {
   c.connect_concurrency = one_of(1U, 4U);
   c.connect_backoff_min = 5ms;
   c.connect_backoff_max = 200ms;
-  c.reset.mode = one_of(lido::reset_mode::rollback, lido::reset_mode::rollback, lido::reset_mode::discard_all);
+  c.reset.mode = one_of(lido::reset_mode::automatic, lido::reset_mode::automatic, lido::reset_mode::discard_all);
   c.reset.timeout = 200ms;
   c.cancel.timeout = 300ms;
   c.cancel.concurrency = one_of(1U, 16U);
