@@ -18,9 +18,9 @@ constexpr auto shard_check_interval = std::chrono::milliseconds(250);
 
 core::time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
-pool_config validated(pool_config config) {
+std::shared_ptr<const pool_config> validated(pool_config config) {
   config.validate();
-  return config;
+  return std::make_shared<const pool_config>(std::move(config));
 }
 
 core::limits limits_of(const pool_config& c, std::size_t shards) {
@@ -105,17 +105,21 @@ std::vector<pool_impl::io_shard> pool_impl::make_shards(std::vector<asio::any_io
 
 pool_impl::pool_impl(std::vector<asio::any_io_executor> executors, pool_config config)
     : config_(validated(std::move(config))),
+      recovery_(recovery::settings_of(*config_)),
+      tls_stamps_(stamps_of_tls_files(config_->connect)),
+      name_(config_->name),
+      acquire_timeout_(config_->acquire_timeout.count()),
+      reset_mode_(config_->reset.mode),
       shards_(make_shards(std::move(executors))),
-      recovery_(recovery::settings_of(config_)),
-      budget_(config_.cancel.concurrency, config_.cancel.rate),
-      core_(limits_of(config_, shards_.size()), steady_now()),
-      members_(config_.max_size),
+      sink_(config_->log, config_->on_notice, counters_),
+      budget_(config_->cancel.concurrency, config_->cancel.rate),
+      core_(limits_for(*config_), steady_now()),
+      members_(config_->max_size),
       shard_states_(shards_.size(), shard_state::running) {
-  std::error_code ec;
-  diagnostics diag;
-  settings_ = make_session_settings(config_.connect, ec, diag.context);
-  if (!settings_) throw error(ec, std::move(diag));
+  settings_ = settings_for(*config_);
 }
+
+core::limits pool_impl::limits_for(const pool_config& c) const { return limits_of(c, shards_.size()); }
 
 pool_impl::~pool_impl() = default;
 
@@ -218,14 +222,16 @@ std::shared_ptr<pool_member> pool_impl::member_at(core::slot_id id) {
 
 void pool_impl::connect(const core::action& a) {
   auto born = std::make_shared<pool_member>(shared_from_this(), a.slot);
+  std::shared_ptr<const session_settings> with;
   {
     const lock guard(mutex_);
+    with = settings_;
     born->shard = living(a.shard);
     members_[a.slot.index] = born;
   }
   const io_shard& on = shards_[born->shard];
   auto attempt = connect_session(
-      on.executor, settings_, on.deadlines, born,
+      on.executor, std::move(with), on.deadlines, born,
       [self = shared_from_this(), born](connect_result made) { self->on_connected(*born, std::move(made)); });
   const lock guard(mutex_);
   if (!born->session && !born->reason) born->attempt = std::move(attempt);
@@ -249,11 +255,11 @@ void pool_impl::on_connected(pool_member& who, connect_result made) {
   if (made.session && !wanted) return made.session->close_now();
   if (!wanted) return;
   if (made.session) {
-    made.session->set_budgets(recovery_.budgets);
+    give_budgets(*made.session);
     counters_.created_in(now - who.born);
     return tell([&](core::pool_core& c, core::action_list& out) { c.connected(who.id, now, out); });
   }
-  sink_.line("pool " + config_.name + ": a connect failed: " + error(made.error, failure).what(), now);
+  sink_.line("pool " + name_ + ": a connect failed: " + error(made.error, failure).what(), now);
   const bool permanent = !is_retryable(made.error) && made.error != condition::timeout;
   tell([&](core::pool_core& c, core::action_list& out) { c.connect_failed(who.id, permanent, now, out); });
 }
@@ -261,10 +267,10 @@ void pool_impl::on_connected(pool_member& who, connect_result made) {
 void pool_impl::validate(const core::action& a) {
   const auto who = member_at(a.slot);
   if (!who) return;
-  who->session->ping(
-      within(config_.validation_timeout).deadline, [self = shared_from_this(), id = a.slot](const std::error_code& ec) {
-        self->tell([&](core::pool_core& c, core::action_list& out) { c.validated(id, !ec, steady_now(), out); });
-      });
+  who->session->ping(within(config()->validation_timeout).deadline, [self = shared_from_this(),
+                                                                     id = a.slot](const std::error_code& ec) {
+    self->tell([&](core::pool_core& c, core::action_list& out) { c.validated(id, !ec, steady_now(), out); });
+  });
 }
 
 void pool_impl::recover(const core::action& a) {
@@ -288,7 +294,7 @@ void pool_impl::recover(const core::action& a) {
   // Who was cancelled goes first, and so do all who are cancelled at the same time: theirs is a turn, a recovery begins
   // with a connect. Twice, since the first turn may stand between two of them (I2).
   const auto& executor = who->session->executor();
-  post_to<asio::io_context::executor_type>(executor, [executor, session = who->session, how = recovery_, done] {
+  post_to<asio::io_context::executor_type>(executor, [executor, session = who->session, how = recovery_now(), done] {
     post_to<asio::io_context::executor_type>(
         executor, [session, how, done] { std::make_shared<recovery::recovery>(session, how, done)->start(); });
   });
@@ -303,9 +309,11 @@ void pool_impl::close_slot(const core::action& a) {
   };
   std::shared_ptr<pool_member> who;
   std::shared_ptr<connect_attempt> attempt;
+  std::chrono::nanoseconds patience{};
   {
     const lock guard(mutex_);
     if (gone_) return;
+    patience = config_->connect.close_timeout;
     who = members_[a.slot.index];
     if (who) {
       if (!who->reason) who->reason = stats::to_public(a.reason);
@@ -315,7 +323,7 @@ void pool_impl::close_slot(const core::action& a) {
   }
   if (attempt) attempt->cancel();
   if (!who || !who->session) return closed(false);
-  who->session->close(within(config_.connect.close_timeout).deadline, closed);
+  who->session->close(within(patience).deadline, closed);
 }
 
 void pool_impl::finished() {
@@ -378,8 +386,9 @@ bool pool_impl::try_acquire(acquire_op& op) noexcept {
 void pool_impl::enqueue(acquire_op& op) noexcept {
   const acquire_op::wish wanted = op.wanted_;
   const auto now = wanted.asked == time_point{} ? steady_now() : wanted.asked;
-  const auto deadline =
-      wanted.deadline == time_point::max() ? core::add(now, config_.acquire_timeout) : wanted.deadline;
+  const auto deadline = wanted.deadline == time_point::max()
+                            ? core::add(now, core::duration(acquire_timeout_.load(std::memory_order_relaxed)))
+                            : wanted.deadline;
   auto* const node = ::new (static_cast<void*>(&op.storage_)) acquire_node(op, deadline, shard_of(wanted.context));
   op.has_node_ = true;
   auto result = core::acquire_result::pool_closed;
@@ -464,9 +473,9 @@ void pool_impl::forget(acquire_op& op) noexcept {
 void pool_impl::take_back(lent* what) noexcept {
   std::unique_ptr<lent> unless_kept(what);
   const session_handle& handle = what->db.handle();
-  const core::condition how = handle.session
-                                  ? returned_as(handle.session->end_tenure(handle.tenure), config_.reset.mode)
-                                  : core::condition::broken;
+  const core::condition how = handle.session ? returned_as(handle.session->end_tenure(handle.tenure),
+                                                           reset_mode_.load(std::memory_order_relaxed))
+                                             : core::condition::broken;
   const auto now = steady_now();
   const lease_ticket ticket = what->ticket;
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
@@ -483,10 +492,10 @@ void pool_impl::take_back(lent* what) noexcept {
 std::string pool_impl::exhaustion() const {
   const core::stats s = core_.statistics();
   const auto in = [&s](core::slot_state state) { return std::to_string(s.slots[static_cast<std::size_t>(state)]); };
-  std::string text = "pool " + config_.name + ": " + in(core::slot_state::leased) + " of " +
-                     std::to_string(s.max_size) + " connections leased, " + in(core::slot_state::recovering) +
-                     " recovering, " + in(core::slot_state::connecting) + " connecting, " +
-                     in(core::slot_state::closing) + " closing, " + std::to_string(s.waiting) + " tasks waiting";
+  std::string text = "pool " + name_ + ": " + in(core::slot_state::leased) + " of " + std::to_string(s.max_size) +
+                     " connections leased, " + in(core::slot_state::recovering) + " recovering, " +
+                     in(core::slot_state::connecting) + " connecting, " + in(core::slot_state::closing) + " closing, " +
+                     std::to_string(s.waiting) + " tasks waiting";
   if (last_error_)
     text +=
         "; the last connect failed: " + last_error_.message() + (last_diag_.empty() ? "" : ": " + last_diag_.summary());
@@ -550,9 +559,9 @@ pool_stats pool_impl::stats() const {
   {
     const lock guard(mutex_);
     stats::copy(core_.statistics(), out);
+    out.min_size = core_.settings().min_size;
   }
   counters_.snapshot(out);
-  out.min_size = static_cast<std::uint32_t>(config_.min_size);
   return out;
 }
 

@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -79,9 +80,25 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void destroy() noexcept;  // the pool object is gone
   void cancel_all() noexcept;
   pool_stats stats() const;
-  const std::string& name() const noexcept { return config_.name; }
+  const std::string& name() const noexcept { return name_; }
   const asio::any_io_executor& executor(core::shard_id shard = 0) const noexcept { return shards_[shard].executor; }
-  const pool_config& config() const noexcept { return config_; }
+  // The present one: reconfigure() puts another in its place.
+  std::shared_ptr<const pool_config> config() const {
+    const lock guard(mutex_);
+    return config_;
+  }
+
+  // ---- pool_reconfigure.cpp: another configuration, in two steps so that several pools change together or not at all
+  struct prepared {
+    std::unique_lock<std::mutex> turn;  // of this pool's reconfigurations
+    std::shared_ptr<const pool_config> config;
+    std::shared_ptr<const session_settings> settings;  // null: as they are
+    std::vector<knob_change> changes;
+    bool rolling = false;
+  };
+  // Validates and reads the TLS files; throws, having changed nothing.
+  prepared prepare(pool_config next);
+  void apply(const prepared& p) noexcept;
 
   // ---- news of a member ----
   void on_connected(pool_member& who, connect_result made);
@@ -135,12 +152,26 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   std::unique_ptr<acquire_failure> failure_of(acquire_node::end why) const noexcept LIDO_REQUIRES(mutex_);
   std::string exhaustion() const LIDO_REQUIRES(mutex_);
 
-  const pool_config config_;
+  core::limits limits_for(const pool_config& c) const;
+  void give_budgets(managed_session& to) const;
+  recovery::settings recovery_now() const {
+    const lock guard(mutex_);
+    return recovery_;
+  }
+
+  std::mutex reconfiguring_;  // held over prepare() and apply(); never taken with mutex_ held
+  std::shared_ptr<const pool_config> config_ LIDO_GUARDED_BY(mutex_);
+  std::shared_ptr<const session_settings> settings_ LIDO_GUARDED_BY(mutex_);
+  recovery::settings recovery_ LIDO_GUARDED_BY(mutex_);
+  std::uint64_t configured_ LIDO_GUARDED_BY(mutex_) = 0;  // how often
+  std::string tls_stamps_ LIDO_GUARDED_BY(mutex_);        // of the TLS files as they were read
+  const std::string name_;
+  // What every acquire and release read, apart from the rest so that they need no lock for it.
+  std::atomic<std::chrono::nanoseconds::rep> acquire_timeout_;
+  std::atomic<reset_mode> reset_mode_;
   const std::vector<io_shard> shards_;
-  std::shared_ptr<const session_settings> settings_;
-  const recovery::settings recovery_;
   stats::pool_counters counters_;
-  stats::sink sink_{config_.log, config_.on_notice, counters_};
+  stats::sink sink_;
   recovery::cancel_budget budget_;
   std::atomic<std::uint32_t> idle_hint_{0};
 
@@ -182,6 +213,12 @@ void pool_impl::tell(Event event) {
   if (granted != nullptr) return granted->post();
   work_off();
 }
+
+// pool_reconfigure.cpp
+std::shared_ptr<const session_settings> settings_for(const pool_config& config);
+// Changes when one of the files is another one, or written to.
+std::string stamps_of_tls_files(const connect_config& config);
+std::string stamp_of_file(const std::string& path);
 
 }  // namespace detail
 }  // namespace v0

@@ -11,6 +11,8 @@ inline namespace v0 {
 namespace detail {
 
 std::span<const knob<pool_config>> pool_knobs() noexcept;
+// Fit to be a label of metrics and, in capitals, a part of the name of an environment variable.
+bool is_pool_name(std::string_view name) noexcept;
 
 }  // namespace detail
 }  // namespace v0

@@ -1,4 +1,4 @@
-#include "pool/config/pool_knobs.hpp"
+#include "pool/config/config_builder.hpp"
 
 #include <lido/driver/error.hpp>
 
@@ -24,20 +24,23 @@ struct parser_gave_up {};
 
 namespace lido {
 inline namespace v0 {
+namespace detail {
 namespace {
 
 constexpr std::uintmax_t most_bytes = 1U << 20;
 
-// Reads the entries of one [pool.NAME] into a pool_config.
+// Reads the entries of one [pool.NAME].
 class pool_table_reader {
  public:
-  pool_table_reader(std::string_view origin, pool_config& config) : origin_(origin), config_(config) {}
+  pool_table_reader(std::string_view origin, config_builder& into) : origin_(origin), into_(into) {}
 
   void read(const toml::table& table) {
     // The DSN first: what stands beside it is more special, whatever the order in the file.
-    if (const toml::node* dsn = table.get("dsn")) set_dsn(*dsn);
+    if (const toml::node* dsn = table.get("dsn")) set_dsn(*dsn, text_of("dsn", *dsn));
+    if (const toml::node* dsn = table.get("dsn_file"))
+      set_dsn(*dsn, into_.secret_from(text_of("dsn_file", *dsn), where(*dsn)).reveal());
     for (const auto& [key, node] : table) {
-      if (key.str() != "dsn") entry(std::string(key.str()), node);
+      if (key.str() != "dsn" && key.str() != "dsn_file") entry(std::string(key.str()), node);
     }
   }
 
@@ -47,41 +50,39 @@ class pool_table_reader {
   void entry(const std::string& key, const toml::node& node) {
     if (const toml::table* nested = node.as_table()) {
       for (const auto& [inner, value] : *nested) {
+        const std::string name(inner.str());
         if (key == "parameters") {
-          set_parameter(std::string(inner.str()), value);
+          into_.set_parameter(name, text_of("parameters." + name, value), where(value));
         } else {
-          entry(key + "." + std::string(inner.str()), value);
+          entry(key + "." + name, value);
         }
       }
       return;
     }
+    const std::string at = where(node);
     const std::string text = text_of(key, node);
-    if (detail::set_knob(detail::pool_knobs(), config_, key, text, where(node))) return;
-    if (detail::set_knob(detail::connect_knobs(), config_.connect, key, text, where(node))) return;
+    if (into_.set(key, text, at, at)) return;
+    constexpr std::string_view from_file = "_file";
+    const std::string_view knob = std::string_view(key).substr(0, key.size() - std::min(key.size(), from_file.size()));
+    if (key.ends_with(from_file) && config_builder::is_secret(knob)) {
+      const secret contents = into_.secret_from(text, at);
+      into_.set(knob, contents.reveal(), at, at);
+      return;
+    }
     unknown(key, node);
   }
 
   [[noreturn]] void unknown(const std::string& key, const toml::node& node) const {
-    const std::string_view why = detail::why_not_supported(key);
-    if (!why.empty()) detail::throw_invalid_config(where(node) + ": " + key + " " + std::string(why));
-    std::vector<std::string_view> names{"dsn", "parameters"};
-    detail::add_names(detail::pool_knobs(), names);
-    detail::add_names(detail::connect_knobs(), names);
-    detail::throw_unknown_key(where(node), key, detail::nearest_name(key, names));
+    const std::string_view why = why_not_supported(key);
+    if (!why.empty()) throw_invalid_config(where(node) + ": " + key + " " + std::string(why));
+    std::vector<std::string_view> names = config_builder::names();
+    names.insert(names.end(), {"parameters", "dsn_file", "password_file"});
+    throw_unknown_key(where(node), key, nearest_name(key, names));
   }
 
-  void set_dsn(const toml::node& node) {
-    const auto text = node.value_exact<std::string>();
-    if (!text) detail::throw_bad_value(where(node), "dsn", "a text");
-    try {
-      config_ = pool_config::from_dsn(*text);
-    } catch (const error& e) {
-      detail::throw_invalid_config(where(node) + ": " + e.diag().context);
-    }
-  }
-
-  void set_parameter(const std::string& name, const toml::node& node) {
-    config_.connect.parameters.emplace_back(name, text_of("parameters." + name, node));
+  void set_dsn(const toml::node& node, std::string_view dsn) {
+    if (!node.is_string()) throw_bad_value(where(node), "dsn", "a text");
+    into_.set_dsn(dsn, where(node), where(node));
   }
 
   // What the knobs' setters read: TOML's own types written as one would in a DSN; lists with commas.
@@ -91,10 +92,10 @@ class pool_table_reader {
     if (const auto flag = node.value_exact<bool>()) return *flag ? "true" : "false";
     if (const auto real = node.value_exact<double>()) return text_of(*real);
     const toml::array* const list = node.as_array();
-    if (list == nullptr) detail::throw_bad_value(where(node), key, "a text, a number, or true or false");
+    if (list == nullptr) throw_bad_value(where(node), key, "a text, a number, or true or false");
     std::string out;
     for (const toml::node& element : *list) {
-      if (element.is_array() || element.is_table()) detail::throw_bad_value(where(node), key, "a plain list");
+      if (element.is_array() || element.is_table()) throw_bad_value(where(node), key, "a plain list");
       out += (out.empty() ? "" : ",") + text_of(key, element);
     }
     return out;
@@ -107,7 +108,7 @@ class pool_table_reader {
   }
 
   std::string origin_;
-  pool_config& config_;
+  config_builder& into_;
 };
 
 toml::table parsed(std::string_view text, std::string_view origin) {
@@ -116,65 +117,79 @@ toml::table parsed(std::string_view text, std::string_view origin) {
   } catch (const toml::parse_error& e) {
     // Without the parser's own words: they quote what they could not read.
     const auto at = e.source().begin;
-    detail::throw_invalid_config(std::string(origin) + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) +
-                                 ": not valid TOML here (a text needs \"quotes\", a key may be given once)");
+    throw_invalid_config(std::string(origin) + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) +
+                         ": not valid TOML here (a text needs \"quotes\", a key may be given once)");
   } catch (const parser_gave_up&) {
-    detail::throw_invalid_config(std::string(origin) + ": not valid TOML");
+    throw_invalid_config(std::string(origin) + ": not valid TOML");
   }
 }
 
-const toml::table& pool_table(const toml::table& file, std::string_view origin, std::string_view name) {
-  const auto line = [&](const toml::node& node) {
-    return std::string(origin) + ":" + std::to_string(node.source().begin.line);
-  };
+std::string line_of(std::string_view origin, const toml::node& node) {
+  return std::string(origin) + ":" + std::to_string(node.source().begin.line);
+}
+
+// Null when there is no [pool.NAME] at all.
+const toml::table* pools_of(const toml::table& file, std::string_view origin) {
   static constexpr std::array<std::string_view, 1> tables{"pool"};
   for (const auto& [key, node] : file) {
-    if (key.str() != "pool") detail::throw_unknown_key(line(node), key.str(), detail::nearest_name(key.str(), tables));
+    if (key.str() != "pool") throw_unknown_key(line_of(origin, node), key.str(), nearest_name(key.str(), tables));
   }
-  const toml::table* const pools = file["pool"].as_table();
-  const toml::node* const found = pools == nullptr ? nullptr : pools->get(name);
+  return file["pool"].as_table();
+}
+
+}  // namespace
+
+void read_pool_table(std::string_view text, std::string_view origin, std::string_view pool_name, config_builder& into) {
+  const toml::table file = parsed(text, origin);
+  const toml::table* const pools = pools_of(file, origin);
+  const toml::node* const found = pools == nullptr ? nullptr : pools->get(pool_name);
   if (found == nullptr)
-    detail::throw_invalid_config(std::string(origin) + ": there is no table [pool." + std::string(name) + "]");
+    throw_invalid_config(std::string(origin) + ": there is no table [pool." + std::string(pool_name) + "]");
   const toml::table* const table = found->as_table();
   if (table == nullptr)
-    detail::throw_invalid_config(line(*found) + ": [pool." + std::string(name) + "] is expected to be a table");
-  return *table;
+    throw_invalid_config(line_of(origin, *found) + ": [pool." + std::string(pool_name) + "] is expected to be a table");
+  pool_table_reader(origin, into).read(*table);
+}
+
+std::vector<std::string> pools_in(std::string_view text, std::string_view origin) {
+  const toml::table file = parsed(text, origin);
+  const toml::table* const pools = pools_of(file, origin);
+  if (pools == nullptr || pools->empty())
+    throw_invalid_config(std::string(origin) + ": there is no table [pool.NAME] in it");
+  std::vector<std::string> names;
+  for (const auto& [key, node] : *pools) {
+    if (!is_pool_name(key.str()))
+      throw_invalid_config(line_of(origin, node) +
+                           ": a pool's name is 1 to 64 of a-z, 0-9 and _, with no _ at its ends"
+                           " and no __ within (it is a part of LIDO__NAME__MAX_SIZE)");
+    names.emplace_back(key.str());
+  }
+  return names;
 }
 
 std::string contents_of(const std::string& path, bool& open_to_others) {
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode))
-    detail::throw_invalid_config(path + ": there is no such file");
-  if (static_cast<std::uintmax_t>(status.st_size) > most_bytes)
-    detail::throw_invalid_config(path + ": larger than 1 MiB");
+    throw_invalid_config(path + ": there is no such file");
+  if (static_cast<std::uintmax_t>(status.st_size) > most_bytes) throw_invalid_config(path + ": larger than 1 MiB");
   open_to_others = (status.st_mode & (S_IRWXG | S_IRWXO)) != 0;
   std::ifstream file(path, std::ios::binary);
   std::string text(std::istreambuf_iterator<char>(file), {});
-  if (!file) detail::throw_invalid_config(path + ": cannot be read");
+  if (!file) throw_invalid_config(path + ": cannot be read");
   return text;
 }
 
-}  // namespace
+}  // namespace detail
 
 pool_config pool_config::parse_toml(std::string_view text, std::string_view origin, std::string_view pool_name) {
-  const toml::table file = parsed(text, origin);
-  pool_config config;
-  pool_table_reader(origin, config).read(pool_table(file, origin, pool_name));
-  if (config.name == pool_config{}.name) config.name.assign(pool_name);
+  detail::config_builder builder;
+  builder.config().name.assign(pool_name);
+  detail::read_pool_table(text, origin, pool_name, builder);
+  pool_config config = std::move(builder).finish();
   try {
     config.validate();
   } catch (const error& e) {
     detail::throw_invalid_config(std::string(origin) + ", [pool." + std::string(pool_name) + "]: " + e.diag().context);
-  }
-  return config;
-}
-
-pool_config pool_config::load(const std::string& path, std::string_view pool_name) {
-  bool open_to_others = false;
-  const std::string text = contents_of(path, open_to_others);
-  pool_config config = parse_toml(text, path, pool_name);
-  if (open_to_others && !config.connect.password.empty()) {
-    detail::throw_invalid_config(path + ": holds a password and is open to group or others: chmod 600");
   }
   return config;
 }

@@ -12,17 +12,9 @@ void require_that(bool holds, std::string_view what) {
   if (!holds) detail::throw_invalid_config(std::string(what));
 }
 
-// It becomes a label of metrics and, in capitals, a part of the names of environment variables: nothing that would need
-// escapes there (S13), and no doubt where it ends.
-bool is_pool_name(std::string_view name) {
-  return !name.empty() && name.size() <= longest_name && name.find("__") == std::string_view::npos &&
-         name.front() != '_' && name.back() != '_' &&
-         std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
-}
-
 // What no single knob's bounds say.
 void check_together(const pool_config& c) {
-  require_that(is_pool_name(c.name),
+  require_that(detail::is_pool_name(c.name),
                "name must be 1 to 64 of a-z, 0-9 and _, with no _ at its ends and no __ within (it is a part of "
                "LIDO__NAME__MAX_SIZE)");
   require_that(c.min_size <= c.max_size, "min_size must not be above max_size");
@@ -31,6 +23,14 @@ void check_together(const pool_config& c) {
 }
 
 }  // namespace
+
+// It becomes a label of metrics and, in capitals, a part of the names of environment variables: nothing that would need
+// escapes there (S13), and no doubt where it ends.
+bool detail::is_pool_name(std::string_view name) noexcept {
+  return !name.empty() && name.size() <= longest_name && name.find("__") == std::string_view::npos &&
+         name.front() != '_' && name.back() != '_' &&
+         std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+}
 
 void pool_config::validate() const {
   lido::validate(connect);

@@ -194,6 +194,39 @@ TEST(ageing, a_larger_max_size_serves_those_who_wait) {
   p.cancel(b);
 }
 
+TEST(ageing, shrinking_fails_nobody_who_waits) {
+  pool p{3};
+  const core::lease_id a = p.lease(), b = p.lease(), c = p.lease();
+  core::waiter w;
+  p.acquire(w);
+  p.next().book.reconfigure(plain_limits(1), p.now, p.actions);
+  EXPECT_TRUE(p.actions.empty());
+  p.release(a);
+  p.release(b);
+  EXPECT_EQ(p.slots(action_kind::close).size(), 2U);
+  EXPECT_EQ(p.waiters(action_kind::grant).size(), 0U);
+  p.next().release(c);
+  EXPECT_EQ(p.waiters(action_kind::grant), these_waiters{&w});
+  EXPECT_TRUE(p.resume(w));
+}
+
+TEST(ageing, what_a_rolling_change_connects_is_of_the_new_generation) {
+  pool p{1};
+  const core::lease_id a = p.lease();
+  core::waiter w;
+  p.acquire(w);
+  // as the shell does it
+  p.next().book.new_generation(p.now, p.actions);
+  p.book.reconfigure(plain_limits(2), p.now, p.actions);
+  const auto fresh = p.slots(action_kind::connect);
+  ASSERT_EQ(fresh.size(), 1U);
+  p.next().connected(fresh[0]);
+  EXPECT_EQ(p.waiters(action_kind::grant), these_waiters{&w}) << "not retired on arrival";
+  EXPECT_TRUE(p.resume(w));
+  p.next().release(a);
+  EXPECT_EQ(p.slots(action_kind::close), one_slot{a});
+}
+
 TEST(ageing, a_new_generation_replaces_everything) {
   pool p{3};
   const core::lease_id used = p.lease();

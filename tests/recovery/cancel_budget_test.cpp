@@ -45,6 +45,19 @@ TEST(cancel_budget, I8_the_rate_holds_after_a_burst) {
   EXPECT_TRUE(try_at(10s));
 }
 
+TEST(cancel_budget, I8_an_adjusted_budget_holds_for_those_to_come) {
+  cancel_budget budget(2, 0);
+  EXPECT_TRUE(budget.admit(t0));
+  EXPECT_TRUE(budget.admit(t0));
+  budget.adjust(1, 0);
+  budget.ended();
+  EXPECT_FALSE(budget.admit(t0)) << "one is under way still";
+  budget.ended();
+  EXPECT_TRUE(budget.admit(t0));
+  budget.adjust(3, 0);
+  EXPECT_TRUE(budget.admit(t0));
+}
+
 TEST(cancel_budget, I8_many_threads_never_exceed_it) {
   cancel_budget budget(3, 0);
   std::atomic<std::size_t> worst{0};

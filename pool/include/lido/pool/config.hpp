@@ -13,16 +13,57 @@
 
 #include <lido/driver/config.hpp>
 #include <lido/driver/error.hpp>
+#include <lido/driver/knob_class.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lido {
 inline namespace v0 {
+
+namespace detail {
+struct config_origins;
+}
+
+/// A knob as it is in force. `value` is what a file would say, "(secret)" for a secret that is set.
+struct effective_knob {
+  std::string name;
+  std::string value;
+  std::string source;  ///< "default", "lido.toml:7", the name of an environment variable, "DSN", "code"
+  knob_class applies = knob_class::live;
+};
+/// What a new configuration changes. Secrets are shown as "(secret)".
+struct knob_change {
+  std::string name;
+  std::string before;
+  std::string after;
+  knob_class applies = knob_class::live;
+  std::string source;  ///< of the new value
+};
+[[nodiscard]] std::string_view to_string(knob_class c) noexcept;
+/// One line a knob: max_size = 20  # lido.toml:7, live
+[[nodiscard]] std::string to_text(const std::vector<effective_knob>& knobs);
+/// max_size: 10 -> 20 (live, lido.toml:7)
+[[nodiscard]] std::string to_text(const knob_change& change);
+
+struct pool_config;
+
+/// Where a configuration comes from, later over earlier: defaults, the file's [pool.NAME], PG* (PGHOST, PGUSER, ...),
+/// LIDO__NAME__* (LIDO__WEB__MAX_SIZE, LIDO__WEB__CANCEL__TIMEOUT), the DSN, code. In a file NAME_file, in the
+/// environment NAME_FILE gives a secret by the file that holds it: password_file, LIDO__WEB__PASSWORD_FILE,
+/// PGPASSWORD_FILE, dsn_file.
+struct config_sources {
+  std::string file;                        ///< empty: none
+  bool environment = true;                 ///< read the process's environment
+  secret dsn;                              ///< empty: none
+  std::function<void(pool_config&)> code;  ///< the last word, for what no file can say (log, hooks) too
+};
 
 /// What is undone between two leases (contract I14). An open transaction is rolled back in each mode.
 enum class reset_mode {
@@ -93,10 +134,12 @@ struct pool_config {
   /// Called for each NOTICE and WARNING of the server, on the io thread. Same rules, not rate-limited.
   std::function<void(const diagnostics&)> on_notice;
 
-  /// Reads [pool.NAME] of a TOML file. Throws lido::error (errc::invalid_config) with file, line and, for an unknown
-  /// key, the nearest one; never with a value. A file that holds a password must be readable by its owner alone.
+  /// Reads [pool.NAME] of a TOML file, and what the environment says over it (config_sources). Throws lido::error
+  /// (errc::invalid_config) with file and line or the variable's name and, for an unknown key, the nearest one; never
+  /// with a value. A file that holds a password must be readable by its owner alone.
   static pool_config load(const std::string& path, std::string_view pool_name = "default");
-  /// Same from text; `origin` takes the file's place in messages.
+  static pool_config load(const config_sources& sources, std::string_view pool_name = "default");
+  /// From text, without the environment; `origin` takes the file's place in messages.
   static pool_config parse_toml(std::string_view text, std::string_view origin, std::string_view pool_name = "default");
   /// A DSN as connect_config::parse reads it, plus these fields with the prefix `pool_`: pool_max_size=20,
   /// pool_cancel.timeout=3s.
@@ -104,6 +147,15 @@ struct pool_config {
 
   /// Throws lido::error (errc::invalid_config) that names the knob and says what to do. The pool calls it.
   void validate() const;
+
+  /// Every knob with its value, where it came from, and when a change of it takes effect. Secrets redacted.
+  [[nodiscard]] std::vector<effective_knob> effective() const;
+  /// What `next` would change. Callbacks are not compared.
+  [[nodiscard]] std::vector<knob_change> changes_to(const pool_config& next) const;
+  /// The files that it was read from, those of TLS included: what a watcher watches.
+  [[nodiscard]] std::vector<std::string> files() const;
+
+  std::shared_ptr<const detail::config_origins> origins;  ///< for effective(); set by load(), parse_toml(), from_dsn()
 };
 
 }  // namespace v0

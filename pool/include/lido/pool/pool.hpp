@@ -95,6 +95,16 @@ class pool {
   /// (contract I24).
   void cancel_all() noexcept;
 
+  /// Another configuration for the running pool, all of it or - throwing lido::error, errc::invalid_config or
+  /// errc::tls_failed - nothing. Live knobs take effect at once. A rolling one (user, host, TLS, ...) lets the
+  /// connections made so far go, the idle ones now, the others as they come back. A smaller max_size takes effect as
+  /// connections become free; nobody who waits or holds a lease is failed. A changed restart knob is an error that
+  /// names it. Callbacks (log, on_notice) stay those of the construction. TLS files are read again. Returns what
+  /// changed. Reads files: not for the hot path. Any thread; two at a time take turns.
+  std::vector<knob_change> reconfigure(pool_config next);
+  /// Every knob with its value, source and class, secrets redacted. Any thread.
+  [[nodiscard]] std::vector<effective_knob> effective() const;
+
   /// A consistent copy of all counters and gauges. Any thread, does not block; cheap enough for a scrape, not for every
   /// request.
   pool_stats stats() const;
@@ -125,6 +135,7 @@ class pool {
     co_return detail::rows_or_throw<Row>(query.out);
   }
 
+  friend class pool_registry;  // changes several pools together
   std::shared_ptr<detail::pool_impl> impl_;
 };
 

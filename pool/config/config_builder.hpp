@@ -1,0 +1,72 @@
+// Puts a pool_config together out of layers, later ones over earlier ones, and remembers where each value came from.
+#pragma once
+
+#include "pool/config/pool_knobs.hpp"
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lido {
+inline namespace v0 {
+namespace detail {
+
+struct config_origin {
+  std::string source;
+  secret value;  // as it was loaded, to notice that code has changed it since
+};
+
+// Immutable once a configuration is loaded; all copies of the configuration share it.
+struct config_origins {
+  std::map<std::string, config_origin, std::less<>> of;
+  std::vector<std::string> files;  // that were read
+};
+
+class config_builder {
+ public:
+  // False: there is no such knob. `where` begins errors; `source` is what effective() shows.
+  bool set(std::string_view key, std::string_view value, const std::string& where, const std::string& source);
+  void set_parameter(std::string_view name, std::string_view value, const std::string& source);
+  void set_dsn(std::string_view dsn, const std::string& where, const std::string& source);
+  // The text of a file that holds a secret, without the end of its last line; wiped by the caller's secret.
+  secret secret_from(std::string_view path, const std::string& where);
+  // A password out of a file of its own does not make the configuration file a secret.
+  bool has_secret_file() const noexcept { return secret_file_; }
+  void was_read(std::string file) { files_.push_back(std::move(file)); }
+
+  // Of what a file and the environment may set; with "dsn", without parameters.
+  static std::vector<std::string_view> names();
+  static bool is_secret(std::string_view key);
+
+  pool_config& config() noexcept { return config_; }
+  pool_config finish() &&;
+
+ private:
+  pool_config config_;
+  std::map<std::string, std::string, std::less<>> sources_;
+  std::vector<std::string> files_;
+  bool secret_file_ = false;
+};
+
+// What [pool.NAME] of `text` says, over what the builder has. The names of all its pools; throws for what is not one.
+void read_pool_table(std::string_view text, std::string_view origin, std::string_view pool_name, config_builder& into);
+std::vector<std::string> pools_in(std::string_view text, std::string_view origin);
+// The file's text; `open_to_others` when its mode lets group or others read it.
+std::string contents_of(const std::string& path, bool& open_to_others);
+
+// "NAME=value" each, as in environ.
+using environment = std::vector<std::string_view>;
+environment process_environment();
+void read_libpq_environment(const environment& variables, config_builder& into);
+void read_pool_environment(const environment& variables, std::string_view pool_name, config_builder& into);
+// Throws when a variable LIDO__NAME__... is of none of these pools.
+void check_pool_names(const environment& variables, const std::vector<std::string>& pools);
+
+pool_config load_layers(const config_sources& sources, std::string_view pool_name, const environment& variables);
+std::vector<std::pair<std::string, pool_config>> load_all_layers(const config_sources& sources,
+                                                                 const environment& variables);
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace lido

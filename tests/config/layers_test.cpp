@@ -1,0 +1,222 @@
+// Where a configuration comes from: defaults < file < PG* < LIDO__NAME__* < DSN < code, and what is said about it.
+#include "pool/config/config_builder.hpp"
+#include "tests/config/config_errors.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace lido::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using namespace std::chrono_literals;
+
+class layers : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = "/tmp/lido-layers-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder = name;
+    from.file = folder + "/lido.toml";
+  }
+  void TearDown() override {
+    for (const std::string& f : written) ::unlink(f.c_str());
+    ::rmdir(folder.c_str());
+  }
+  void write(std::string_view text) { write("lido.toml", text); }
+  std::string write(const std::string& name, std::string_view text) {
+    const std::string path = folder + "/" + name;
+    std::ofstream(path) << text;
+    EXPECT_EQ(::chmod(path.c_str(), 0600), 0);
+    written.push_back(path);
+    return path;
+  }
+  pool_config load(std::string_view pool = "web") {
+    return detail::load_layers(from, pool, {variables.begin(), variables.end()});
+  }
+  refusal refused(std::string_view pool = "web") {
+    return refusal_of([&] { load(pool); });
+  }
+  refusal all_refused() {
+    return refusal_of([&] { detail::load_all_layers(from, {variables.begin(), variables.end()}); });
+  }
+
+  std::string folder;
+  std::vector<std::string> written;
+  config_sources from;
+  std::vector<std::string> variables;
+};
+
+effective_knob knob_of(const pool_config& c, std::string_view name) {
+  for (effective_knob& k : c.effective()) {
+    if (k.name == name) return k;
+  }
+  ADD_FAILURE() << name;
+  return {};
+}
+
+TEST_F(layers, each_one_overrules_those_before) {
+  write("[pool.web]\nuser = \"file\"\nhost = \"file\"\ndbname = \"file\"\nport = 1\nmax_size = 2");
+  variables = {"PGUSER=pg", "PGHOST=pg", "PGPORT=2", "LIDO__WEB__HOST=env", "LIDO__WEB__PORT=3"};
+  from.dsn = "port=4 pool_max_waiters=7";
+  from.code = [](pool_config& c) { c.connect_concurrency = 9; };
+  const auto c = load();
+  EXPECT_EQ(c.connect.database, "file");
+  EXPECT_EQ(c.connect.user, "pg");
+  EXPECT_EQ(c.connect.host, "env");
+  EXPECT_EQ(c.connect.port, 4);
+  EXPECT_EQ(c.connect_concurrency, 9U);
+  EXPECT_EQ(knob_of(c, "dbname").source, from.file + ":4");
+  EXPECT_EQ(knob_of(c, "user").source, "PGUSER");
+  EXPECT_EQ(knob_of(c, "host").source, "LIDO__WEB__HOST");
+  EXPECT_EQ(knob_of(c, "port").source, "DSN");
+  EXPECT_EQ(knob_of(c, "max_waiters").source, "DSN");
+  EXPECT_EQ(knob_of(c, "connect_concurrency").source, "code");
+  EXPECT_EQ(knob_of(c, "min_size").source, "default");
+  EXPECT_EQ(knob_of(c, "max_size").value, "2");
+  EXPECT_EQ(knob_of(c, "max_size").applies, knob_class::live);
+  EXPECT_EQ(knob_of(c, "host").applies, knob_class::rolling);
+  EXPECT_EQ(knob_of(c, "name").applies, knob_class::restart);
+}
+
+TEST_F(layers, dotted_knobs_and_parameters_have_variables) {
+  write("[pool.web]");
+  variables = {"LIDO__WEB__CANCEL__TIMEOUT=3s", "LIDO__WEB__MAX_SIZE=4", "LIDO__WEB__PARAMETERS__SEARCH_PATH=app",
+               "LIDO__WEB__MIN_SIZE="};
+  const auto c = load();
+  EXPECT_EQ(c.cancel.timeout, 3s);
+  EXPECT_EQ(c.max_size, 4U);
+  EXPECT_EQ(c.min_size, 0U) << "empty is as good as not set";
+  ASSERT_EQ(c.connect.parameters.size(), 1U);
+  EXPECT_EQ(c.connect.parameters[0], (std::pair<std::string, std::string>("search_path", "app")));
+  EXPECT_EQ(knob_of(c, "parameters.search_path").source, "LIDO__WEB__PARAMETERS__SEARCH_PATH");
+}
+
+TEST_F(layers, without_the_environment_when_so_asked) {
+  write("[pool.web]");
+  from.environment = false;
+  variables = {"LIDO__WEB__MAX_SIZE=4", "PGHOST=pg"};
+  EXPECT_EQ(load().max_size, pool_config{}.max_size);
+  EXPECT_EQ(load().connect.host, "localhost");
+}
+
+TEST_F(layers, an_unknown_variable_is_named_with_its_nearest) {
+  write("[pool.web]");
+  variables = {"LIDO__WEB__MAX_SISE=4"};
+  EXPECT_THAT(refused().text, AllOf(HasSubstr("LIDO__WEB__MAX_SISE"), HasSubstr("\"LIDO__WEB__MAX_SIZE\"")));
+  variables = {"LIDO__WEB__CANCEL__TIMOUT=4s"};
+  EXPECT_THAT(refused().text, HasSubstr("\"LIDO__WEB__CANCEL__TIMEOUT\""));
+}
+
+TEST_F(layers, a_value_without_sense_names_variable_and_expectation_and_is_not_shown) {
+  write("[pool.web]");
+  variables = {"LIDO__WEB__MAX_SIZE=hunter2"};
+  EXPECT_THAT(refused().text,
+              AllOf(HasSubstr("LIDO__WEB__MAX_SIZE"), HasSubstr("whole number"), Not(HasSubstr("hunter2"))));
+  variables = {"LIDO__WEB__MAX_SIZE=0"};
+  EXPECT_THAT(refused().text, AllOf(HasSubstr("LIDO__WEB__MAX_SIZE"), HasSubstr("from 1 to 100000")));
+  variables = {"PGPORT=hunter2"};
+  EXPECT_THAT(refused().text, AllOf(HasSubstr("PGPORT"), Not(HasSubstr("hunter2"))));
+}
+
+TEST_F(layers, what_libpq_would_obey_and_lido_cannot_is_refused) {
+  write("[pool.web]");
+  for (const std::string_view variable : {"PGSERVICE", "PGREQUIREPEER", "PGSSLCRL"}) {
+    variables = {std::string(variable) + "=x"};
+    EXPECT_THAT(refused().text, HasSubstr(std::string(variable)));
+  }
+}
+
+TEST_F(layers, secrets_come_out_of_files) {
+  const std::string secret_file = write("secret", "hunter2\n");
+  write("[pool.web]\npassword_file = \"" + secret_file + "\"");
+  ASSERT_EQ(::chmod(from.file.c_str(), 0644), 0) << "the file itself holds no secret";
+  EXPECT_EQ(load().connect.password.reveal(), "hunter2");
+  EXPECT_THAT(load().files(), testing::ElementsAre(from.file, secret_file));
+  write("[pool.web]");
+  variables = {"LIDO__WEB__PASSWORD_FILE=" + secret_file};
+  EXPECT_EQ(load().connect.password.reveal(), "hunter2");
+  variables = {"PGPASSWORD_FILE=" + secret_file};
+  EXPECT_EQ(load().connect.password.reveal(), "hunter2");
+  EXPECT_EQ(knob_of(load(), "password").source, "PGPASSWORD_FILE");
+  EXPECT_EQ(knob_of(load(), "password").value, "(secret)");
+  variables = {"LIDO__WEB__PASSWORD_FILE=" + secret_file, "LIDO__WEB__PASSWORD=x"};
+  EXPECT_THAT(refused().text, HasSubstr("which one"));
+  variables = {"LIDO__WEB__PASSWORD_FILE=hunter2"};
+  EXPECT_THAT(refused().text, AllOf(HasSubstr("LIDO__WEB__PASSWORD_FILE"), Not(HasSubstr("hunter2"))));
+  variables = {"LIDO__WEB__DSN_FILE=" + write("dsn", "postgresql://app:hunter2@db/app\n")};
+  EXPECT_EQ(load().connect.password.reveal(), "hunter2");
+}
+
+TEST_F(layers, effective_shows_every_knob_and_no_secret) {
+  write("[pool.web]\npassword = \"hunter2\"\nmax_size = 5");
+  const auto c = load();
+  const auto all = c.effective();
+  EXPECT_EQ(all.size(), detail::pool_knobs().size() + detail::connect_knobs().size());
+  const std::string text = to_text(all);
+  EXPECT_THAT(text, AllOf(Not(HasSubstr("hunter2")), HasSubstr("password = (secret)"),
+                          HasSubstr("max_size = 5  # " + from.file + ":3, live")));
+}
+
+TEST_F(layers, code_after_loading_is_noticed) {
+  write("[pool.web]\nmax_size = 5\npassword = \"a\"");
+  auto c = load();
+  c.max_size = 6;
+  c.connect.password = "b";
+  EXPECT_EQ(knob_of(c, "max_size").source, "code");
+  EXPECT_EQ(knob_of(c, "password").source, "code");
+}
+
+TEST_F(layers, a_difference_names_knob_values_class_and_source) {
+  write("[pool.web]\nmax_size = 4\npassword = \"hunter1\"\nparameters.search_path = \"a\"");
+  const auto before = load();
+  EXPECT_TRUE(before.changes_to(load()).empty());
+  write("[pool.web]\nmax_size = 16\npassword = \"hunter2\"\nparameters.search_path = \"b\"");
+  const auto changes = before.changes_to(load());
+  ASSERT_EQ(changes.size(), 3U);
+  EXPECT_EQ(to_text(changes[0]), "max_size: 4 -> 16 (live, " + from.file + ":2)");
+  EXPECT_EQ(to_text(changes[1]), "password: (secret) -> (secret) (rolling, " + from.file + ":3)");
+  EXPECT_EQ(to_text(changes[2]), "parameters.search_path: a -> b (rolling, " + from.file + ":4)");
+}
+
+TEST_F(layers, a_whole_file_of_pools) {
+  write("[pool.web]\nmax_size = 1\n[pool.jobs]\nmax_size = 2");
+  variables = {"LIDO__JOBS__MAX_SIZE=3"};
+  const auto all = detail::load_all_layers(from, {variables.begin(), variables.end()});
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].first, "jobs");
+  EXPECT_EQ(all[0].second.max_size, 3U);
+  EXPECT_EQ(all[1].second.max_size, 1U);
+  variables = {"LIDO__JOPS__MAX_SIZE=3"};
+  EXPECT_THAT(all_refused().text, AllOf(HasSubstr("LIDO__JOPS__MAX_SIZE"), HasSubstr("LIDO__JOBS__")));
+}
+
+TEST_F(layers, names_of_pools_fit_into_variables_and_are_unique) {
+  for (const std::string name : {"Web", "a-b", "a__b", "_a", "a_", "\"\""}) {
+    write("[pool." + name + "]\nmax_size = 1");
+    EXPECT_EQ(all_refused().code, errc::invalid_config) << name;
+  }
+  write("[pool.a]\nname = \"same\"\n[pool.b]\nname = \"same\"");
+  EXPECT_THAT(all_refused().text, HasSubstr("same name"));
+  write("");
+  EXPECT_EQ(all_refused().code, errc::invalid_config);
+}
+
+TEST_F(layers, one_bad_knob_of_one_pool_is_an_error_of_the_file) {
+  write("[pool.web]\nmax_size = 1\n[pool.jobs]\nmax_size = 0");
+  EXPECT_THAT(all_refused().text, HasSubstr(from.file + ":4"));
+}
+
+}  // namespace
+}  // namespace lido::test
