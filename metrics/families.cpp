@@ -87,22 +87,28 @@ constexpr value_family values[] = {
      MetricType::Gauge, [](const pool_stats& s) { return number(s.generation); }},
     {"lido_cancels_requested_total", "Running operations that were abandoned by a cancel or a deadline.",
      MetricType::Counter, [](const pool_stats& s) { return number(s.cancels.requested); }},
-    {"lido_cancels_sent_total",
-     "CancelRequests written to the server, second attempts included. Each costs it a fork: if the rate hurts, set "
-     "cancel.rate.",
-     MetricType::Counter, [](const pool_stats& s) { return number(s.cancels.sent); }},
     {"lido_cancels_retried_total",
      "Second attempts because the query went on. About 1 in 1,000 is normal; many mean that something between swallows "
      "CancelRequests.",
      MetricType::Counter, [](const pool_stats& s) { return number(s.cancels.retried); }},
-    {"lido_cancels_eof_total",
-     "CancelRequests that the server confirmed by closing the cancel connection: the good case.", MetricType::Counter,
-     [](const pool_stats& s) { return number(s.cancels.eof); }},
-    {"lido_cancels_unknown_total",
-     "CancelRequests that may have been sent and were not confirmed; each cost a connection. Rising: something between "
-     "breaks or delays the cancel connections, try with cancel.after = discard and see lido_cancels_failed_total by "
-     "phase.",
-     MetricType::Counter, [](const pool_stats& s) { return number(s.cancels.unknown); }},
+    {"lido_cancels_missed_total",
+     "Cancels by the control session that found no such backend of ours, or whose statement failed; a CancelRequest "
+     "followed. Many: connections die while they are cancelled, or the role may not call pg_cancel_backend.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.cancels.missed); }},
+    {"lido_cancels_fell_back_total",
+     "Cancels that went from the control session to a CancelRequest. Steadily rising: see lido_control_sessions by "
+     "state.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.cancels.fell_back); }},
+    {"lido_control_batches_total",
+     "Statements of control sessions that cancelled something: so many round trips in place of so many processes.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.cancels.batches); }},
+    {"lido_control_opened_total", "Control sessions connected.", MetricType::Counter,
+     [](const pool_stats& s) { return number(s.cancels.control_opened); }},
+    {"lido_control_refused_total",
+     "Control sessions that could not be opened, were lost, or could not be trusted. Read the log: no room on the "
+     "server (one connection more than max_size is needed for each server), no privilege, or a pooler in between, "
+     "behind which cancel.channel = request is right.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.cancels.control_refused); }},
     {"lido_stray_cancels_total",
      "Cancels that hit the pool's own first message after a recovery and were absorbed there: no task was harmed. "
      "Above 0: something between answers for the server; use cancel.after = discard behind it.",
@@ -233,6 +239,58 @@ MetricFamily render_by(const char* name, const char* help, const char* label, co
   return family;
 }
 
+constexpr std::array channels{cancel_channel::request, cancel_channel::session};
+
+MetricFamily render_by_channel(const char* name, const char* help, const std::vector<pool_sample>& pools,
+                               std::uint64_t cancel_channel_stats::* read) {
+  MetricFamily family{name, help, MetricType::Counter, {}};
+  for (const pool_sample& pool : pools) {
+    for (const cancel_channel c : channels) {
+      family.metric.emplace_back(labelled(pool, "channel", to_string(c))).counter.value =
+          number(pool.stats.cancels.of(c).*read);
+    }
+  }
+  return family;
+}
+
+MetricFamily render_failed_cancels(const std::vector<pool_sample>& pools) {
+  MetricFamily family{
+      "lido_cancels_failed_total",
+      "Cancels that failed, by channel and phase. On channel request: resolve, connect: a firewall or a full listen "
+      "queue lets main connections live but no new ones in. tls: a proxy or certificate differs for new connections. "
+      "write, eof: something cuts or delays short connections. On channel session, eof: the control session was lost "
+      "or stood still with a cancel under way.",
+      MetricType::Counter,
+      {}};
+  for (const pool_sample& pool : pools) {
+    for (const cancel_channel c : channels) {
+      for (std::size_t i = 0; i < cancel_phase_count; ++i) {
+        ClientMetric m = labelled(pool, "channel", to_string(c));
+        m.label.push_back({"phase", std::string{to_string(static_cast<cancel_phase>(i))}});
+        m.counter.value = number(pool.stats.cancels.of(c).failed[i]);
+        family.metric.push_back(std::move(m));
+      }
+    }
+  }
+  return family;
+}
+
+MetricFamily render_control_sessions(const std::vector<pool_sample>& pools) {
+  MetricFamily family{"lido_control_sessions",
+                      "Control sessions by state, one for each server that something was cancelled on. They come on "
+                      "top of db_client_connection_max. refused, untrusted: cancels are CancelRequests meanwhile, see "
+                      "lido_control_refused_total.",
+                      MetricType::Gauge,
+                      {}};
+  for (const pool_sample& pool : pools) {
+    for (std::size_t i = 0; i < control_state_count; ++i) {
+      family.metric.emplace_back(labelled(pool, "state", to_string(static_cast<control_state>(i)))).gauge.value =
+          pool.stats.cancels.control[i];
+    }
+  }
+  return family;
+}
+
 }  // namespace
 
 std::vector<MetricFamily> render(const std::vector<pool_sample>& pools, resolution buckets) {
@@ -260,12 +318,25 @@ std::vector<MetricFamily> render(const std::vector<pool_sample>& pools, resoluti
       "cancel.concurrency or cancel.rate; no_key: the server or a pooler gives no cancel key, each one costs a "
       "connection).",
       "reason", pools, [](const pool_stats& s) -> auto& { return s.cancels.suppressed; }));
-  families.push_back(render_by<cancel_phase, cancel_phase_count>(
-      "lido_cancels_failed_total",
-      "Cancel connections that failed, by phase. resolve, connect: a firewall or a full listen queue lets main "
-      "connections live but no new ones in. tls: a proxy or certificate differs for new connections. write, eof: "
-      "something cuts or delays short connections.",
-      "phase", pools, [](const pool_stats& s) -> auto& { return s.cancels.failed; }));
+  families.push_back(
+      render_by_channel("lido_cancels_sent_total",
+                        "Cancels written to the server, second attempts included. Each on channel request costs it a "
+                        "process: if the rate "
+                        "hurts, set cancel.rate, or see why the control session is not used (lido_control_sessions).",
+                        pools, &cancel_channel_stats::sent));
+  families.push_back(render_by_channel("lido_cancels_eof_total",
+                                       "Cancels that the server confirmed, by closing the cancel connection or in the "
+                                       "control session's answer: the good "
+                                       "case.",
+                                       pools, &cancel_channel_stats::eof));
+  families.push_back(render_by_channel(
+      "lido_cancels_unknown_total",
+      "Cancels that may have been sent and were not confirmed; each cost a connection. Rising: something between "
+      "breaks "
+      "or delays the cancel connections, try with cancel.after = discard and see lido_cancels_failed_total by phase.",
+      pools, &cancel_channel_stats::unknown));
+  families.push_back(render_failed_cancels(pools));
+  families.push_back(render_control_sessions(pools));
   return families;
 }
 

@@ -6,22 +6,24 @@ namespace detail {
 
 namespace {
 
-void count(stats::pool_counters& to, cancel_event what) noexcept {
+void count(stats::pool_counters& to, cancel_event what, cancel_channel by) noexcept {
   switch (what) {
     case cancel_event::requested: return to.cancel_requested();
     case cancel_event::suppressed_unsent: return to.cancel_suppressed(cancel_suppression::unsent);
     case cancel_event::suppressed_overtaken: return to.cancel_suppressed(cancel_suppression::overtaken);
     case cancel_event::suppressed_budget: return to.cancel_suppressed(cancel_suppression::budget);
     case cancel_event::suppressed_no_key: return to.cancel_suppressed(cancel_suppression::no_key);
-    case cancel_event::sent: return to.cancel_sent();
+    case cancel_event::sent: return to.cancel_sent(by);
     case cancel_event::retried: return to.cancel_retried();
-    case cancel_event::eof: return to.cancel_eof();
-    case cancel_event::failed_resolve: return to.cancel_failed(cancel_phase::resolve);
-    case cancel_event::failed_connect: return to.cancel_failed(cancel_phase::connect);
-    case cancel_event::failed_tls: return to.cancel_failed(cancel_phase::tls);
-    case cancel_event::failed_write: return to.cancel_failed(cancel_phase::write);
-    case cancel_event::failed_eof: return to.cancel_failed(cancel_phase::eof);
-    case cancel_event::unknown: return to.cancel_unknown();
+    case cancel_event::eof: return to.cancel_eof(by);
+    case cancel_event::failed_resolve: return to.cancel_failed(cancel_phase::resolve, by);
+    case cancel_event::failed_connect: return to.cancel_failed(cancel_phase::connect, by);
+    case cancel_event::failed_tls: return to.cancel_failed(cancel_phase::tls, by);
+    case cancel_event::failed_write: return to.cancel_failed(cancel_phase::write, by);
+    case cancel_event::failed_eof: return to.cancel_failed(cancel_phase::eof, by);
+    case cancel_event::unknown: return to.cancel_unknown(by);
+    case cancel_event::missed: return to.cancel_missed();
+    case cancel_event::fell_back: return to.cancel_fell_back();
   }
 }
 
@@ -49,10 +51,10 @@ void pool_member::on_disconnected(std::error_code ec, bool endpoint) noexcept {
   if (const auto pool = pool_.lock()) pool->on_disconnected(*this, ec, endpoint);
 }
 
-void pool_member::on_cancel(cancel_event what) noexcept {
+void pool_member::on_cancel(cancel_event what, cancel_via by) noexcept {
   const auto pool = pool_.lock();
   if (!pool) return;
-  count(pool->counters(), what);
+  count(pool->counters(), what, by == cancel_via::session ? cancel_channel::session : cancel_channel::request);
   const char* const where = failure_words(what);
   if (where == nullptr) return;
   pool->sink().line("pool " + pool->name() + ": a query could not be cancelled on the server: " + where,
@@ -74,6 +76,25 @@ bool pool_member::admit_cancel() noexcept {
 
 void pool_member::cancel_ended() noexcept {
   if (const auto pool = pool_.lock()) pool->budget().ended();
+}
+
+bool pool_member::prefers_control() noexcept {
+  const auto pool = pool_.lock();
+  if (!pool || !control) return false;
+  return pool->config().cancel.channel == cancel_channel_choice::session || control->available(control_name);
+}
+
+bool pool_member::allows_request() noexcept {
+  const auto pool = pool_.lock();
+  return pool && pool->config().cancel.channel != cancel_channel_choice::session;
+}
+
+std::uint64_t pool_member::submit_control(std::weak_ptr<control_client> who) noexcept {
+  return control ? control->submit(control_name, std::move(who)) : 0;
+}
+
+void pool_member::withdraw_control(std::uint64_t ticket) noexcept {
+  if (control) control->withdraw(ticket);
 }
 
 }  // namespace detail

@@ -3,6 +3,7 @@
 
 #include "pool/core/types.hpp"
 #include "pool/pool_impl.hpp"
+#include "pool/recovery/control_session.hpp"
 
 #include <lido/driver/detail/session.hpp>
 #include <lido/pool/lease.hpp>
@@ -21,11 +22,15 @@ class pool_member final : public session_observer, public std::enable_shared_fro
 
   void on_revoked() noexcept override;
   void on_disconnected(std::error_code ec, bool endpoint) noexcept override;
-  void on_cancel(cancel_event what) noexcept override;
+  void on_cancel(cancel_event what, cancel_via by) noexcept override;
   void on_stray_cancel() noexcept override;
   void on_notice(const diagnostics& note) noexcept override;
   bool admit_cancel() noexcept override;
   void cancel_ended() noexcept override;
+  bool prefers_control() noexcept override;
+  bool allows_request() noexcept override;
+  std::uint64_t submit_control(std::weak_ptr<control_client> who) noexcept override;
+  void withdraw_control(std::uint64_t ticket) noexcept override;
 
   const core::slot_id id;
   const std::chrono::steady_clock::time_point born;
@@ -38,6 +43,10 @@ class pool_member final : public session_observer, public std::enable_shared_fro
   std::uint64_t tenure = 0;                                // the session's number for it
   std::unique_ptr<lent> spare = std::make_unique<lent>();  // for the next lease
   std::optional<close_reason> reason;                      // recovery's finer one
+
+  // set before the session is lent for the first time, then left alone
+  std::shared_ptr<recovery::control_session> control;
+  std::uint64_t control_name = 0;  // what it calls this connection
 
  private:
   const std::weak_ptr<pool_impl> pool_;

@@ -256,8 +256,7 @@ void pool_impl::on_connected(pool_member& who, connect_result made) {
   if (!wanted) return;
   if (made.session) {
     give_budgets(*made.session);
-    counters_.created_in(now - who.born);
-    return tell([&](core::pool_core& c, core::action_list& out) { c.connected(who.id, now, out); });
+    return introduce(who.shared_from_this());
   }
   sink_.line("pool " + name_ + ": a connect failed: " + error(made.error, failure).what(), now);
   const bool permanent = !is_retryable(made.error) && made.error != condition::timeout;
@@ -322,17 +321,20 @@ void pool_impl::close_slot(const core::action& a) {
     }
   }
   if (attempt) attempt->cancel();
+  if (who && who->control) who->control->leave(who->control_name);
   if (!who || !who->session) return closed(false);
   who->session->close(within(patience).deadline, closed);
 }
 
 void pool_impl::finished() {
-  std::vector<any_completion<>> closers;
+  const auto closers = std::make_shared<std::vector<any_completion<>>>();
   {
     const lock guard(mutex_);
-    closers.swap(closers_);
+    closers->swap(closers_);
   }
-  for (auto& done : closers) done.post();
+  close_controls([closers] {
+    for (auto& done : *closers) done.post();
+  });
 }
 
 // ---- users ----
@@ -562,6 +564,7 @@ pool_stats pool_impl::stats() const {
     out.min_size = core_.settings().min_size;
   }
   counters_.snapshot(out);
+  count_controls(out);
   return out;
 }
 

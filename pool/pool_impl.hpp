@@ -6,6 +6,7 @@
 #include "driver/sync.hpp"
 #include "pool/core/pool_core.hpp"
 #include "pool/recovery/cancel_budget.hpp"
+#include "pool/recovery/control_session.hpp"
 #include "pool/recovery/recovery.hpp"
 #include "pool/sleep_watch.hpp"
 #include "pool/stats/pool_counters.hpp"
@@ -22,6 +23,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -116,6 +118,12 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
     std::shared_ptr<deadline_queue> deadlines;
     const asio::execution_context* context;
   };
+  struct control_entry {
+    std::string where;  // the server's address
+    core::shard_id shard;
+    bool retired;  // its io_context has stopped or gone
+    std::shared_ptr<recovery::control_session> session;
+  };
   enum class shard_state : std::uint8_t { running, stopped, gone };
   static std::vector<io_shard> make_shards(std::vector<asio::any_io_executor> executors);
 
@@ -130,6 +138,19 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   core::shard_id living(core::shard_id wanted) LIDO_REQUIRES(mutex_);
   std::vector<acquire_op*> take_waiters(core::shard_id which) LIDO_REQUIRES(mutex_);
   acquire_op* sole_grant() LIDO_REQUIRES(mutex_);
+  // pool_control.cpp: cancelling without a fork
+  std::shared_ptr<recovery::control_session> control_for(const std::shared_ptr<const session_peer>& peer,
+                                                         core::shard_id shard);
+  recovery::control_channel::admission admission_of(const std::string& where, int pid,
+                                                    const std::function<void(bool)>& later);
+  void introduce(const std::shared_ptr<pool_member>& who);
+  void know(pool_member& who);
+  void usable(pool_member& who);
+  void reject(const std::shared_ptr<pool_member>& who);
+  std::vector<std::shared_ptr<recovery::control_session>> all_controls() const;
+  void retire_controls(core::shard_id which) noexcept;
+  void close_controls(std::function<void()> done);
+  void count_controls(pool_stats& out) const;
   void queue_actions() LIDO_REQUIRES(mutex_);
   void work_off();
   void mind_sleep(core::time_point now) noexcept LIDO_REQUIRES(mutex_) {
@@ -185,6 +206,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   std::error_code last_error_ LIDO_GUARDED_BY(mutex_);  // of the last connect that failed, with its words
   diagnostics last_diag_ LIDO_GUARDED_BY(mutex_);
   std::vector<any_completion<>> closers_ LIDO_GUARDED_BY(mutex_);
+  std::vector<control_entry> controls_ LIDO_GUARDED_BY(mutex_);
   core::time_point armed_ LIDO_GUARDED_BY(mutex_) = core::never;
   std::vector<shard_state> shard_states_ LIDO_GUARDED_BY(mutex_);
   bool gone_ LIDO_GUARDED_BY(mutex_) = false;  // its io_context is being destroyed: nothing is performed any more

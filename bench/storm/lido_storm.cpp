@@ -42,6 +42,7 @@ lido::pool_config configuration(const options& o) {
     cfg.max_size = *o.connections;
     cfg.min_size = std::min(cfg.min_size, cfg.max_size);
   }
+  if (o.channel) cfg.cancel.channel = *o.channel;
   return cfg;
 }
 

@@ -30,6 +30,13 @@ void parse_delay(load_settings& load, std::string_view name, std::string_view te
   load.cancel_after_max = std::chrono::nanoseconds{std::llround(most * 1e6)};
 }
 
+cancel_channel_choice parse_channel(std::string_view name, std::string_view text) {
+  if (text == "auto") return cancel_channel_choice::automatic;
+  if (text == "session") return cancel_channel_choice::session;
+  if (text == "request") return cancel_channel_choice::request;
+  throw bad_usage(std::string{name} + ": auto, session or request, not " + std::string{text});
+}
+
 using setter = std::function<void(options&, std::string_view name, std::string_view value)>;
 
 template <std::unsigned_integral T>
@@ -46,6 +53,7 @@ const std::map<std::string_view, setter>& setters() {
       {"--config", [](options& o, auto, auto v) { o.config_file = v; }},
       {"--tasks", [](options& o, auto n, auto v) { o.load.tasks = parse_number<std::size_t>(n, v, 1, many); }},
       {"--connections", [](options& o, auto n, auto v) { o.connections = parse_number<std::size_t>(n, v, 1, many); }},
+      {"--cancel-channel", [](options& o, auto n, auto v) { o.channel = parse_channel(n, v); }},
       {"--seconds",
        [](options& o, auto n, auto v) { o.seconds = std::chrono::duration<double>{parse_number(n, v, 0.01, 1e7)}; }},
       {"--operations", count_into(&load_settings::operations, std::uint64_t{1})},
@@ -125,6 +133,7 @@ Runs many tasks on one pool against a real server, cancels a part of them mid-qu
   --sql TEXT                   what tasks chosen for a cancel run (select $1::bigint from pg_sleep(1))
   --cancel-ratio 0..1          how many are chosen (0.3)
   --cancel-after-ms MIN..MAX   when the cancel strikes, from the sending of the query; uniform (1..20)
+  --cancel-channel CHANNEL     auto, session or request: how the pool cancels (the configuration's)
   --bystander-sql TEXT         what the others run (select $1::bigint)
   --seed N                     of all random choices (random, printed)
   --metrics ADDR:PORT          serves /metrics and, for people, /pools while it runs (loopback)

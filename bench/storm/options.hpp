@@ -24,6 +24,7 @@ struct options {
   std::string dsn;
   std::string config_file;
   std::optional<std::size_t> connections;
+  std::optional<cancel_channel_choice> channel;
   std::chrono::duration<double> seconds{10};  // no bound when a number of operations is given instead
   std::size_t threads = 1;
   load_settings load;

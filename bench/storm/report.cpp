@@ -81,9 +81,11 @@ void write_connections(table_writer& t, const run_result& r) {
   t.row("cancels asked for", grouped(p.cancels.requested),
         "not needed or not allowed: " + grouped(total(p.cancels.suppressed)) + " " +
             parenthesised(counted<cancel_suppression>(p.cancels.suppressed)));
-  t.row("CancelRequests sent", grouped(p.cancels.sent),
+  t.row("cancels sent", grouped(p.cancels.sent),
         "confirmed " + grouped(p.cancels.eof) + ", unknown " + grouped(p.cancels.unknown) + ", second attempts " +
             grouped(p.cancels.retried));
+  t.row("by the control session", grouped(p.cancels.of(cancel_channel::session).sent),
+        "in " + grouped(p.cancels.batches) + " statements, fell back " + grouped(p.cancels.fell_back));
   t.row("cancel connections failed", grouped(total(p.cancels.failed)), counted<cancel_phase>(p.cancels.failed));
   t.row("the pool at the end", grouped(p.size()),
         "of " + grouped(p.max_size) + ": idle " + grouped(p.idle) + ", leased " + grouped(p.leased) + ", recovering " +
@@ -93,7 +95,8 @@ void write_connections(table_writer& t, const run_result& r) {
 
 class json_writer {
  public:
-  json_writer& open(const char* key = nullptr) {
+  json_writer& open(const char* key = nullptr) { return open(key ? std::string_view{key} : std::string_view{}); }
+  json_writer& open(std::string_view key) {
     name(key);
     out_ += '{';
     first_ = true;
@@ -125,7 +128,6 @@ class json_writer {
     if (!first_) out_ += ',';
     if (!key.empty()) out_.append("\"").append(key).append("\":");
   }
-  void name(const char* key) { name(key ? std::string_view{key} : std::string_view{}); }
   json_writer& raw(std::string_view key, const std::string& value) {
     name(key);
     out_ += value;
@@ -145,7 +147,16 @@ void write_pool(json_writer& j, const pool_stats& p) {
       .close();
   j.open("cancels").add("requested", p.cancels.requested).add("sent", p.cancels.sent).add("retried", p.cancels.retried);
   j.add("eof", p.cancels.eof).add_by<cancel_phase>("failed", p.cancels.failed).add("unknown", p.cancels.unknown);
-  j.add_by<cancel_suppression>("suppressed", p.cancels.suppressed).close();
+  j.add_by<cancel_suppression>("suppressed", p.cancels.suppressed);
+  j.open("channel");
+  for (const cancel_channel c : {cancel_channel::request, cancel_channel::session}) {
+    const cancel_channel_stats& part = p.cancels.of(c);
+    j.open(to_string(c)).add("sent", part.sent).add("eof", part.eof);
+    j.add_by<cancel_phase>("failed", part.failed).add("unknown", part.unknown).close();
+  }
+  j.close();
+  j.add("missed", p.cancels.missed).add("fell_back", p.cancels.fell_back).add("batches", p.cancels.batches);
+  j.add("control_opened", p.cancels.control_opened).add("control_refused", p.cancels.control_refused).close();
   j.open("pool").add("max", p.max_size).add("idle", p.idle).add("leased", p.leased).add("recovering", p.recovering);
   j.add("connecting", p.connecting)
       .add("validating", p.validating)

@@ -3,7 +3,7 @@
 // owner and nowhere else (I1).
 #pragma once
 
-#include "driver/session/settle.hpp"
+#include "driver/cancel/attempt.hpp"
 #include "driver/transport/dialler.hpp"
 
 #include <lido/driver/secret.hpp>
@@ -23,7 +23,7 @@ struct outcome {
   std::error_code error;
 };
 
-class cancel_request : public std::enable_shared_from_this<cancel_request> {
+class cancel_request : public attempt, public std::enable_shared_from_this<cancel_request> {
  public:
   struct owner {  // both run on the executor, without locks, never after drop() or park() has returned; `ended` at most
                   // once
@@ -34,13 +34,8 @@ class cancel_request : public std::enable_shared_from_this<cancel_request> {
 
   static std::shared_ptr<cancel_request> start(asio::any_io_executor executor, transport::peer peer,
                                                std::uint32_t process_id, const secret& key, owner who);
-  virtual ~cancel_request() = default;
-  // Both wait for a callback that runs on another thread just now: hold no lock that the callbacks take.
-  virtual session::cancel_phase phase()
-      const noexcept = 0;            // any thread: the step that it is at, for whoever runs out of patience
-  virtual void drop() noexcept = 0;  // any thread: close now
-  virtual void park() noexcept = 0;  // any thread: keep the socket open and silent until EOF or 60 s; at most 64 parked
-                                     // in the process, then the oldest is closed (M3)
+  // drop() closes now. park() keeps the socket open and silent until EOF or 60 s; at most 64 are parked in the process,
+  // then the oldest is closed (M3).
 };
 
 }  // namespace lido::cancel

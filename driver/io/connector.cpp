@@ -42,13 +42,16 @@ diagnostics in_words(std::string context) {
 
 connector::connector(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings,
                      std::shared_ptr<detail::deadline_queue> deadlines,
-                     std::weak_ptr<detail::session_observer> observer, handler done)
+                     std::weak_ptr<detail::session_observer> observer, handler done,
+                     std::shared_ptr<const detail::session_peer> beside)
     : executor_(std::move(executor)),
       settings_(std::move(settings)),
       deadlines_(std::move(deadlines)),
       observer_(std::move(observer)),
+      beside_(std::move(beside)),
       done_(std::move(done)),
-      attempts_(attempts_for(settings_->config)),
+      attempts_(beside_ ? std::vector{beside_->value.secure ? negotiation::tls : negotiation::plain}
+                        : attempts_for(settings_->config)),
       deadline_(within(settings_->config.connect_timeout).deadline) {}
 
 connector::~connector() = default;
@@ -104,6 +107,7 @@ void connector::dial() {
   state_ = state::dialling;
   transport::dial_target target{settings_->config.host, settings_->config.port, current_,
                                 current_ == negotiation::plain ? nullptr : settings_->tls, std::nullopt};
+  if (beside_) target.same_peer = beside_->value;
   dialler_ = transport::dialler::start(
       executor_, std::move(target),
       [self = shared_from_this()](transport::dial_result result) { self->on_dialled(std::move(result)); });
@@ -260,9 +264,10 @@ std::shared_ptr<connect_attempt> connect_session(asio::any_io_executor executor,
                                                  std::shared_ptr<const session_settings> settings,
                                                  std::shared_ptr<deadline_queue> deadlines,
                                                  std::weak_ptr<session_observer> observer,
-                                                 std::function<void(connect_result)> done) {
+                                                 std::function<void(connect_result)> done,
+                                                 std::shared_ptr<const session_peer> beside) {
   auto attempt = std::make_shared<io::connector>(std::move(executor), std::move(settings), std::move(deadlines),
-                                                 std::move(observer), std::move(done));
+                                                 std::move(observer), std::move(done), std::move(beside));
   attempt->start();
   return attempt;
 }

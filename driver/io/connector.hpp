@@ -29,7 +29,7 @@ class connector final : public detail::connect_attempt,
 
   connector(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings,
             std::shared_ptr<detail::deadline_queue> deadlines, std::weak_ptr<detail::session_observer> observer,
-            handler done);
+            handler done, std::shared_ptr<const detail::session_peer> beside = nullptr);
   ~connector() override;
 
   void start();
@@ -59,6 +59,7 @@ class connector final : public detail::connect_attempt,
   const std::shared_ptr<const detail::session_settings> settings_;
   const std::shared_ptr<detail::deadline_queue> deadlines_;
   const std::weak_ptr<detail::session_observer> observer_;
+  const std::shared_ptr<const detail::session_peer> beside_;  // set: to this server in this way
 
   detail::mutex mutex_;
   state state_ LIDO_GUARDED_BY(mutex_) = state::dialling;

@@ -2,6 +2,7 @@
 
 #include "driver/io/context_registry.hpp"
 #include "driver/session/statement_class.hpp"
+#include "driver/transport/address.hpp"
 #include "driver/wire/frontend.hpp"
 
 #include <unistd.h>
@@ -537,6 +538,20 @@ std::uint64_t engine::begin_tenure() noexcept {
 void engine::set_budgets(const detail::recovery_budgets& budgets) noexcept {
   const lock guard(mutex_);
   budgets_ = budgets;
+}
+
+std::shared_ptr<const detail::session_peer> engine::peer() const {
+  return std::make_shared<const detail::session_peer>(detail::session_peer{peer_});
+}
+
+detail::socket_name engine::local_end() const {
+  const lock guard(mutex_);
+  if (link_ != link_state::open) return {};
+  std::error_code ec;
+  const auto end = stream_.native().local_endpoint(ec);
+  if (ec) return {};
+  auto name = transport::name_of(end);
+  return {std::move(name.address), name.port};
 }
 
 const std::string* engine::parameter_copy(std::string_view name, std::string& into) const {

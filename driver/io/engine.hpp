@@ -10,6 +10,7 @@
 #pragma once
 
 #include "driver/cancel/cancel_request.hpp"
+#include "driver/cancel/control_attempt.hpp"
 #include "driver/io/input_buffer.hpp"
 #include "driver/io/settings.hpp"
 #include "driver/session/dirt.hpp"
@@ -73,6 +74,8 @@ class engine final : public detail::managed_session,
   void close_now() noexcept override;
   int process_id() const noexcept override { return static_cast<int>(process_id_); }
   bool secure() const noexcept override { return peer_.secure; }
+  std::shared_ptr<const detail::session_peer> peer() const override;
+  detail::socket_name local_end() const override;
   const std::string* parameter_copy(std::string_view name, std::string& into) const override;
 
   void on_deadline(time_point now) noexcept override;
@@ -145,8 +148,14 @@ class engine final : public detail::managed_session,
       LIDO_REQUIRES(mutex_);
   void perform(const session::settle_step& step, aftermath& after) LIDO_REQUIRES(mutex_);
   void start_cancel(aftermath& after) LIDO_REQUIRES(mutex_);
-  void on_cancel_ended(const cancel::outcome& out);
-  bool on_may_write();
+  bool start_control(aftermath& after) LIDO_REQUIRES(mutex_);
+  void fall_back(aftermath& after) LIDO_REQUIRES(mutex_);
+  bool is_current(std::uint64_t attempt) const LIDO_REQUIRES(mutex_) {
+    return settle_.active() && cancel_ && attempt == attempt_;
+  }
+  void on_cancel_ended(std::uint64_t attempt, const cancel::outcome& out);
+  void on_control_ended(std::uint64_t attempt, detail::control_outcome how);
+  bool on_may_write(std::uint64_t attempt);
   void release_cancel(aftermath& after, bool park) LIDO_REQUIRES(mutex_);
   void settled(session::give_up why, aftermath& after) LIDO_REQUIRES(mutex_);
   void finish_soft(aftermath& after) LIDO_REQUIRES(mutex_);
@@ -195,7 +204,9 @@ class engine final : public detail::managed_session,
 
   session::settle settle_ LIDO_GUARDED_BY(mutex_);
   detail::recovery_budgets budgets_ LIDO_GUARDED_BY(mutex_);
-  std::shared_ptr<cancel::cancel_request> cancel_ LIDO_GUARDED_BY(mutex_);
+  std::shared_ptr<cancel::attempt> cancel_ LIDO_GUARDED_BY(mutex_);
+  std::uint64_t attempt_ LIDO_GUARDED_BY(mutex_) = 0;  // number of cancel_: what an earlier one says late is not heard
+  detail::cancel_via via_ LIDO_GUARDED_BY(mutex_) = detail::cancel_via::request;  // the way of this fence's cancels
   std::function<void(detail::recovery_failure)> recovered_ LIDO_GUARDED_BY(mutex_);
   bool soft_ LIDO_GUARDED_BY(mutex_) = false;       // a partial cancel: the lease stays
   bool abandoned_ LIDO_GUARDED_BY(mutex_) = false;  // an operation was sent and given up since the last fence

@@ -168,7 +168,7 @@ void engine::context_is_going() noexcept {
   std::optional<internal_job> job;
   std::function<void(detail::recovery_failure)> recovered;
   std::function<void(bool)> closed;
-  std::shared_ptr<cancel::cancel_request> cancel;
+  std::shared_ptr<cancel::attempt> cancel;
   std::shared_ptr<engine> alive;
   const lock guard(mutex_);  // declared after what it releases: handlers are destroyed without the lock
   current = std::move(current_);

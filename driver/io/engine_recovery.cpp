@@ -8,6 +8,8 @@
 namespace lido::io {
 
 using detail::cancel_event;
+using detail::cancel_via;
+using detail::control_outcome;
 using detail::lock;
 using detail::op_kind;
 using detail::op_latch;
@@ -192,6 +194,8 @@ session::cancel_permission engine::permission(const detail::recovery_budgets& bu
     return cancel_permission::forbidden;  // I7
   }
   const auto observer = observer_.lock();
+  via_ = observer && observer->prefers_control() ? cancel_via::session : cancel_via::request;
+  if (via_ == cancel_via::session) return cancel_permission::allowed;  // bounded by its owner, and no fork
   if (observer && !observer->admit_cancel()) {
     count(cancel_event::suppressed_budget, after);
     return cancel_permission::drain_only;  // I8
@@ -215,24 +219,60 @@ void engine::perform(const session::settle_step& step, aftermath& after) {
   if (settle_.active()) rearm();
 }
 
-void engine::start_cancel(aftermath&) {
+void engine::start_cancel(aftermath& after) {
+  ++attempt_;
+  if (via_ == cancel_via::session) {
+    if (!start_control(after)) fall_back(after);
+    return;
+  }
   cancel::cancel_request::owner who;
-  who.may_write = [weak = weak_from_this()] {
+  who.may_write = [weak = weak_from_this(), attempt = attempt_] {
     const auto me = weak.lock();
-    return me && me->on_may_write();
+    return me && me->on_may_write(attempt);
   };
-  who.ended = [weak = weak_from_this()](const cancel::outcome& out) {
-    if (const auto me = weak.lock()) me->on_cancel_ended(out);
+  who.ended = [weak = weak_from_this(), attempt = attempt_](const cancel::outcome& out) {
+    if (const auto me = weak.lock()) me->on_cancel_ended(attempt, out);
   };
   cancel_ = cancel::cancel_request::start(executor_, peer_, process_id_, cancel_key_, std::move(who));
 }
 
-bool engine::on_may_write() {
+// The owner's lock may be taken inside of ours, never the other way round.
+bool engine::start_control(aftermath&) {
+  const auto observer = observer_.lock();
+  if (!observer) return false;
+  cancel::control_attempt::owner who;
+  who.may_write = [weak = weak_from_this(), attempt = attempt_] {
+    const auto me = weak.lock();
+    return me && me->on_may_write(attempt);
+  };
+  who.ended = [weak = weak_from_this(), attempt = attempt_](control_outcome how) {
+    if (const auto me = weak.lock()) me->on_control_ended(attempt, how);
+  };
+  cancel_ = cancel::control_attempt::start(observer, std::move(who));
+  return cancel_ != nullptr;
+}
+
+// Nothing is on its way from the control session, so a CancelRequest may follow, within its own budget (I8).
+void engine::fall_back(aftermath& after) {
+  const auto observer = observer_.lock();
+  bool again = observer && observer->allows_request();
+  if (again && !admitted_ && !observer->admit_cancel()) {
+    count(cancel_event::suppressed_budget, after);
+    again = false;
+  } else if (again) {
+    admitted_ = true;
+    count(cancel_event::fell_back, after);
+    via_ = cancel_via::request;
+  }
+  perform(settle_.cancel_missed(again, steady_now()), after);
+}
+
+bool engine::on_may_write(std::uint64_t attempt) {
   aftermath after;
   bool allowed = false;
   {
     const lock guard(mutex_);
-    allowed = settle_.active() && settle_.may_write();
+    allowed = is_current(attempt) && settle_.may_write();
     if (allowed) count(cancel_event::sent, after);
     if (allowed && settle_.attempt() > 1) count(cancel_event::retried, after);
   }
@@ -240,11 +280,39 @@ bool engine::on_may_write() {
   return allowed;
 }
 
-void engine::on_cancel_ended(const cancel::outcome& out) {
+void engine::on_control_ended(std::uint64_t attempt, control_outcome how) {
   aftermath after;
   {
     const lock guard(mutex_);
-    if (!settle_.active()) return;
+    if (!is_current(attempt)) return;
+    cancel_.reset();
+    switch (how) {
+      case control_outcome::signalled:
+        count(cancel_event::eof, after);
+        perform(settle_.cancel_eof(steady_now()), after);
+        break;
+      case control_outcome::missed:
+        if (settle_.cancel() == session::cancel_state::written) count(cancel_event::missed, after);
+        if (protocol_.outstanding() == 0) {
+          perform(settle_.cancel_missed(false, steady_now()), after);
+        } else {
+          fall_back(after);
+        }
+        break;
+      case control_outcome::unknown:
+        count(cancel_event::failed_eof, after);
+        perform(settle_.cancel_failed(session::cancel_phase::eof, steady_now()), after);
+        break;
+    }
+  }
+  after.run();
+}
+
+void engine::on_cancel_ended(std::uint64_t attempt, const cancel::outcome& out) {
+  aftermath after;
+  {
+    const lock guard(mutex_);
+    if (!is_current(attempt)) return;
     cancel_.reset();
     count(out.eof ? cancel_event::eof : failure_event(out.phase), after);
     perform(out.eof ? settle_.cancel_eof(steady_now()) : settle_.cancel_failed(out.phase, steady_now()), after);
@@ -289,7 +357,7 @@ void engine::finish_soft(aftermath& after) {
 }
 
 void engine::count(cancel_event what, aftermath& after) {
-  tell(after, [what](detail::session_observer& o) { o.on_cancel(what); });
+  tell(after, [what, by = via_](detail::session_observer& o) { o.on_cancel(what, by); });
 }
 
 }  // namespace lido::io

@@ -1,6 +1,7 @@
 #include "driver/io/settings.hpp"
 
 #include "driver/session/startup_parameters.hpp"
+#include "driver/transport/address.hpp"
 
 #include <lido/driver/detail/knobs.hpp>
 
@@ -29,6 +30,8 @@ std::shared_ptr<const session_settings> make_session_settings(connect_config con
   settings->config = std::move(config);
   return settings;
 }
+
+std::string describe(const session_peer& where) { return transport::describe(where.value.endpoint); }
 
 }  // namespace detail
 }  // namespace v0

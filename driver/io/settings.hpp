@@ -1,6 +1,7 @@
 // What all connections of one configuration share: the validated configuration, its TLS context, its limits.
 #pragma once
 
+#include "driver/transport/dialler.hpp"
 #include "driver/transport/tls_context.hpp"
 #include "driver/wire/limits.hpp"
 
@@ -17,6 +18,10 @@ struct session_settings {
   connect_config config;
   std::shared_ptr<const transport::tls_context> tls;  // null when sslmode is disable or the socket is a Unix one
   wire::limits bounds;
+};
+
+struct session_peer {
+  transport::peer value;
 };
 
 }  // namespace detail

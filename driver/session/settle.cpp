@@ -24,6 +24,7 @@ void settle::arm(duration budget, time_point now) noexcept { deadline_ = std::mi
 
 settle_step settle::start_attempt(time_point now) {
   ++attempt_;
+  missed_ = false;
   stage_ = stage::connecting;
   cancel_ = cancel_state::connecting;
   retry_at_ = time_point::max();
@@ -209,6 +210,33 @@ settle_step settle::cancel_failed(cancel_phase, time_point now) {
     case stage::written_ready: cancel_ = cancel_state::unknown; return over(give_up::cancel_unknown);  // I4
     case stage::doomed_connecting: cancel_ = cancel_state::none; return over(give_up::drain_bytes);
     case stage::doomed_written: cancel_ = cancel_state::unknown; return over(give_up::drain_bytes);
+    default: return {};
+  }
+}
+
+settle_step settle::start_again(stage where) noexcept {
+  missed_ = true;
+  stage_ = where;
+  cancel_ = cancel_state::connecting;
+  settle_step step;
+  step.start_cancel = true;
+  return step;
+}
+
+settle_step settle::cancel_missed(bool again, time_point now) {
+  const bool on = again && !missed_;
+  switch (stage_) {
+    case stage::connecting:
+    case stage::written:
+      if (on) return start_again(stage::connecting);
+      cancel_ = cancel_state::none;
+      return drain(give_up::cancel_failed, now);
+    case stage::written_ready: return cancel_eof(now);
+    case stage::doomed_connecting:
+    case stage::doomed_written:
+      if (on) return start_again(stage::doomed_connecting);
+      cancel_ = cancel_state::none;
+      return over(give_up::drain_bytes);
     default: return {};
   }
 }

@@ -72,8 +72,11 @@ class settle {
   bool may_write() noexcept;  // asked right before the CancelRequest's first byte; true = state is `written` from here
   settle_step cancel_eof(time_point now);                         // clean end of the cancel socket after a full write
   settle_step cancel_failed(cancel_phase phase, time_point now);  // before the first byte: drain on; after: unknown
-  settle_step lost(time_point now);                               // the main connection died
-  settle_step tick(time_point now);                               // a deadline may have passed
+  // This way to cancel ended without a signal, or with all that it sent delivered; written or not, nothing more comes
+  // of it. `again`: another way is there, within the same attempt and its time; once an attempt.
+  settle_step cancel_missed(bool again, time_point now);
+  settle_step lost(time_point now);  // the main connection died
+  settle_step tick(time_point now);  // a deadline may have passed
   settle_step hurry(const settle_budgets& smaller,
                     time_point now);  // a stronger second cancel, or a closing pool: shrink budgets (I8)
 
@@ -96,6 +99,7 @@ class settle {
   };
 
   settle_step start_attempt(time_point now);
+  settle_step start_again(stage where) noexcept;
   settle_step drain(give_up reason, time_point now);
   settle_step after_eof(time_point now);
   settle_step over(give_up reason) noexcept;
@@ -112,6 +116,7 @@ class settle {
   time_point overall_ = time_point::max();   // 2 * (cancel_timeout + drain_timeout) after begin
   std::size_t received_ = 0;
   unsigned attempt_ = 0;
+  bool missed_ = false;  // this attempt goes its second way
   stage stage_ = stage::idle;
   cancel_state cancel_ = cancel_state::none;
   cancel_permission permission_ = cancel_permission::allowed;

@@ -61,4 +61,16 @@ std::string describe(const endpoint& where) {
   return (tcp.address().is_v6() ? "[" + address + "]" : address) + port;
 }
 
+numeric_name name_of(const endpoint& where) {
+  if (where.data()->sa_family == AF_UNIX) return {{}, -1};
+  asio::ip::tcp::endpoint tcp;
+  if (where.size() > tcp.capacity()) return {};
+  std::memcpy(tcp.data(), where.data(), where.size());
+  asio::ip::address address = tcp.address();
+  if (address.is_v6() && address.to_v6().is_v4_mapped())
+    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  std::string text = address.to_string();
+  return {text.substr(0, text.find('%')), tcp.port()};
+}
+
 }  // namespace lido::transport

@@ -28,4 +28,12 @@ std::string name_for_tls(std::string_view host);
 
 std::string describe(const endpoint& where);
 
+// Address and port as PostgreSQL shows them in pg_stat_activity: an IPv4 address as such also on an IPv6 socket, no
+// zone; a Unix socket has no address and port -1.
+struct numeric_name {
+  std::string address;
+  int port = 0;
+};
+numeric_name name_of(const endpoint& where);
+
 }  // namespace lido::transport

@@ -64,6 +64,7 @@ class stream {
   void close_with_reset() noexcept;  // SO_LINGER 0: after fork, or to give the port back
 
   socket& native() noexcept { return *socket_; }  // of a stream made from a socket
+  const socket& native() const noexcept { return *socket_; }
 
  private:
   asio::mutable_buffer receive_buffer(asio::mutable_buffer room) noexcept;

@@ -23,6 +23,10 @@ constexpr std::array after_cancels{choice_word<after_cancel>{"recover", after_ca
                                    choice_word<after_cancel>{"discard", after_cancel::discard},
                                    choice_word<after_cancel>{"never", after_cancel::never}};
 
+constexpr std::array cancel_channels{choice_word<cancel_channel_choice>{"auto", cancel_channel_choice::automatic},
+                                     choice_word<cancel_channel_choice>{"session", cancel_channel_choice::session},
+                                     choice_word<cancel_channel_choice>{"request", cancel_channel_choice::request}};
+
 constexpr std::array knobs{
     text<&config::name>("name", restart, "label pool_name of the metrics; the table's name unless given"),
     count<&config::max_size>("max_size", between(1, 100'000), live,
@@ -58,6 +62,10 @@ constexpr std::array knobs{
                                           "CancelRequests a second; 0: unlimited"),
     choice<after_cancels, &config::cancel, &cancel::after>("cancel.after", live,
                                                            "what becomes of a cancelled connection"),
+    choice<cancel_channels, &config::cancel, &cancel::channel>(
+        "cancel.channel", restart, "how: pg_cancel_backend() on one standing session, or a CancelRequest each"),
+    count<&config::cancel, &cancel::batch>("cancel.batch", between(1, 1024), restart,
+                                           "most cancels in one statement of the control session"),
     duration<&config::drain, &drain::timeout>("drain.timeout", a_wait, live, "from the cancel to ReadyForQuery"),
     bytes<&config::drain, &drain::max_bytes>("drain.max_bytes", at_least(1), live, "of a result that nobody wants"),
 };

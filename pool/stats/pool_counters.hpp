@@ -24,11 +24,18 @@ class pool_counters {
   // The side channel, one call per event.
   void cancel_requested() noexcept { add(requested_); }
   void cancel_suppressed(cancel_suppression why) noexcept { add(suppressed_[static_cast<std::size_t>(why)]); }
-  void cancel_sent() noexcept { add(sent_); }
+  void cancel_sent(cancel_channel by = cancel_channel::request) noexcept { add(on(by).sent); }
   void cancel_retried() noexcept { add(retried_); }
-  void cancel_eof() noexcept { add(eof_); }
-  void cancel_failed(cancel_phase where) noexcept { add(failed_[static_cast<std::size_t>(where)]); }
-  void cancel_unknown() noexcept { add(unknown_); }
+  void cancel_eof(cancel_channel by = cancel_channel::request) noexcept { add(on(by).eof); }
+  void cancel_failed(cancel_phase where, cancel_channel by = cancel_channel::request) noexcept {
+    add(on(by).failed[static_cast<std::size_t>(where)]);
+  }
+  void cancel_unknown(cancel_channel by = cancel_channel::request) noexcept { add(on(by).unknown); }
+  void cancel_missed() noexcept { add(missed_); }
+  void cancel_fell_back() noexcept { add(fell_back_); }
+  void control_batch() noexcept { add(batches_); }
+  void control_opened() noexcept { add(control_opened_); }
+  void control_refused() noexcept { add(control_refused_); }
   void stray_cancel() noexcept { add(stray_); }
 
   // The fate of a connection. `closed` is called when the close begins.
@@ -61,6 +68,13 @@ class pool_counters {
 
  private:
   using counter = std::atomic<std::uint64_t>;
+  struct channel_counters {
+    counter sent{0};
+    counter eof{0};
+    std::array<counter, cancel_phase_count> failed{};
+    counter unknown{0};
+  };
+  channel_counters& on(cancel_channel by) noexcept { return channels_[static_cast<std::size_t>(by)]; }
   static void add(counter& c) noexcept { c.fetch_add(1, std::memory_order_relaxed); }
 
   // Recorded on every acquire and release, and therefore apart from what the recovery of some connection writes on
@@ -73,11 +87,13 @@ class pool_counters {
   histogram reset_;
   counter requested_{0};
   std::array<counter, cancel_suppression_count> suppressed_{};
-  counter sent_{0};
   counter retried_{0};
-  counter eof_{0};
-  std::array<counter, cancel_phase_count> failed_{};
-  counter unknown_{0};
+  std::array<channel_counters, cancel_channel_count> channels_{};
+  counter missed_{0};
+  counter fell_back_{0};
+  counter batches_{0};
+  counter control_opened_{0};
+  counter control_refused_{0};
   counter stray_{0};
   std::array<counter, close_reason_count> closed_{};
   std::array<counter, reset_kind_count> resets_{};

@@ -60,6 +60,26 @@ std::string_view to_string(reset_kind k) noexcept {
     case reset_kind::exact: return "exact";
     case reset_kind::discard_all: return "discard_all";
   }
+  return \"unspecified\";
+}
+
+std::string_view to_string(cancel_channel c) noexcept {
+  switch (c) {
+    case cancel_channel::request: return "request";
+    case cancel_channel::session: return "session";
+  }
+  return "unspecified";
+}
+
+std::string_view to_string(control_state s) noexcept {
+  switch (s) {
+    case control_state::absent: return "absent";
+    case control_state::opening: return "opening";
+    case control_state::ready: return "ready";
+    case control_state::busy: return "busy";
+    case control_state::refused: return "refused";
+    case control_state::untrusted: return "untrusted";
+  }
   return "unspecified";
 }
 
@@ -115,11 +135,27 @@ void pool_counters::snapshot(pool_stats& out) const noexcept {
   };
   cancel_stats& cancels = out.cancels;
   // Effects before their causes, so that a copy taken in the midst of things never shows more ends than beginnings.
-  cancels.unknown = load(unknown_);
-  cancels.eof = load(eof_);
-  load_all(failed_, cancels.failed);
+  cancels.unknown = cancels.eof = cancels.sent = 0;
+  cancels.failed = {};
+  for (std::size_t c = 0; c < cancel_channel_count; ++c) {
+    cancel_channel_stats& part = cancels.by_channel[c];
+    part.unknown = load(channels_[c].unknown);
+    part.eof = load(channels_[c].eof);
+    load_all(channels_[c].failed, part.failed);
+    cancels.unknown += part.unknown;
+    cancels.eof += part.eof;
+    for (std::size_t p = 0; p < cancel_phase_count; ++p) cancels.failed[p] += part.failed[p];
+  }
+  cancels.missed = load(missed_);
+  cancels.fell_back = load(fell_back_);
+  cancels.batches = load(batches_);
+  cancels.control_refused = load(control_refused_);
+  cancels.control_opened = load(control_opened_);
   cancels.retried = load(retried_);
-  cancels.sent = load(sent_);
+  for (std::size_t c = 0; c < cancel_channel_count; ++c) {
+    cancels.by_channel[c].sent = load(channels_[c].sent);
+    cancels.sent += cancels.by_channel[c].sent;
+  }
   load_all(suppressed_, cancels.suppressed);
   cancels.requested = load(requested_);
   out.stray_cancels = load(stray_);

@@ -25,8 +25,10 @@ lido::pool_stats some_stats() {
   s.recovering = 1;
   s.waiting = 7;
   s.max_size = 10;
-  s.cancels.sent = 41;
-  s.cancels.failed[static_cast<std::size_t>(lido::cancel_phase::tls)] = 5;
+  s.cancels.by_channel[0].sent = 40;
+  s.cancels.by_channel[1].sent = 1;
+  s.cancels.by_channel[0].failed[static_cast<std::size_t>(lido::cancel_phase::tls)] = 5;
+  s.cancels.control[static_cast<std::size_t>(lido::control_state::ready)] = 1;
   s.cancels.suppressed[static_cast<std::size_t>(lido::cancel_suppression::overtaken)] = 6;
   s.closed[static_cast<std::size_t>(lido::close_reason::cancel_unknown)] = 4;
   s.wait_time.counts[0] = 2;  // up to 1 us
@@ -43,8 +45,10 @@ TEST(I23_collector, renders_what_the_pool_counted) {
   EXPECT_EQ(e.value("db_client_connections", {{"state", "recovering"}}), 1);
   EXPECT_EQ(e.value("db_client_connection_pending_requests"), 7);
   EXPECT_EQ(e.value("db_client_connection_max"), 10);
-  EXPECT_EQ(e.value("lido_cancels_sent_total"), 41);
-  EXPECT_EQ(e.value("lido_cancels_failed_total", {{"phase", "tls"}}), 5);
+  EXPECT_EQ(e.value("lido_cancels_sent_total", {{"channel", "request"}}), 40);
+  EXPECT_EQ(e.value("lido_cancels_sent_total", {{"channel", "session"}}), 1);
+  EXPECT_EQ(e.value("lido_control_sessions", {{"state", "ready"}}), 1);
+  EXPECT_EQ(e.value("lido_cancels_failed_total", {{"channel", "request"}, {"phase", "tls"}}), 5);
   EXPECT_EQ(e.value("lido_cancels_suppressed_total", {{"reason", "overtaken"}}), 6);
   EXPECT_EQ(e.value("lido_connections_closed_total", {{"reason", "cancel_unknown"}}), 4);
   EXPECT_EQ(e.value("db_client_connection_wait_time_seconds_count"), 2);
@@ -59,7 +63,8 @@ TEST(I23_collector, labels_come_from_fixed_sets_and_are_there_before_anything_ha
   EXPECT_EQ(e.all("lido_connections_closed_total").size(), lido::close_reason_count);
   EXPECT_EQ(e.all("lido_pool_resets_total").size(), lido::reset_kind_count);
   EXPECT_EQ(e.all("lido_cancels_suppressed_total").size(), lido::cancel_suppression_count);
-  EXPECT_EQ(e.all("lido_cancels_failed_total").size(), lido::cancel_phase_count);
+  EXPECT_EQ(e.all("lido_cancels_failed_total").size(), lido::cancel_channel_count * lido::cancel_phase_count);
+  EXPECT_EQ(e.all("lido_control_sessions").size(), lido::control_state_count);
   std::set<std::string> reasons;
   for (const auto& s : e.all("lido_connections_closed_total")) reasons.insert(s.labels.at("reason"));
   EXPECT_EQ(reasons.size(), lido::close_reason_count);
@@ -71,7 +76,7 @@ TEST(I23_collector, two_pools_are_two_series_of_one_family) {
   c.add("a", [] { return some_stats(); });
   c.add("b", [] { return some_stats(); });
   const exposition e = scrape(c);
-  EXPECT_EQ(e.all("lido_cancels_sent_total").size(), 2U);
+  EXPECT_EQ(e.all("lido_cancels_sent_total").size(), 2 * lido::cancel_channel_count);
   EXPECT_EQ(e.sum("lido_cancels_sent_total"), 82);
 }
 
@@ -118,7 +123,7 @@ TEST(I27_collector, a_throwing_source_spoils_only_its_own_pool) {
   c.add("bad", []() -> std::optional<lido::pool_stats> { throw std::runtime_error("no"); });
   c.add("good", [] { return some_stats(); });
   const exposition e = scrape(c);
-  EXPECT_EQ(e.value("lido_cancels_sent_total", {{"pool_name", "good"}}), 41);
+  EXPECT_EQ(e.value("lido_cancels_sent_total", {{"pool_name", "good"}, {"channel", "request"}}), 40);
   EXPECT_EQ(e.value("lido_scrape_errors_total"), 1);
   EXPECT_EQ(scrape(c).value("lido_scrape_errors_total"), 2);
 }

@@ -49,7 +49,7 @@ std::vector<pool_sample> two_pools() {
   s.leased = 2;
   s.max_size = 10;
   s.waiting = 7;
-  s.cancels.failed[static_cast<std::size_t>(lido::cancel_phase::tls)] = 5;
+  s.cancels.by_channel[0].failed[static_cast<std::size_t>(lido::cancel_phase::tls)] = 5;
   s.wait_time.counts[0] = 2;
   s.wait_time.counts[lido::histogram_snapshot::bound_count] = 1;
   s.wait_time.sum = 1s;
@@ -80,8 +80,8 @@ TEST(I23_pools_json, has_the_documented_shape) {
   EXPECT_EQ(asked("[p[\"name\"] for p in d[\"pools\"]]"), "['orders', 'billing']");
   EXPECT_EQ(asked("d[\"pools\"][0][\"values\"][\"db_client_connection_pending_requests\"]"), "7");
   EXPECT_EQ(asked("d[\"pools\"][0][\"by\"][\"db_client_connections\"][\"used\"]"), "2");
-  EXPECT_EQ(asked("d[\"pools\"][0][\"by\"][\"lido_cancels_failed_total\"][\"tls\"]"), "5");
-  EXPECT_EQ(asked("d[\"pools\"][1][\"by\"][\"lido_cancels_failed_total\"][\"tls\"]"), "0");
+  EXPECT_EQ(asked("d[\"pools\"][0][\"by\"][\"lido_cancels_failed_total\"][\"request/tls\"]"), "5");
+  EXPECT_EQ(asked("d[\"pools\"][1][\"by\"][\"lido_cancels_failed_total\"][\"request/tls\"]"), "0");
 }
 
 TEST(I23_pools_json, histograms_have_one_count_a_bound_and_one_beyond) {

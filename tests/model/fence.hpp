@@ -38,6 +38,7 @@ class fence {
   settle_step flushed(time_point now) { return inner_.flushed(now); }
   settle_step received(std::size_t bytes, time_point now) { return inner_.received(bytes, now); }
   settle_step cancel_eof(time_point now) { return inner_.cancel_eof(now); }
+  settle_step cancel_missed(bool again, time_point now) { return inner_.cancel_missed(again, now); }
   settle_step lost(time_point now) { return inner_.lost(now); }
   settle_step hurry(const settle_budgets& smaller, time_point now) { return inner_.hurry(smaller, now); }
   cancel_state cancel() const { return inner_.cancel(); }

@@ -38,8 +38,8 @@ verdict run_one(std::uint64_t seed, const world_rules& rules, tally& counts) {
 constexpr std::array<const char*, states> state_names{
     "over",          "flushing", "flushing_ready", "connecting",        "written",
     "written_ready", "draining", "draining_eof",   "doomed_connecting", "doomed_written"};
-constexpr std::array<const char*, events> event_names{"flushed", "ready", "recv",     "recv_over", "may_write", "eof",
-                                                      "failed",  "lost",  "deadline", "retry",     "hurry"};
+constexpr std::array<const char*, events> event_names{"flushed", "ready",  "recv", "recv_over", "may_write", "eof",
+                                                      "failed",  "missed", "lost", "deadline",  "retry",     "hurry"};
 constexpr std::array<const char*, reasons> reason_names{
     "none",          "no_key",      "policy",        "cancel_unknown", "cancel_failed",
     "drain_timeout", "drain_bytes", "write_stalled", "discarded",      "lost"};
@@ -49,6 +49,9 @@ constexpr std::array<const char*, reasons> reason_names{
 bool can_happen(state s, event e) {
   if (s == state::over) return false;
   if (e == event::retry) return s == state::draining_eof;
+  if (e == event::missed)
+    return s == state::connecting || s == state::written || s == state::written_ready ||
+           s == state::doomed_connecting || s == state::doomed_written;
   if (e == event::received_within) return s != state::doomed_connecting && s != state::doomed_written;
   return true;
 }

@@ -1,6 +1,7 @@
 #include "tests/model/settle_world.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace lido::model {
 namespace {
@@ -62,6 +63,7 @@ void settle_world::choose_profile() {
   for (unsigned& w : weight_) w = healthy ? 4 : weights[below(weights.size())];
   weight_[odd] = one_in(4) ? 1 : 0;
   if (healthy) weight_[send] = 12;
+  has_control_ = one_in(3);
   waits_ = healthy ? 40 : 8;
   weight_[misfortune] = one_in(3) ? 1 : 0;
 
@@ -256,7 +258,22 @@ void settle_world::packet_moves(std::size_t attempt) {
 
 // ---- the cancel socket, our end ----
 
+// The control session answers that it found nothing to signal, or could not even write: nothing is on its way.
+void settle_world::control_misses() {
+  count(event::missed);
+  const bool another_way = one_in(2);
+  socket_ = socket::closed;
+  packets_[attempts_] = packet::none;
+  first_byte_out_[attempts_] = false;
+  by_control_ = false;
+  again_ = another_way && !ready_seen_;
+  apply(subject_.cancel_missed(another_way, now_));
+  require(!again_, "a miss with another way to go was the end");
+}
+
 void settle_world::cancel_socket_moves() {
+  const bool may_miss = by_control_ && (socket_ == socket::dialling || packets_[attempts_] == packet::flying);
+  if (may_miss && socket_ != socket::closed && one_in(3)) return control_misses();
   if (socket_ == socket::dialling && one_in(4)) {
     constexpr std::array phases{cancel_phase::resolve, cancel_phase::connect, cancel_phase::tls};
     count(event::failed);
@@ -332,9 +349,14 @@ void settle_world::on_start() {
   require(flushed_told_, "the fence: a CancelRequest before the request was written to its Sync");
   require(!ready_seen_, "a cancel though nothing is owed");
   require(socket_ == socket::closed, "I8: two cancels in flight");
+  if (std::exchange(again_, false)) {
+    socket_ = socket::dialling;
+    return;
+  }
   require(attempts_ < 2, "a third attempt");
   require(attempts_ == 0 || eof_seen_[1], "a second attempt though the first has not ended well");
   if (attempts_ < 2) ++attempts_;
+  by_control_ = has_control_;
   socket_ = socket::dialling;
 }
 

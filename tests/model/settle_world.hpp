@@ -18,6 +18,7 @@ enum class event : std::uint8_t {
   may_write,
   eof,
   failed,
+  missed,
   lost,
   deadline,
   retry,
@@ -35,7 +36,7 @@ enum class state : std::uint8_t {
   doomed_connecting,
   doomed_written
 };
-inline constexpr std::size_t events = 11;
+inline constexpr std::size_t events = 12;
 inline constexpr std::size_t states = 10;
 inline constexpr std::size_t reasons = 10;
 
@@ -88,6 +89,7 @@ class settle_world {
   void backend_moves();
   void bytes_arrive();
   void cancel_socket_moves();
+  void control_misses();
   void packet_moves(std::size_t attempt);
   void deliver_eof(std::size_t attempt);
   void kill();
@@ -116,6 +118,9 @@ class settle_world {
   std::size_t received_ = 0;
   bool bytes_out_ = false;     // our request has left
   bool flushed_told_ = false;  // and settle knows it
+  bool has_control_ = false;   // cancels of this schedule go by a control session first
+  bool by_control_ = false;    // the one under way does
+  bool again_ = false;         // it missed: the next start is no new attempt
   bool ready_seen_ = false;
   bool over_ = false;
   bool is_quiet_ = false;

@@ -95,9 +95,9 @@ void expect_over(settle& s) {
   EXPECT_FALSE(s.active());
   EXPECT_EQ(s.next_deadline(), time_point::max());
   EXPECT_FALSE(s.may_write());
-  for (const settle_step& late :
-       {s.flushed(at(1)), s.ready(at(1)), s.received(1U << 30, at(1)), s.cancel_eof(at(1)),
-        s.cancel_failed(cancel_phase::eof, at(1)), s.lost(at(1)), s.tick(at(1000000)), s.hurry(budgets(), at(1))}) {
+  for (const settle_step& late : {s.flushed(at(1)), s.ready(at(1)), s.received(1U << 30, at(1)), s.cancel_eof(at(1)),
+                                  s.cancel_failed(cancel_phase::eof, at(1)), s.cancel_missed(true, at(1)),
+                                  s.lost(at(1)), s.tick(at(1000000)), s.hurry(budgets(), at(1))}) {
     EXPECT_EQ(late, nothing);
   }
 }
@@ -527,6 +527,69 @@ TEST(settle_fence, can_be_used_again_for_the_next_operation) {
   EXPECT_EQ(s.begin(budgets(), cancel_permission::allowed, 1, true, at(5000)), starts());
   EXPECT_EQ(s.attempt(), 1U);
   EXPECT_EQ(s.next_deadline(), at(6000));
+}
+
+// ---- the control session: a way to cancel that may end without having cancelled ----
+
+TEST(settle_fence, a_missed_cancel_goes_another_way_within_the_same_attempt) {
+  for (const bool was_written : {false, true}) {
+    settle s = connecting();
+    if (was_written) {
+      EXPECT_TRUE(s.may_write());
+    }
+    EXPECT_EQ(s.cancel_missed(true, at(400)), starts());
+    EXPECT_EQ(s.cancel(), cancel_state::connecting);
+    EXPECT_EQ(s.attempt(), 1U);
+    EXPECT_EQ(s.next_deadline(), at(1000)) << "I5: the time of the attempt goes on";
+    EXPECT_TRUE(s.may_write());
+    EXPECT_EQ(s.ready(at(500)), nothing);
+    EXPECT_EQ(s.cancel_eof(at(510)), quiet());
+    expect_over(s);
+  }
+}
+
+TEST(settle_fence, I5_a_second_miss_of_one_attempt_does_not_go_round_again) {
+  settle s = connecting();
+  EXPECT_EQ(s.cancel_missed(true, at(10)), starts());
+  EXPECT_EQ(s.cancel_missed(true, at(20)), nothing);
+  EXPECT_EQ(s.cancel(), cancel_state::none);
+  EXPECT_EQ(s.tick(at(520)), closes(give_up::cancel_failed));
+  expect_over(s);
+}
+
+TEST(settle_fence, a_miss_without_another_way_is_drained) {
+  settle s = written();
+  EXPECT_EQ(s.cancel_missed(false, at(10)), nothing);
+  EXPECT_EQ(s.ready(at(20)), quiet());
+  expect_over(s);
+}
+
+TEST(settle_fence, I3_ready_for_query_waits_for_a_written_cancel_and_a_miss_settles_it) {
+  settle s = written();
+  EXPECT_EQ(s.ready(at(10)), nothing);
+  EXPECT_EQ(s.cancel_missed(true, at(20)), quiet()) << "nothing more comes of it, and nothing is owed";
+  expect_over(s);
+}
+
+TEST(settle_fence, I9_a_doomed_connection_whose_cancel_missed_is_sent_another) {
+  settle s = written();
+  EXPECT_EQ(s.received(2000, at(10)), nothing);
+  EXPECT_EQ(s.cancel_missed(true, at(20)), starts());
+  EXPECT_TRUE(s.may_write());
+  EXPECT_EQ(s.cancel_eof(at(30)), closes(give_up::drain_bytes));
+  expect_over(s);
+}
+
+TEST(settle_fence, I7_after_a_miss_policy_discard_still_discards) {
+  settle s = written(cancel_after::discard);
+  EXPECT_EQ(s.cancel_missed(false, at(10)), closes(give_up::discarded));
+  expect_over(s);
+}
+
+TEST(settle_fence, each_attempt_has_its_second_way) {
+  settle s = second_attempt();
+  EXPECT_EQ(s.cancel_missed(true, at(120)), starts());
+  EXPECT_EQ(s.cancel_missed(true, at(130)), nothing);
 }
 
 }  // namespace

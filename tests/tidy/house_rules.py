@@ -28,7 +28,7 @@ LAYERS = {
     "pool/include": ("pool/include", "driver/include", "asio"),
     "pool/core": ("absl",),
     "pool/stats": ("pool/core", "pool/include", "driver/include", "absl"),
-    "pool/recovery": ("pool/core", "pool/stats", "pool/include", "driver/include", "asio", "absl"),
+    "pool/recovery": ("driver", "pool/core", "pool/stats", "pool/include", "driver/include", "asio", "absl"),
     "pool/config": ("pool/core", "pool/include", "driver/include", "absl", "toml"),
     "pool": ("driver", "pool/core", "pool/stats", "pool/recovery", "pool/config", "pool/include", "driver/include", "asio", "absl"),
     "metrics/include": ("metrics/include", "pool/include", "driver/include", "prometheus"),

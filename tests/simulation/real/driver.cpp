@@ -93,11 +93,14 @@ std::shared_ptr<const session_settings> make_session_settings(connect_config con
   return settings;
 }
 
+std::string describe(const session_peer&) { return {}; }  // no session of this server has one
+
 std::shared_ptr<connect_attempt> connect_session(asio::any_io_executor executor,
                                                  std::shared_ptr<const session_settings> settings,
                                                  std::shared_ptr<deadline_queue>,
                                                  std::weak_ptr<session_observer> observer,
-                                                 std::function<void(connect_result)> done) {
+                                                 std::function<void(connect_result)> done,
+                                                 std::shared_ptr<const session_peer>) {
   const auto made = std::make_shared<simulation::attempt>(simulation::server::of_this_thread(), std::move(executor),
                                                           std::move(observer), std::move(done));
   made->start(settings->config.connect_timeout);

@@ -149,7 +149,7 @@ void simulated_session::abandon(detail::operation& op) noexcept {
   if (!op.was_sent() || op.tenure != tenure_) return;
   ++tenure_;
   if (const auto o = observer_.lock()) {
-    o->on_cancel(detail::cancel_event::requested);
+    o->on_cancel(detail::cancel_event::requested, detail::cancel_via::request);
     o->on_revoked();
   }
 }

@@ -79,6 +79,13 @@ enum class after_cancel {
   never,    ///< no CancelRequest at all: close
 };
 
+/// How a running operation is cancelled on the server.
+enum class cancel_channel_choice {
+  automatic,  ///< "auto": by the control session where it is there and can be trusted, else by a CancelRequest
+  session,    ///< by the control session only: pg_cancel_backend() on one standing session
+  request,    ///< by a CancelRequest only: a connection and a process of the server for each
+};
+
 /// Every duration is a bound: none may be infinite (contract I5).
 struct pool_config {
   connect_config connect;
@@ -118,6 +125,11 @@ struct pool_config {
     std::size_t concurrency = 16;        ///< CancelRequests under way at one time; beyond: drain or close
     double rate = 0;                     ///< CancelRequests a second; 0: unlimited
     after_cancel after = after_cancel::recover;
+    /// The control session is one more connection of the same user for each server that the pool is connected to. It is
+    /// opened when something is first cancelled, does not count in max_size, and is closed when unused for five
+    /// minutes.
+    cancel_channel_choice channel = cancel_channel_choice::request;
+    std::size_t batch = 64;  ///< most cancels in one statement of the control session, 1 to 1024
   };
   cancel_config cancel;
 

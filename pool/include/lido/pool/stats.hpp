@@ -67,11 +67,31 @@ enum class cancel_phase : std::uint8_t {
 };
 inline constexpr std::size_t cancel_phase_count = 5;
 
+/// The way that a cancel took.
+enum class cancel_channel : std::uint8_t {
+  request,  ///< a CancelRequest on a connection of its own
+  session,  ///< pg_cancel_backend() on the control session
+};
+inline constexpr std::size_t cancel_channel_count = 2;
+
+/// What the control session of one server is doing.
+enum class control_state : std::uint8_t {
+  absent,     ///< not needed yet, or not for long
+  opening,    ///< connecting
+  ready,      ///< connected, nothing to do
+  busy,       ///< a statement is under way
+  refused,    ///< could not connect, or was lost; tried again later
+  untrusted,  ///< a pooler, proxy or address translation stands between: pids mean nothing here
+};
+inline constexpr std::size_t control_state_count = 6;
+
 /// Labels as they appear in metrics: the enumerator's own name.
 [[nodiscard]] std::string_view to_string(close_reason r) noexcept;
 [[nodiscard]] std::string_view to_string(cancel_suppression s) noexcept;
 [[nodiscard]] std::string_view to_string(cancel_phase p) noexcept;
 [[nodiscard]] std::string_view to_string(reset_kind k) noexcept;
+[[nodiscard]] std::string_view to_string(cancel_channel c) noexcept;
+[[nodiscard]] std::string_view to_string(control_state s) noexcept;
 
 /// A distribution of durations: ten buckets a decade from 1 us to 100 s, so that a quantile is right within a bucket
 /// (about 25 %) and the usual Prometheus bounds (1, 2.5 and 5 times a power of ten) are bucket bounds exactly.
@@ -91,9 +111,19 @@ struct histogram_snapshot {
   [[nodiscard]] std::chrono::nanoseconds quantile(double q) const noexcept;
 };
 
+/// One way's part of cancel_stats.
+struct cancel_channel_stats {
+  std::uint64_t sent = 0;
+  std::uint64_t eof = 0;  ///< confirmed: by the server's EOF, or by the control session's answer
+  std::array<std::uint64_t, cancel_phase_count> failed{};  ///< by cancel_phase
+  std::uint64_t unknown = 0;
+
+  [[nodiscard]] std::uint64_t of(cancel_phase p) const noexcept { return failed[static_cast<std::size_t>(p)]; }
+};
+
 /// CancelRequests (contract I23). After the dust has settled: requested = all suppressed + those of which at least one
-/// attempt was begun; sent = eof + failed{eof} + unknown attempts without a phase. A failure before the first byte is
-/// harmless and says so in its phase.
+/// attempt was begun; sent = eof + missed + failed{eof} + unknown attempts without a phase. A failure before the first
+/// byte is harmless and says so in its phase.
 struct cancel_stats {
   std::uint64_t requested = 0;                                       ///< operations abandoned by a cancel or a deadline
   std::array<std::uint64_t, cancel_suppression_count> suppressed{};  ///< by cancel_suppression
@@ -103,6 +133,18 @@ struct cancel_stats {
   std::array<std::uint64_t, cancel_phase_count> failed{};  ///< by cancel_phase
   std::uint64_t unknown = 0;                               ///< may have been sent, no EOF: the connection was discarded
 
+  std::array<cancel_channel_stats, cancel_channel_count> by_channel{};  ///< the same, by cancel_channel
+  std::uint64_t missed = 0;     ///< by the control session, which found nothing to signal or failed before it could
+  std::uint64_t fell_back = 0;  ///< from the control session to a CancelRequest
+  std::uint64_t batches = 0;    ///< statements of control sessions that cancelled something
+  std::uint64_t control_opened = 0;   ///< control sessions connected
+  std::uint64_t control_refused = 0;  ///< control sessions that could not be opened, were lost, or could not be trusted
+  std::array<std::uint32_t, control_state_count> control{};  ///< now: control sessions by control_state
+
+  [[nodiscard]] const cancel_channel_stats& of(cancel_channel c) const noexcept {
+    return by_channel[static_cast<std::size_t>(c)];
+  }
+  [[nodiscard]] std::uint32_t of(control_state s) const noexcept { return control[static_cast<std::size_t>(s)]; }
   [[nodiscard]] std::uint64_t of(cancel_suppression s) const noexcept {
     return suppressed[static_cast<std::size_t>(s)];
   }

@@ -47,6 +47,24 @@ enum class cancel_event : std::uint8_t {
   failed_write,
   failed_eof,
   unknown,
+  missed,     // by the control session: it found nothing to signal, or failed before it could
+  fell_back,  // from the control session to a CancelRequest
+};
+// The way that a cancel took.
+enum class cancel_via : std::uint8_t { request, session };
+
+// How a cancel through the owner's control session ended. signalled: as good as the EOF of a CancelRequest. missed:
+// nothing was sent, or everything that was has arrived. unknown: written, and no answer came.
+enum class control_outcome : std::uint8_t { signalled, missed, unknown };
+
+// Who wants a statement cancelled through the owner's control session.
+class control_client {
+ public:
+  virtual bool may_write() noexcept = 0;                 // asked once, right before the statement that names it
+  virtual void ended(control_outcome how) noexcept = 0;  // at most once; `missed` may come without may_write()
+
+ protected:
+  ~control_client() = default;
 };
 
 // Who hears about a session; held weakly. Called without locks, from any thread. Must not throw.
@@ -56,7 +74,7 @@ class session_observer {
   virtual void on_disconnected(
       std::error_code ec,
       bool endpoint) noexcept = 0;  // the session died by itself; endpoint: others of that server are suspect
-  virtual void on_cancel(cancel_event what) noexcept = 0;
+  virtual void on_cancel(cancel_event what, cancel_via by) noexcept = 0;
   virtual void
   on_stray_cancel() noexcept = 0;  // a 57014 where no cancel was armed by us and an operation of the pool's was hit
   virtual void on_notice(const diagnostics& note) noexcept = 0;
@@ -64,6 +82,13 @@ class session_observer {
   // And its return.
   virtual bool admit_cancel() noexcept = 0;
   virtual void cancel_ended() noexcept = 0;
+  // The second way to cancel. Called under the session's lock, too: must not call back, and may lock only what is never
+  // held while a session is called.
+  virtual bool prefers_control() noexcept { return false; }  // it is there, or is the only way that is allowed
+  virtual bool allows_request() noexcept { return true; }    // a CancelRequest where it is not
+  // Calls back later, never from inside. 0: not this way.
+  virtual std::uint64_t submit_control(std::weak_ptr<control_client>) noexcept { return 0; }
+  virtual void withdraw_control(std::uint64_t /*ticket*/) noexcept {}  // without the lock
 
  protected:
   ~session_observer() = default;
@@ -125,6 +150,17 @@ class deadline_entry {
   std::size_t place_ = 0;                // in the queue's heap, from 1; 0: not in it
 };
 
+// Where a session's server was found: what another connection to the same one must repeat. Opaque.
+struct session_peer;
+std::string describe(const session_peer& where);
+
+// Our end of a session's socket, as the server sees it if nothing stands between. A Unix socket has port -1 and no
+// address; 0: unknown.
+struct socket_name {
+  std::string address;
+  int port = 0;
+};
+
 class managed_session : public operation_owner {
  public:
   virtual ~managed_session() = default;
@@ -162,6 +198,8 @@ class managed_session : public operation_owner {
   virtual void close_now() noexcept = 0;  // no farewell; everything that runs ends with connection_closed
   virtual int process_id() const noexcept = 0;
   virtual bool secure() const noexcept = 0;
+  virtual std::shared_ptr<const session_peer> peer() const { return nullptr; }
+  virtual socket_name local_end() const { return {}; }
   virtual const std::string* parameter_copy(std::string_view name, std::string& into) const = 0;
 };
 
@@ -185,12 +223,14 @@ struct connect_result {
   diagnostics diag;
   std::shared_ptr<managed_session> session;
 };
-// `done` runs on `executor`, once, never inside this call.
+// `done` runs on `executor`, once, never inside this call. `beside`: to exactly this server, in exactly this way,
+// without a second look-up.
 std::shared_ptr<connect_attempt> connect_session(asio::any_io_executor executor,
                                                  std::shared_ptr<const session_settings> settings,
                                                  std::shared_ptr<deadline_queue> deadlines,
                                                  std::weak_ptr<session_observer> observer,
-                                                 std::function<void(connect_result)> done);
+                                                 std::function<void(connect_result)> done,
+                                                 std::shared_ptr<const session_peer> beside = nullptr);
 
 }  // namespace detail
 }  // namespace v0
