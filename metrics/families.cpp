@@ -115,6 +115,25 @@ constexpr value_family values[] = {
      MetricType::Counter, [](const pool_stats& s) { return number(s.stray_cancels); }},
     {"lido_hook_errors_total", "Exceptions thrown by the application's hooks, contained. Fix the hook.",
      MetricType::Counter, [](const pool_stats& s) { return number(s.hook_errors); }},
+    {"lido_statements_total",
+     "Operations that were sent to the server. Falls while lido_acquires_total does not: leases are held for something "
+     "else than the database.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.statements); }},
+    {"lido_sent_bytes_total", "Bytes of the protocol sent to the server, before TLS.", MetricType::Counter,
+     [](const pool_stats& s) { return number(s.bytes_sent); }},
+    {"lido_received_bytes_total",
+     "Bytes of the protocol received, after TLS. Grows faster than lido_statements_total: some query reads more than "
+     "it "
+     "used to, look for a lost LIMIT.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.bytes_received); }},
+    {"lido_server_certificate_expiry_timestamp_seconds",
+     "When the server's certificate ends, the earliest among the open connections; 0 without TLS. Near: renew it on "
+     "the "
+     "server; connects fail from that moment on while open connections go on.",
+     MetricType::Gauge, [](const pool_stats& s) { return number(s.server_certificate_end); }},
+    {"lido_client_certificate_expiry_timestamp_seconds",
+     "When the pool's own certificate (sslcert) ends; 0 when it has none. Near: renew the file and reload.",
+     MetricType::Gauge, [](const pool_stats& s) { return number(s.client_certificate_end); }},
     {"lido_sink_errors_total", "Exceptions thrown by the application's log sink, contained. Fix the sink.",
      MetricType::Counter, [](const pool_stats& s) { return number(s.sink_errors); }},
 };

@@ -247,6 +247,7 @@ void pool_impl::on_connected(pool_member& who, connect_result made) {
     wanted = !gone_ && members_[who.id.index].get() == &who && !who.reason;
     if (wanted && made.session) {
       who.session = made.session;
+      note_certificates(made.session->certificates());
     } else if (made.error) {
       last_error_ = made.error;
       last_diag_ = std::move(made.diag);
@@ -302,7 +303,10 @@ void pool_impl::recover(const core::action& a) {
 void pool_impl::close_slot(const core::action& a) {
   const auto closed = [this, self = shared_from_this(), id = a.slot](bool orphaned) {
     tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
-      if (auto& who = members_[id.index]; who && who->id == id) who.reset();
+      if (auto& who = members_[id.index]; who && who->id == id) {
+        keep_usage(*who);
+        who.reset();
+      }
       c.closed(id, orphaned, steady_now(), out);
     });
   };
@@ -562,6 +566,7 @@ pool_stats pool_impl::stats() const {
     const lock guard(mutex_);
     stats::copy(core_.statistics(), out);
     out.min_size = core_.settings().min_size;
+    read_usage(out);
   }
   counters_.snapshot(out);
   count_controls(out);

@@ -169,6 +169,10 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void close_slot(const core::action& a);
   void finished();
   std::shared_ptr<pool_member> member_at(core::slot_id id);
+  // pool_usage.cpp: what went over the connections
+  void keep_usage(const pool_member& gone) noexcept LIDO_REQUIRES(mutex_);
+  void note_certificates(const certificate_expiry& seen) noexcept LIDO_REQUIRES(mutex_);
+  void read_usage(pool_stats& out) const noexcept LIDO_REQUIRES(mutex_);
   lent* lend(const core::lease_id& id, std::shared_ptr<pool_impl>&& self) LIDO_REQUIRES(mutex_);
   std::unique_ptr<acquire_failure> failure_of(acquire_node::end why) const noexcept LIDO_REQUIRES(mutex_);
   std::string exhaustion() const LIDO_REQUIRES(mutex_);
@@ -203,7 +207,9 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   core::action_list decided_ LIDO_GUARDED_BY(mutex_);
   std::deque<core::action> to_do_ LIDO_GUARDED_BY(mutex_);
   bool performing_ LIDO_GUARDED_BY(mutex_) = false;
-  std::error_code last_error_ LIDO_GUARDED_BY(mutex_);  // of the last connect that failed, with its words
+  session_usage past_usage_ LIDO_GUARDED_BY(mutex_);              // of connections that are gone
+  certificate_expiry last_certificates_ LIDO_GUARDED_BY(mutex_);  // of the last connect
+  std::error_code last_error_ LIDO_GUARDED_BY(mutex_);            // of the last connect that failed, with its words
   diagnostics last_diag_ LIDO_GUARDED_BY(mutex_);
   std::vector<any_completion<>> closers_ LIDO_GUARDED_BY(mutex_);
   std::vector<control_entry> controls_ LIDO_GUARDED_BY(mutex_);

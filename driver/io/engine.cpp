@@ -55,6 +55,7 @@ engine::engine(asio::any_io_executor executor, std::shared_ptr<const detail::ses
     : executor_(std::move(executor)),
       settings_(std::move(settings)),
       peer_(std::move(l.peer)),
+      certificates_{l.stream.certificates().server, l.stream.certificates().client},
       process_id_(l.identity.process_id),
       owner_process_(::getpid()),
       observer_(std::move(observer)),
@@ -121,6 +122,7 @@ void engine::launch(const op_ptr& op, aftermath& after) {
   if (!op->mark_sent()) return;  // cancelled a moment ago: its handler has gone (I19)
   current_ = op;
   traffic_ = traffic::user;
+  statements_.add(1);
   publish();
   try {
     encode(*op);
@@ -219,6 +221,7 @@ void engine::flush(aftermath& after) {
   while (out_sent_ < out_.size()) {
     const transport::io_result r = stream_.write_some(std::string_view{out_}.substr(out_sent_));
     out_sent_ += r.bytes;
+    bytes_sent_.add(r.bytes);
     if (r.error) {
       // the reader still has the server's last words, if any; it gets a moment to find them
       write_failed_ = steady_now() + patience_after_write_error;
@@ -275,6 +278,7 @@ void engine::take_bytes(std::error_code ec, std::size_t n, aftermath& after) {
   transport::io_result r = stream_.accept(in_.room(), ec, n);
   for (;;) {
     in_.commit(r.bytes);
+    bytes_received_.add(r.bytes);
     if (settle_.active() && r.bytes > 0) perform(settle_.received(r.bytes, steady_now()), after);
     process(after);
     if (r.error) return lost(r.error, after);

@@ -72,6 +72,10 @@ class engine final : public detail::managed_session,
   void keep_state() noexcept override;
   void close(time_point deadline, std::function<void(bool)> done) override;
   void close_now() noexcept override;
+  detail::session_usage usage() const noexcept override {
+    return {bytes_sent_.get(), bytes_received_.get(), statements_.get()};
+  }
+  detail::certificate_expiry certificates() const noexcept override { return certificates_; }
   int process_id() const noexcept override { return static_cast<int>(process_id_); }
   bool secure() const noexcept override { return peer_.secure; }
   std::shared_ptr<const detail::session_peer> peer() const override;
@@ -173,11 +177,27 @@ class engine final : public detail::managed_session,
   const asio::any_io_executor executor_;
   const std::shared_ptr<const detail::session_settings> settings_;
   const transport::peer peer_;
+  const detail::certificate_expiry certificates_;
   const std::uint32_t process_id_;
   const int owner_process_;
 
   std::atomic<std::uint64_t> tenure_{0};
   std::atomic<detail::session_condition> condition_{detail::session_condition::clean};
+
+  // Written under the mutex, read by anybody: an addition costs no bus lock.
+  class lone_counter {
+   public:
+    void add(std::uint64_t n) noexcept {
+      value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
+    std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+   private:
+    std::atomic<std::uint64_t> value_{0};
+  };
+  lone_counter bytes_sent_;
+  lone_counter bytes_received_;
+  lone_counter statements_;
 
   mutable detail::mutex mutex_;
   const std::weak_ptr<detail::session_observer> observer_;

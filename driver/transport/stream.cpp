@@ -37,6 +37,7 @@ stream::stream(stream&&) noexcept = default;
 stream& stream::operator=(stream&&) noexcept = default;
 stream::~stream() = default;
 
+certificate_ends stream::certificates() const noexcept { return tls_ ? tls_->certificates() : certificate_ends{}; }
 bool stream::is_open() const noexcept { return socket_ && socket_->is_open(); }
 bool stream::secure() const noexcept { return tls_ != nullptr; }
 

@@ -10,6 +10,7 @@
 #include <asio/generic/stream_protocol.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -29,6 +30,12 @@ struct io_result {
   bool would_block = false;  // nothing more now; bytes may still be > 0
 };
 
+// When the certificates of a TLS connection end, in seconds since 1970; 0: there is none.
+struct certificate_ends {
+  std::int64_t server = 0;
+  std::int64_t client = 0;
+};
+
 class stream {
  public:
   stream() noexcept;  // closed
@@ -39,6 +46,7 @@ class stream {
 
   bool is_open() const noexcept;
   bool secure() const noexcept;
+  certificate_ends certificates() const noexcept;  // after the handshake
 
   // Sends what the socket takes now. Repeat with the rest after async_wait_writable when would_block. Under TLS the
   // same bytes must be offered again.

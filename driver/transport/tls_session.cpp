@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <ctime>
 
 namespace lido::transport {
 
@@ -290,6 +291,20 @@ std::error_code tls_session::handshake_error(std::string& words) const {
   const char* reason = ERR_reason_error_string(ERR_peek_error());
   words = std::string("TLS handshake failed: ") + (reason != nullptr ? reason : "unknown reason");
   return errc::tls_failed;
+}
+
+namespace {
+
+std::int64_t end_of(X509* certificate) noexcept {
+  std::tm when{};
+  if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &when) != 1) return 0;
+  return ::timegm(&when);
+}
+
+}  // namespace
+
+certificate_ends tls_session::certificates() const noexcept {
+  return {end_of(SSL_get0_peer_certificate(ssl_)), end_of(SSL_get_certificate(ssl_))};
 }
 
 }  // namespace lido::transport

@@ -35,6 +35,8 @@ class tls_session {
   // none of them the peer's.
   std::error_code handshake_error(std::string& words) const;
 
+  certificate_ends certificates() const noexcept;  // after the handshake
+
   // Where the next receive may put ciphertext, and what it brought. Only one receive at a time.
   asio::mutable_buffer receive_buffer() noexcept;
   void received(std::error_code ec, std::size_t n) noexcept;

@@ -96,6 +96,15 @@ ROWS = [
               [(per_second("lido_cancels_retried_total"), "{{pool_name}} second attempts"), (per_second("lido_stray_cancels_total"), "{{pool_name}} stray")], "ops"),
     ]),
     ("Server and application", [
+        graph("Statements", "Operations sent to the server.", [(per_second("lido_statements_total"), "{{pool_name}}")], "ops"),
+        graph("Traffic", "Bytes of the protocol, without TLS.",
+              [(per_second("lido_sent_bytes_total"), "{{pool_name}} sent"), (per_second("lido_received_bytes_total"), "{{pool_name}} received")], "Bps"),
+        graph("Received a statement", "Growing: a query reads more than it used to.",
+              [(f"sum by (pool_name) (rate(lido_received_bytes_total{{{POOL}}}{WINDOW})) / (sum by (pool_name) (rate(lido_statements_total{{{POOL}}}{WINDOW})) > 0)"
+                f" or sum by (pool_name) (0 * db_client_connection_max{{{POOL}}})", "{{pool_name}}")], "bytes"),
+        graph("Server certificate ends in", "Connects fail from that moment on. 0: no TLS.",
+              [(f"min by (pool_name) ((lido_server_certificate_expiry_timestamp_seconds{{{POOL}}} > 0) - time())"
+                f" or sum by (pool_name) (0 * db_client_connection_max{{{POOL}}})", "{{pool_name}}")], "s"),
         graph("The application's own code", "Hooks, log sinks and statistics sources that threw; contained.",
               [(per_second("lido_hook_errors_total"), "{{pool_name}} hooks"), (per_second("lido_sink_errors_total"), "{{pool_name}} sinks"),
                (f"sum(rate(lido_scrape_errors_total{WINDOW}))", "scrapes")], "ops"),

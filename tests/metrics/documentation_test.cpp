@@ -8,6 +8,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <regex>
 #include <string>
@@ -45,6 +46,41 @@ TEST(alert_rules, use_families_that_exist) {
     ++seen;
   }
   EXPECT_GT(seen, 10U);
+}
+
+// The table of families as docs/metrics.md has it.
+std::string table_of_families() {
+  lido::metrics::collector c;
+  c.add("a", [] { return lido::pool_stats{}; });
+  const auto e = everything();
+  std::string table = "\n| family | type | labels | what it says |\n|---|---|---|---|\n";
+  for (const auto& family : c.Collect()) {
+    std::string labels;
+    for (const auto& m : family.metric) {
+      for (const auto& label : m.label) {
+        if (label.name != "pool_name" && labels.find("`" + label.name + "`") == std::string::npos) {
+          labels += (labels.empty() ? "`" : ", `") + label.name + "`";
+        }
+      }
+    }
+    table += "| `" + family.name + "` | " + e.types().at(family.name) + " | " + labels + " | " + family.help + " |\n";
+  }
+  return table;
+}
+
+TEST(reference, has_every_family_in_the_words_of_the_exposition) {
+  const auto file = root / "docs" / "metrics.md";
+  std::string page = lido::testing::read_file(file);
+  const std::size_t begin = page.find("-->\n", page.find("<!-- families: made by")) + 4;
+  const std::size_t end = page.find("<!-- families: end -->");
+  ASSERT_TRUE(begin < end && end != std::string::npos);
+  const std::string table = table_of_families() + "\n";
+  if (std::getenv("LIDO_UPDATE_DOCS") != nullptr) {
+    lido::testing::write_file(file, page.substr(0, begin) + table + page.substr(end));
+    return;
+  }
+  EXPECT_EQ(page.substr(begin, end - begin), table)
+      << "make it anew: LIDO_UPDATE_DOCS=1 metrics_test --gtest_filter=reference.*";
 }
 
 // What stands behind `key:` in each rule that begins with `- alert:`.

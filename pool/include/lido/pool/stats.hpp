@@ -183,6 +183,15 @@ struct pool_stats {
   std::array<std::uint64_t, reset_kind_count> resets{};    ///< by reset_kind; those that failed included
   std::uint64_t orphaned = 0;  ///< closed on our side, the server's end of it never seen (contract I9)
 
+  // what went over them, those already closed included
+  std::uint64_t statements = 0;  ///< operations of users that were sent
+  std::uint64_t bytes_sent = 0;  ///< of the protocol, before TLS
+  std::uint64_t bytes_received = 0;
+  /// When the earliest of the server's certificates and when the client's own ends, in seconds since 1970, as seen by
+  /// the open connections, or by the last one; 0: no TLS, no certificate.
+  std::int64_t server_certificate_end = 0;
+  std::int64_t client_certificate_end = 0;
+
   // cancellation
   cancel_stats cancels;
   std::uint64_t stray_cancels = 0;  ///< 57014 that reached the pool's own first message and was absorbed there

@@ -161,6 +161,17 @@ struct socket_name {
   int port = 0;
 };
 
+// What a session has done since it lives, and when its certificates end. For counters.
+struct session_usage {
+  std::uint64_t bytes_sent = 0;  // of the protocol, before TLS
+  std::uint64_t bytes_received = 0;
+  std::uint64_t statements = 0;  // operations of users that were sent
+};
+struct certificate_expiry {  // seconds since 1970; 0: no certificate
+  std::int64_t server = 0;
+  std::int64_t client = 0;
+};
+
 class managed_session : public operation_owner {
  public:
   virtual ~managed_session() = default;
@@ -196,6 +207,8 @@ class managed_session : public operation_owner {
   // called once.
   virtual void close(time_point deadline, std::function<void(bool orphaned)> done) = 0;
   virtual void close_now() noexcept = 0;  // no farewell; everything that runs ends with connection_closed
+  virtual session_usage usage() const noexcept { return {}; }  // wait-free
+  virtual certificate_expiry certificates() const noexcept { return {}; }
   virtual int process_id() const noexcept = 0;
   virtual bool secure() const noexcept = 0;
   virtual std::shared_ptr<const session_peer> peer() const { return nullptr; }
