@@ -51,7 +51,8 @@ constexpr value_family values[] = {
      "up sooner than the pool can serve.",
      MetricType::Counter, [](const pool_stats& s) { return number(s.acquires_cancelled); }},
     {"lido_acquires_refused_total",
-     "Acquires refused at once: pool closing, queue full (max_waiters), or a connect error that waiting cannot cure. "
+     "Acquires refused at once: pool closing, queue full (max_waiters), an open breaker, or a connect error that "
+     "waiting cannot cure. "
      "Read the errors in the application's log.",
      MetricType::Counter, [](const pool_stats& s) { return number(s.acquires_refused); }},
     {"lido_connects_total",
@@ -64,6 +65,30 @@ constexpr value_family values[] = {
      "Connects that failed. Check that the server is up, DNS, certificates, password and max_connections; the pool "
      "retries with back-off.",
      MetricType::Counter, [](const pool_stats& s) { return number(s.connect_failures); }},
+    {"lido_connects_throttled_total",
+     "Connects that connect_rate held back while connects failed or had just failed. Normal in an outage; the server "
+     "is "
+     "being spared.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.connects_throttled); }},
+    {"lido_breaker_state",
+     "0 closed: connects as needed. 1 half open: one connect finds out whether the server is back. 2 open: "
+     "breaker_threshold rounds of connects have failed. Not 0: the server or the way to it is down, see "
+     "lido_connect_failures_total and the application's log.",
+     MetricType::Gauge, [](const pool_stats& s) { return number(static_cast<int>(s.breaker)); }},
+    {"lido_breaker_opened_total", "Times that the breaker opened: outages.", MetricType::Counter,
+     [](const pool_stats& s) { return number(s.breaker_opened); }},
+    {"lido_acquires_failed_fast_total",
+     "Of lido_acquires_refused_total, those refused because the breaker was open and no connection was left that could "
+     "have served them.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.acquires_failed_fast); }},
+    {"lido_pool_phase",
+     "0 open, 1 paused (acquires wait), 2 draining (closing, leases may end), 3 forcing (leases are cancelled), 4 "
+     "closed. 1 for long: somebody forgot resume().",
+     MetricType::Gauge, [](const pool_stats& s) { return number(static_cast<int>(s.phase)); }},
+    {"lido_pool_min_idle", "Connections kept open beside those in use (min_idle).", MetricType::Gauge,
+     [](const pool_stats& s) { return number(s.min_idle); }},
+    {"lido_keepalives_total", "Of lido_pings_total, those of idle connections in the background (keepalive_interval).",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.keepalives); }},
     {"lido_pings_total", "Round trips to check a connection that had been idle before it was used.",
      MetricType::Counter, [](const pool_stats& s) { return number(s.pings); }},
     {"lido_ping_failures_total",
@@ -113,8 +138,6 @@ constexpr value_family values[] = {
      "Cancels that hit the pool's own first message after a recovery and were absorbed there: no task was harmed. "
      "Above 0: something between answers for the server; use cancel.after = discard behind it.",
      MetricType::Counter, [](const pool_stats& s) { return number(s.stray_cancels); }},
-    {"lido_hook_errors_total", "Exceptions thrown by the application's hooks, contained. Fix the hook.",
-     MetricType::Counter, [](const pool_stats& s) { return number(s.hook_errors); }},
     {"lido_statements_total",
      "Operations that were sent to the server. Falls while lido_acquires_total does not: leases are held for something "
      "else than the database.",
@@ -322,8 +345,9 @@ std::vector<MetricFamily> render(const std::vector<pool_sample>& pools, resoluti
       "lido_connections_closed_total",
       "Connections closed, by reason. cancel_unknown, recovery_timeout: the cancel path is slow or broken, see "
       "lido_cancels_failed_total. disconnected, stale_generation: the server or the network ended them. ping_failed: "
-      "idle connections die unnoticed. left_state: a lease did what no reset undoes (LOAD, dblink_connect). "
-      "idle_timeout, max_lifetime, shrunk, pool_closed are housekeeping.",
+      "idle connections die unnoticed. left_state: a lease did what no reset undoes (LOAD, dblink_connect). vetoed, "
+      "hook_failed: the application's hooks. idle_timeout, max_lifetime, max_uses, max_bytes, shrunk, pool_closed are "
+      "housekeeping.",
       "reason", pools, [](const pool_stats& s) -> auto& { return s.closed; }));
   families.push_back(render_by<reset_kind, reset_kind_count>(
       "lido_pool_resets_total",
@@ -356,6 +380,11 @@ std::vector<MetricFamily> render(const std::vector<pool_sample>& pools, resoluti
       pools, &cancel_channel_stats::unknown));
   families.push_back(render_failed_cancels(pools));
   families.push_back(render_control_sessions(pools));
+  families.push_back(render_by<pool_hook, pool_hook_count>(
+      "lido_hook_errors_total",
+      "Runs of the application's hooks that threw or took longer than hook_timeout, by hook; contained. Fix the hook: "
+      "see pool_hooks for what each failure leads to.",
+      "hook", pools, [](const pool_stats& s) -> auto& { return s.hook_errors; }));
   return families;
 }
 

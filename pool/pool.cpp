@@ -71,6 +71,47 @@ void pool::begin_close(const std::shared_ptr<detail::pool_impl>& impl, std::chro
   impl->close(patience, std::move(done));
 }
 
+void pool::begin_warm_up(const std::shared_ptr<detail::pool_impl>& impl, std::size_t connections,
+                         const op_options& options, warm_up_mode mode, admin_completion done) {
+  impl->warm_up(connections, options, mode, std::move(done));
+}
+
+void pool::begin_pause(const std::shared_ptr<detail::pool_impl>& impl, const op_options& options,
+                       admin_completion done) {
+  impl->pause(options, std::move(done));
+}
+
+namespace {
+
+// Asio's own exception becomes Lido's, with the words.
+[[noreturn]] void rethrow(const std::system_error& e, const diagnostics& diag) { throw error(e.code(), diag); }
+
+}  // namespace
+
+asio::awaitable<std::size_t> pool::async_warm_up(std::size_t connections, op_options options, warm_up_mode mode) {
+  diagnostics diag;
+  options.diag = &diag;
+  try {
+    co_return co_await async_warm_up(connections, options, mode, asio::use_awaitable);
+  } catch (const std::system_error& e) {
+    rethrow(e, diag);
+  }
+}
+
+asio::awaitable<void> pool::async_pause(op_options options) {
+  diagnostics diag;
+  options.diag = &diag;
+  try {
+    co_await async_pause(options, asio::use_awaitable);
+  } catch (const std::system_error& e) {
+    rethrow(e, diag);
+  }
+}
+
+void pool::resume() noexcept { impl_->resume(); }
+pool_readiness pool::readiness() const { return impl_->readiness(); }
+close_progress pool::close_progress() const { return impl_->progress(); }
+
 void pool::cancel_all() noexcept { impl_->cancel_all(); }
 pool_stats pool::stats() const { return impl_->stats(); }
 const std::string& pool::name() const noexcept { return impl_->name(); }

@@ -81,9 +81,7 @@ void pool_impl::know(pool_member& who) {
 }
 
 void pool_impl::usable(pool_member& who) {
-  const auto now = std::chrono::steady_clock::now();
-  counters_.created_in(now - who.born);
-  tell([&](core::pool_core& c, core::action_list& out) { c.connected(who.id, now, out); });
+  hooks_.after_connect ? set_up(who.shared_from_this()) : ready(who);
 }
 
 // Nobody knows whom a statement that was never answered may still hit: this one is not used, another one is opened.

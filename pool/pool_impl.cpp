@@ -30,9 +30,17 @@ core::limits limits_of(const pool_config& c, std::size_t shards) {
   l.max_waiters = static_cast<std::uint32_t>(c.max_waiters);
   l.connect_concurrency = static_cast<std::uint32_t>(c.connect_concurrency);
   l.shards = static_cast<std::uint16_t>(shards);
+  l.min_idle = static_cast<std::uint32_t>(c.min_idle);
+  l.connect_rate = c.connect_rate;
+  l.breaker_threshold = static_cast<std::uint32_t>(c.breaker_threshold);
   l.max_lifetime = c.max_lifetime;
   l.max_lifetime_jitter = c.max_lifetime_jitter;
   l.idle_timeout = c.idle_timeout;
+  l.prune_interval = c.prune_interval;
+  l.max_uses = static_cast<std::uint32_t>(c.max_uses);
+  l.max_bytes_received = c.max_bytes_received;
+  l.keepalive_interval = c.keepalive_interval;
+  l.inspect = static_cast<bool>(c.hooks.before_acquire);
   l.validate_after_idle = c.validate_after_idle;
   l.connect_backoff_min = c.connect_backoff_min;
   l.connect_backoff_max = c.connect_backoff_max;
@@ -40,16 +48,14 @@ core::limits limits_of(const pool_config& c, std::size_t shards) {
   return l;
 }
 
-core::condition returned_as(session_condition now, reset_mode reset) {
+core::condition returned_as(session_condition now, core::condition when_clean, core::condition when_soiled) {
   switch (now) {
-    case session_condition::clean:
-      return reset == reset_mode::discard_all ? core::condition::needs_recovery : core::condition::clean;
-    case session_condition::soiled:
-      return reset == reset_mode::none ? core::condition::clean : core::condition::needs_recovery;
+    case session_condition::clean: return when_clean;
+    case session_condition::soiled: return when_soiled;
     case session_condition::in_use:
     case session_condition::dirty: return core::condition::needs_recovery;
-    case session_condition::unfit:
-      return reset == reset_mode::none ? core::condition::broken : core::condition::needs_recovery;
+    case session_condition::unfit:  // a reset may mend it
+      return when_soiled == core::condition::clean ? core::condition::broken : core::condition::needs_recovery;
     case session_condition::dead: return core::condition::broken;
   }
   return core::condition::broken;
@@ -62,6 +68,7 @@ acquire_node::end end_of(core::acquire_result r) {
     case core::acquire_result::timeout: return acquire_node::end::timed_out;
     case core::acquire_result::too_many_waiters: return acquire_node::end::crowded;
     case core::acquire_result::pool_closed: return acquire_node::end::closed;
+    case core::acquire_result::breaker_open: return acquire_node::end::no_server;
   }
   return acquire_node::end::granted;
 }
@@ -72,6 +79,7 @@ acquire_node::end end_of(const core::action& a) {
     case core::fail_reason::timeout: return acquire_node::end::timed_out;
     case core::fail_reason::pool_closed: return acquire_node::end::closed;
     case core::fail_reason::connect_refused: return acquire_node::end::refused;
+    case core::fail_reason::breaker_open: return acquire_node::end::no_server;
   }
   return acquire_node::end::closed;
 }
@@ -83,7 +91,8 @@ std::error_code error_of(acquire_node::end why) {
     case acquire_node::end::closed: return errc::pool_closed;
     case acquire_node::end::crowded: return errc::too_many_waiters;
     case acquire_node::end::timed_out: return errc::acquire_timeout;
-    case acquire_node::end::refused: return errc::connect_failed;
+    case acquire_node::end::refused:
+    case acquire_node::end::no_server: return errc::connect_failed;
   }
   return errc::pool_closed;
 }
@@ -109,14 +118,24 @@ pool_impl::pool_impl(std::vector<asio::any_io_executor> executors, pool_config c
       tls_stamps_(stamps_of_tls_files(config_->connect)),
       name_(config_->name),
       acquire_timeout_(config_->acquire_timeout.count()),
-      reset_mode_(config_->reset.mode),
+      when_clean_(left_clean(*config_)),
+      when_soiled_(left_soiled(*config_)),
       shards_(make_shards(std::move(executors))),
       sink_(config_->log, config_->on_notice, counters_),
+      hooks_(config_->hooks),
       budget_(config_->cancel.concurrency, config_->cancel.rate),
       core_(limits_for(*config_), steady_now()),
       members_(config_->max_size),
       shard_states_(shards_.size(), shard_state::running) {
   settings_ = settings_for(*config_);
+}
+
+core::condition pool_impl::left_clean(const pool_config& c) noexcept {
+  return c.reset.mode == reset_mode::discard_all || c.hooks.after_release ? core::condition::needs_recovery
+                                                                          : core::condition::clean;
+}
+core::condition pool_impl::left_soiled(const pool_config& c) noexcept {
+  return c.reset.mode == reset_mode::none ? left_clean(c) : core::condition::needs_recovery;
 }
 
 core::limits pool_impl::limits_for(const pool_config& c) const { return limits_of(c, shards_.size()); }
@@ -209,6 +228,7 @@ void pool_impl::perform(const core::action& a) {
     case core::action_kind::fail: return acquire_node::of(*a.who).op().post();
     case core::action_kind::recover: return recover(a);
     case core::action_kind::close: return close_slot(a);
+    case core::action_kind::goal_ended: return goal_ended(*a.what);
     case core::action_kind::finished: return finished();
   }
 }
@@ -229,18 +249,23 @@ void pool_impl::connect(const core::action& a) {
     born->shard = living(a.shard);
     members_[a.slot.index] = born;
   }
+  if (hooks_.before_connect) return ask_for_credentials(born);
+  open_session(born, std::move(with));
+}
+
+void pool_impl::open_session(const std::shared_ptr<pool_member>& born,
+                             std::shared_ptr<const session_settings> settings) {
+  if (!is_wanted(*born)) return;
   const io_shard& on = shards_[born->shard];
   auto attempt = connect_session(
-      on.executor, std::move(with), on.deadlines, born,
+      on.executor, std::move(settings), on.deadlines, born,
       [self = shared_from_this(), born](connect_result made) { self->on_connected(*born, std::move(made)); });
   const lock guard(mutex_);
   if (!born->session && !born->reason) born->attempt = std::move(attempt);
 }
 
 void pool_impl::on_connected(pool_member& who, connect_result made) {
-  const auto now = steady_now();
   bool wanted = false;
-  const diagnostics failure = made.error ? made.diag : diagnostics{};
   {
     const lock guard(mutex_);
     who.attempt.reset();
@@ -248,9 +273,6 @@ void pool_impl::on_connected(pool_member& who, connect_result made) {
     if (wanted && made.session) {
       who.session = made.session;
       note_certificates(made.session->certificates());
-    } else if (made.error) {
-      last_error_ = made.error;
-      last_diag_ = std::move(made.diag);
     }
   }
   if (made.session && !wanted) return made.session->close_now();
@@ -259,18 +281,39 @@ void pool_impl::on_connected(pool_member& who, connect_result made) {
     give_budgets(*made.session);
     return introduce(who.shared_from_this());
   }
-  sink_.line("pool " + name_ + ": a connect failed: " + error(made.error, failure).what(), now);
   const bool permanent = !is_retryable(made.error) && made.error != condition::timeout;
-  tell([&](core::pool_core& c, core::action_list& out) { c.connect_failed(who.id, permanent, now, out); });
+  connect_failed(who, made.error, std::move(made.diag), permanent);
+}
+
+void pool_impl::ready(pool_member& who) {
+  const auto now = steady_now();
+  counters_.created_in(now - who.born);
+  tell([&](core::pool_core& c, core::action_list& out) { c.connected(who.id, now, out); });
+}
+
+void pool_impl::connect_failed(pool_member& who, std::error_code ec, diagnostics diag, bool permanent) {
+  const auto now = steady_now();
+  sink_.line("pool " + name_ + ": a connect failed: " + error(ec, diag).what(), now);
+  tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+    last_error_ = ec;
+    last_diag_ = std::move(diag);
+    c.connect_failed(who.id, permanent, now, out);
+  });
 }
 
 void pool_impl::validate(const core::action& a) {
   const auto who = member_at(a.slot);
   if (!who) return;
-  who->session->ping(within(config()->validation_timeout).deadline, [self = shared_from_this(),
-                                                                     id = a.slot](const std::error_code& ec) {
-    self->tell([&](core::pool_core& c, core::action_list& out) { c.validated(id, !ec, steady_now(), out); });
-  });
+  if (!a.ping) return inspect(who);
+  who->session->ping(within(config()->validation_timeout).deadline,
+                     [self = shared_from_this(), who, then = a.inspect](const std::error_code& ec) {
+                       if (!ec && then) return self->inspect(who);
+                       self->checked(who->id, ec);
+                     });
+}
+
+void pool_impl::checked(core::slot_id id, const std::error_code& ec) {
+  tell([&](core::pool_core& c, core::action_list& out) { c.validated(id, !ec, steady_now(), out); });
 }
 
 void pool_impl::recover(const core::action& a) {
@@ -279,7 +322,7 @@ void pool_impl::recover(const core::action& a) {
   const auto begun = steady_now();
   // A forced close takes the lease away: its operation ends like any cancelled one.
   const bool abandoned = who->session->end_tenure(who->tenure) == session_condition::in_use;
-  const auto done = [self = shared_from_this(), who, begun, abandoned](recovery::verdict v) {
+  const auto finish = [self = shared_from_this(), who, begun, abandoned](recovery::verdict v) {
     const auto now = steady_now();
     if (abandoned) self->counters_.fenced(now - begun);
     self->counters_.reset(v.resets, v.reset_time);
@@ -290,6 +333,10 @@ void pool_impl::recover(const core::action& a) {
     self->tell([&](core::pool_core& c, core::action_list& out) {
       c.recovered(who->id, v.usable, core::close_reason::recovery_failed, now, out);
     });
+  };
+  const std::function<void(recovery::verdict)> done = [self = shared_from_this(), who, finish](recovery::verdict v) {
+    if (v.usable && self->config_.hooks.after_release) return self->after_release(who, v, finish);
+    finish(v);
   };
   // Who was cancelled goes first, and so do all who are cancelled at the same time: theirs is a turn, a recovery begins
   // with a connect. Twice, since the first turn may stand between two of them (I2).
@@ -327,6 +374,7 @@ void pool_impl::close_slot(const core::action& a) {
   if (attempt) attempt->cancel();
   if (who && who->control) who->control->leave(who->control_name);
   if (!who || !who->session) return closed(false);
+  if (hooks_.before_close && is_in_order(who->session->condition())) return say_goodbye(who, closed);
   who->session->close(within(patience).deadline, closed);
 }
 
@@ -366,26 +414,40 @@ inline lent* pool_impl::lend(const core::lease_id& id, std::shared_ptr<pool_impl
 lent* pool_impl::try_acquire(const std::shared_ptr<pool_impl>& self, time_point& asked) noexcept {
   asked = steady_now();
   if (shards_.size() > 1) check_shards();  // nobody reads for a connection whose io_context has stopped
-  const lock guard(mutex_);
-  mind_sleep(asked);
-  core::lease_id id;
-  if (gone_ || !core_.try_acquire(core::any_shard, asked, id)) return nullptr;
-  note_idle();
-  counters_.did_not_wait_serialised();
-  return lend(id, std::shared_ptr<pool_impl>(self));
+  lent* got = nullptr;
+  bool wants_stock = false;
+  {
+    const lock guard(mutex_);
+    mind_sleep(asked);
+    core::lease_id id;
+    if (gone_ || !core_.try_acquire(core::any_shard, asked, id)) return nullptr;
+    note_idle();
+    counters_.did_not_wait_serialised();
+    got = lend(id, std::shared_ptr<pool_impl>(self));
+    wants_stock = core_.wants_stock();
+  }
+  if (wants_stock) [[unlikely]]
+    restock();
+  return got;
 }
 
 bool pool_impl::try_acquire(acquire_op& op) noexcept {
   const core::shard_id preference = shard_of(op.wanted_.context);
   op.wanted_.asked = steady_now();
   if (shards_.size() > 1) check_shards();
-  const lock guard(mutex_);
-  mind_sleep(op.wanted_.asked);
-  core::lease_id id;
-  if (gone_ || !core_.try_acquire(preference, op.wanted_.asked, id)) return false;
-  note_idle();
-  counters_.did_not_wait_serialised();
-  op.lease_ = lease(lend(id, std::move(op.pool_)));
+  bool wants_stock = false;
+  {
+    const lock guard(mutex_);
+    mind_sleep(op.wanted_.asked);
+    core::lease_id id;
+    if (gone_ || !core_.try_acquire(preference, op.wanted_.asked, id)) return false;
+    note_idle();
+    counters_.did_not_wait_serialised();
+    op.lease_ = lease(lend(id, std::move(op.pool_)));
+    wants_stock = core_.wants_stock();
+  }
+  if (wants_stock) [[unlikely]]
+    restock();
   return true;
 }
 
@@ -452,6 +514,11 @@ std::unique_ptr<acquire_failure> pool_impl::failure_of(acquire_node::end why) co
     failure->diag.context = exhaustion();
     return failure;
   }
+  if (why == acquire_node::end::no_server) {
+    auto failure = std::make_unique<acquire_failure>(last_error_ ? last_error_ : error_of(why), last_diag_);
+    failure->diag.context += (failure->diag.context.empty() ? "" : "; ") + breaker_words();
+    return failure;
+  }
   if (why == acquire_node::end::refused && last_error_)
     return std::make_unique<acquire_failure>(last_error_, last_diag_);
   return nullptr;
@@ -479,9 +546,10 @@ void pool_impl::forget(acquire_op& op) noexcept {
 void pool_impl::take_back(lent* what) noexcept {
   std::unique_ptr<lent> unless_kept(what);
   const session_handle& handle = what->db.handle();
-  const core::condition how = handle.session ? returned_as(handle.session->end_tenure(handle.tenure),
-                                                           reset_mode_.load(std::memory_order_relaxed))
-                                             : core::condition::broken;
+  const core::condition how =
+      handle.session ? returned_as(handle.session->end_tenure(handle.tenure), when_clean_.load(std::memory_order_relaxed),
+                                   when_soiled_.load(std::memory_order_relaxed))
+                     : core::condition::broken;
   const auto now = steady_now();
   const lease_ticket ticket = what->ticket;
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
@@ -491,6 +559,8 @@ void pool_impl::take_back(lent* what) noexcept {
     // Its user may have moved the connection away, or another one in.
     const bool is_ours = what->db.handle().session == who->session;
     if (is_ours && !who->spare) who->spare = std::move(unless_kept);
+    if (c.wears_out()) [[unlikely]]
+      c.wear(who->lease, who->session->usage().bytes_received);
     c.release(who->lease, is_ours ? how : core::condition::broken, now, out);
   });
 }
@@ -498,20 +568,23 @@ void pool_impl::take_back(lent* what) noexcept {
 std::string pool_impl::exhaustion() const {
   const core::stats s = core_.statistics();
   const auto in = [&s](core::slot_state state) { return std::to_string(s.slots[static_cast<std::size_t>(state)]); };
-  std::string text = "pool " + name_ + ": " + in(core::slot_state::leased) + " of " + std::to_string(s.max_size) +
-                     " connections leased, " + in(core::slot_state::recovering) + " recovering, " +
-                     in(core::slot_state::connecting) + " connecting, " + in(core::slot_state::closing) + " closing, " +
-                     std::to_string(s.waiting) + " tasks waiting";
-  if (last_error_)
-    text +=
-        "; the last connect failed: " + last_error_.message() + (last_diag_.empty() ? "" : ": " + last_diag_.summary());
+  std::string text = "pool " + name_ + ": " + in(core::slot_state::leased) + " of " +
+                     std::to_string(s.max_size) + " connections leased, " + in(core::slot_state::recovering) +
+                     " recovering, " + in(core::slot_state::connecting) + " connecting, " +
+                     in(core::slot_state::closing) + " closing, " + std::to_string(s.waiting) + " tasks waiting";
+  if (core_.state() == core::pool_state::paused) text += "; the pool is paused";
+  if (last_error_) text += "; the last connect failed: " + last_failure();
   return text;
 }
 
 // ---- news of a member ----
 
 void pool_impl::on_revoked(pool_member& who) noexcept {
-  tell([&](core::pool_core& c, core::action_list& out) { c.revoked(who.lease, steady_now(), out); });
+  tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+    if (c.wears_out()) [[unlikely]]
+      c.wear(who.lease, who.session->usage().bytes_received);
+    c.revoked(who.lease, steady_now(), out);
+  });
 }
 
 void pool_impl::on_disconnected(pool_member& who, std::error_code, bool endpoint) noexcept {
@@ -566,6 +639,7 @@ pool_stats pool_impl::stats() const {
     const lock guard(mutex_);
     stats::copy(core_.statistics(), out);
     out.min_size = core_.settings().min_size;
+    out.min_idle = core_.settings().min_idle;
     read_usage(out);
   }
   counters_.snapshot(out);

@@ -5,6 +5,7 @@
 
 #include "driver/sync.hpp"
 #include "pool/core/pool_core.hpp"
+#include "pool/hook_run.hpp"
 #include "pool/recovery/cancel_budget.hpp"
 #include "pool/recovery/control_session.hpp"
 #include "pool/recovery/recovery.hpp"
@@ -17,6 +18,7 @@
 #include <lido/pool/config.hpp>
 #include <lido/pool/detail/acquire.hpp>
 #include <lido/pool/stats.hpp>
+#include <lido/pool/warm_up.hpp>
 
 #include <asio/any_io_executor.hpp>
 
@@ -43,7 +45,7 @@ class acquire_node : public core::waiter {
     queue,    // the pool's: whoever takes it out must post() it
     claimed,  // somebody has taken it out and posts it, or has done so
   };
-  enum class end : std::uint8_t { granted, aborted, closed, crowded, timed_out, refused };
+  enum class end : std::uint8_t { granted, aborted, closed, crowded, timed_out, refused, no_server };
 
   acquire_node(acquire_op& op, time_point deadline, core::shard_id shard) : waiter(deadline, shard), op_(&op) {}
   static acquire_node& of(core::waiter& w) noexcept { return static_cast<acquire_node&>(w); }
@@ -57,6 +59,20 @@ class acquire_node : public core::waiter {
 
  private:
   acquire_op* op_;
+};
+
+// Somebody who waits for the pool to be warm, or at rest.
+struct errand : core::goal {
+  errand(core::goal_kind what, std::uint32_t connections, core::time_point until, warm_up_mode how, diagnostics* words,
+         any_completion<std::error_code, std::size_t> handler)
+      : goal(what, connections, until, how == warm_up_mode::fail_fast),
+        mode(how),
+        diag(words),
+        done(std::move(handler)) {}
+
+  const warm_up_mode mode;
+  diagnostics* const diag;
+  any_completion<std::error_code, std::size_t> done;
 };
 
 class pool_impl final : public deadline_target, public std::enable_shared_from_this<pool_impl> {
@@ -80,6 +96,12 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void take_back(lent* what) noexcept;
   void close(std::chrono::nanoseconds patience, any_completion<> done);
   void destroy() noexcept;  // the pool object is gone
+  void warm_up(std::size_t connections, const op_options& options, warm_up_mode mode,
+               any_completion<std::error_code, std::size_t> done);
+  void pause(const op_options& options, any_completion<std::error_code, std::size_t> done);
+  void resume() noexcept;
+  pool_readiness readiness() const;
+  close_progress progress() const;
   void cancel_all() noexcept;
   pool_stats stats() const;
   const std::string& name() const noexcept { return name_; }
@@ -164,6 +186,10 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void arm_earlier() LIDO_REQUIRES(mutex_);
   void perform(const core::action& a);
   void connect(const core::action& a);
+  void open_session(const std::shared_ptr<pool_member>& born, std::shared_ptr<const session_settings> settings);
+  void ready(pool_member& who);
+  void connect_failed(pool_member& who, std::error_code ec, diagnostics diag, bool permanent);
+  void checked(core::slot_id id, const std::error_code& ec);
   void validate(const core::action& a);
   void recover(const core::action& a);
   void close_slot(const core::action& a);
@@ -176,8 +202,42 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   lent* lend(const core::lease_id& id, std::shared_ptr<pool_impl>&& self) LIDO_REQUIRES(mutex_);
   std::unique_ptr<acquire_failure> failure_of(acquire_node::end why) const noexcept LIDO_REQUIRES(mutex_);
   std::string exhaustion() const LIDO_REQUIRES(mutex_);
+  // pool_supply.cpp
+  std::string breaker_words() const LIDO_REQUIRES(mutex_);
+  std::string last_failure() const LIDO_REQUIRES(mutex_);
+  std::uint32_t leases_out() const LIDO_REQUIRES(mutex_);
+  void await(std::unique_ptr<errand> what);
+  void goal_ended(core::goal& goal);
+  std::error_code verdict_on(const errand& what) const LIDO_REQUIRES(mutex_);
+  diagnostics words_for(const errand& what, std::size_t ready) const LIDO_REQUIRES(mutex_);
+  void restock() noexcept;
+  // pool_hooks.cpp
+  using hooked_end = std::function<void(hook_end how, session_condition left, const std::string& words)>;
+  // Quiet and outside a transaction.
+  static bool is_in_order(session_condition c) noexcept {
+    return c == session_condition::clean || c == session_condition::soiled;
+  }
+  void hook_failed(pool_hook which, const std::string& words) noexcept;
+  void run_hook_with(const std::shared_ptr<pool_member>& who, pool_hook which, std::chrono::nanoseconds patience,
+                     hooked_end done);
+  asio::awaitable<bool> call_hook(pool_hook which, connection& db) const;
+  void ask_for_credentials(const std::shared_ptr<pool_member>& born);
+  void connect_as(const std::shared_ptr<pool_member>& born, const connect_config& changed);
+  void set_up(const std::shared_ptr<pool_member>& who);
+  void give_up_newborn(const std::shared_ptr<pool_member>& who, diagnostics why);
+  bool is_wanted(const pool_member& who) const;
+  void inspect(const std::shared_ptr<pool_member>& who);
+  void after_release(const std::shared_ptr<pool_member>& who, recovery::verdict so_far,
+                     const std::function<void(recovery::verdict)>& done);
+  void say_goodbye(const std::shared_ptr<pool_member>& who, const std::function<void(bool)>& closed);
 
   core::limits limits_for(const pool_config& c) const;
+  static core::condition left_clean(const pool_config& c) noexcept;
+  static core::condition left_soiled(const pool_config& c) noexcept;
+  std::shared_ptr<const session_settings> settings_now() const {
+    const lock guard(mutex_);
+    return settings_;
+  }
   void give_budgets(managed_session& to) const;
   recovery::settings recovery_now() const {
     const lock guard(mutex_);
@@ -193,10 +253,12 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   const std::string name_;
   // What every acquire and release read, apart from the rest so that they need no lock for it.
   std::atomic<std::chrono::nanoseconds::rep> acquire_timeout_;
-  std::atomic<reset_mode> reset_mode_;
+  std::atomic<core::condition> when_clean_;   // how a lease comes back that left nothing behind,
+  std::atomic<core::condition> when_soiled_;  // and one that did
   const std::vector<io_shard> shards_;
   stats::pool_counters counters_;
   stats::sink sink_;
+  const pool_hooks hooks_;
   recovery::cancel_budget budget_;
   std::atomic<std::uint32_t> idle_hint_{0};
 
@@ -213,6 +275,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   diagnostics last_diag_ LIDO_GUARDED_BY(mutex_);
   std::vector<any_completion<>> closers_ LIDO_GUARDED_BY(mutex_);
   std::vector<control_entry> controls_ LIDO_GUARDED_BY(mutex_);
+  std::vector<std::unique_ptr<errand>> errands_ LIDO_GUARDED_BY(mutex_);
   core::time_point armed_ LIDO_GUARDED_BY(mutex_) = core::never;
   std::vector<shard_state> shard_states_ LIDO_GUARDED_BY(mutex_);
   bool gone_ LIDO_GUARDED_BY(mutex_) = false;  // its io_context is being destroyed: nothing is performed any more

@@ -63,6 +63,7 @@ pool_impl::prepared pool_impl::prepare(pool_config next) {
   // Callbacks cannot be compared and may be running: they stay.
   next.log = now->log;
   next.on_notice = now->on_notice;
+  next.hooks = now->hooks;
   next.validate();
   p.changes = now->changes_to(next);
   refuse_restarts(name_, p.changes);
@@ -86,7 +87,8 @@ void pool_impl::apply(const prepared& p) noexcept {
     recovery_ = how;
     tls_stamps_.swap(stamps);
     acquire_timeout_.store(p.config->acquire_timeout.count(), std::memory_order_relaxed);
-    reset_mode_.store(p.config->reset.mode, std::memory_order_relaxed);
+    when_clean_.store(left_clean(*p.config), std::memory_order_relaxed);
+    when_soiled_.store(left_soiled(*p.config), std::memory_order_relaxed);
     if (members_.size() < p.config->max_size) members_.resize(p.config->max_size);
     ++configured_;
     for (const auto& m : members_) {

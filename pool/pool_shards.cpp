@@ -89,12 +89,15 @@ void pool_impl::context_is_going(core::shard_id which) noexcept {
 void pool_impl::let_go() noexcept {
   std::vector<std::shared_ptr<pool_member>> members;
   std::vector<any_completion<>> closers;
+  std::vector<std::unique_ptr<errand>> errands;
   std::vector<acquire_op*> waiting;
   {
     const lock guard(mutex_);
     if (std::exchange(gone_, true)) return;
     members.swap(members_);
     closers.swap(closers_);
+    errands.swap(errands_);
+    for (const auto& e : errands) core_.forget(*e);
     waiting = take_waiters(core::any_shard);
   }
   for (acquire_op* const op : waiting) op->drop();

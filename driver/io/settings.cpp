@@ -33,6 +33,22 @@ std::shared_ptr<const session_settings> make_session_settings(connect_config con
 
 std::string describe(const session_peer& where) { return transport::describe(where.value.endpoint); }
 
+std::shared_ptr<const session_settings> with_credentials(const session_settings& base, const connect_config& changed,
+                                                         std::error_code& ec, std::string& context) {
+  auto settings = std::make_shared<session_settings>(base);
+  if (settings->config.database.empty()) settings->config.database = settings->config.user;  // not the new user's
+  settings->config.user = changed.user.empty() ? session::process_user() : changed.user;
+  settings->config.password = changed.password;
+  try {
+    validate(settings->config);
+  } catch (const error& e) {
+    ec = e.code();
+    context = e.diag().context;
+    return nullptr;
+  }
+  return settings;
+}
+
 }  // namespace detail
 }  // namespace v0
 }  // namespace lido

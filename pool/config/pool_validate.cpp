@@ -18,6 +18,7 @@ void check_together(const pool_config& c) {
                "name must be 1 to 64 of a-z, 0-9 and _, with no _ at its ends and no __ within (it is a part of "
                "LIDO__NAME__MAX_SIZE)");
   require_that(c.min_size <= c.max_size, "min_size must not be above max_size");
+  require_that(c.min_idle <= c.max_size, "min_idle must not be above max_size");
   require_that(c.connect_backoff_min <= c.connect_backoff_max,
                "connect_backoff_min must not be above connect_backoff_max");
 }

@@ -9,24 +9,29 @@
 namespace lido::inline v0::core {
 
 class waiter;
+class goal;
 
 enum class action_kind : std::uint8_t {
-  connect,   // slot, shard          -> connected() or connect_failed()
-  validate,  // slot                 -> validated()
-  grant,     // slot, who            -> post the waiter's handler; it calls resume() first of all
-  fail,      // who, failure         -> post the waiter's handler; the core has forgotten the waiter
-  recover,   // slot                 -> recovered(); whatever the lease still runs is cancelled first
-  close,     // slot, reason         -> closed(); also for a connect under way, which it aborts
-  finished,  //                      -> the pool is closed: no slot is left, no event will be wanted
+  connect,     // slot, shard          -> connected() or connect_failed()
+  validate,    // slot, ping, inspect  -> validated(); a round trip, and the user's own check before an acquire
+  grant,       // slot, who            -> post the waiter's handler; it calls resume() first of all
+  fail,        // who, failure         -> post the waiter's handler; the core has forgotten the waiter
+  recover,     // slot                 -> recovered(); whatever the lease still runs is cancelled first
+  close,       // slot, reason         -> closed(); also for a connect under way, which it aborts
+  goal_ended,  // what               -> the core has forgotten it; what->end says how
+  finished,    //                      -> the pool is closed: no slot is left, no event will be wanted
 };
 
 struct action {
   action_kind kind = action_kind::finished;
   fail_reason failure = fail_reason::timeout;
   close_reason reason = close_reason::disconnected;
+  bool ping = true;
+  bool inspect = false;
   shard_id shard = 0;
   slot_id slot{};
   waiter* who = nullptr;
+  goal* what = nullptr;
 };
 
 // Keeps its memory over clear(): no allocation once it has been as long as it gets.

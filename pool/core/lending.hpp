@@ -42,9 +42,8 @@ inline slot* pool_core::current(const lease_id& id) noexcept {
 }
 
 inline std::optional<close_reason> pool_core::retired(const slot& s, time_point now) const noexcept {
-  if (state_ != pool_state::open) return close_reason::pool_closed;
   if (s.generation != generation_) return close_reason::stale_generation;
-  if (s.retire_at <= now) return close_reason::max_lifetime;
+  if (s.retire_at <= now) return s.retire_why;
   if (slots_.live() > limits_.max_size) return close_reason::shrunk;
   return std::nullopt;
 }
@@ -54,17 +53,19 @@ inline void pool_core::make_idle(std::uint32_t index) noexcept {
   slots_[index].granted_to = nullptr;
   idle_.push(index);
   wake_at(slots_[index].retire_at);
-  wake_at(lifecycle_.idle_deadline(slots_[index]));
+  wake_at(lifecycle_.attend_at(slots_[index]));
 }
 
 // A connection that has just worked is free.
 inline void pool_core::offer(std::uint32_t index, time_point now, action_list& out) {
   slots_[index].quiet_since = now;
+  if (state_ != pool_state::open) [[unlikely]]
+    return set_aside(index, now, out);
   if (const auto why = retired(slots_[index], now)) [[unlikely]] {
     close(index, *why, out);
     serve(now, out);
   } else if (!waiters_.empty()) {
-    grant_first(index, now, out);
+    hand_over(index, now, out);
   } else {
     make_idle(index);
   }

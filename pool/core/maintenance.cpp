@@ -9,6 +9,7 @@ void pool_core::expire(time_point now, action_list& out) {
   observe_time(now);
   expire_waiters(now, out);
   expire_idle(now, out);
+  keep_alive(now, out);
   serve(now, out);
   plan_next_deadline(now);
 }
@@ -17,28 +18,73 @@ void pool_core::expire_waiters(time_point now, action_list& out) {
   while (waiter* w = waiters_.first_expired(now)) fail(*w, fail_reason::timeout, out);
 }
 
+// How the surplus goes: the last used is lent first, so a connection that was not used for idle_timeout was not needed
+// by any demand since; of those, a quarter each prune_interval.
 void pool_core::expire_idle(time_point now, action_list& out) {
+  std::uint32_t quota = prune_quota(now);
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     const slot& s = slots_[i];
     if (s.state != slot_state::idle) continue;
     if (s.retire_at <= now) {
-      close(i, close_reason::max_lifetime, out);
-    } else if (slots_.live() > limits_.min_size && lifecycle_.idle_deadline(s) <= now) {
+      close(i, s.retire_why, out);
+    } else if (quota > 0 && is_surplus(s, now)) {
       close(i, close_reason::idle_timeout, out);
+      --quota;
     }
+  }
+}
+
+bool pool_core::may_shrink() const noexcept {
+  return slots_.live() > std::max(limits_.min_size, warm_floor_) && slots_.count(slot_state::idle) > limits_.min_idle;
+}
+
+bool pool_core::is_surplus(const slot& s, time_point now) const noexcept {
+  return s.state == slot_state::idle && lifecycle_.idle_deadline(s) <= now && may_shrink();
+}
+
+std::uint32_t pool_core::prune_quota(time_point now) noexcept {
+  if (limits_.idle_timeout <= duration::zero() || !may_shrink()) return 0;
+  if (limits_.prune_interval <= duration::zero()) return slots_.size();
+  if (now < next_prune_) return 0;
+  std::uint32_t surplus = 0;
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) surplus += is_surplus(slots_[i], now) ? 1 : 0;
+  if (surplus > 0) next_prune_ = add(now, limits_.prune_interval);
+  return (surplus + 3) / 4;
+}
+
+// Half of what is idle at most is away for this at one time.
+bool pool_core::may_keep_alive() const noexcept {
+  const std::uint32_t away = slots_.count(slot_state::validating);
+  return away < std::max(1U, (slots_.count(slot_state::idle) + away) / 2);
+}
+
+void pool_core::keep_alive(time_point now, action_list& out) {
+  if (limits_.keepalive_interval <= duration::zero()) return;
+  for (std::uint32_t i = 0; i < slots_.size() && may_keep_alive(); ++i) {
+    slot& s = slots_[i];
+    if (s.state != slot_state::idle || lifecycle_.keepalive_at(s) > now) continue;
+    idle_.remove(i);
+    s.for_its_own_sake = true;
+    ++counters_.keepalives;
+    validate(i, now, out);
   }
 }
 
 // Exact again: everything that calls wake_at() in between may only have made it earlier.
 void pool_core::plan_next_deadline(time_point now) noexcept {
   time_point t = waiters_.next_deadline();
-  if (backoff_.pausing(now)) t = std::min(t, backoff_.until());
-  const bool may_shrink = slots_.live() > limits_.min_size;
+  if (breaker_.ready_at() > now) t = std::min(t, breaker_.ready_at());
+  for (const goal* g : goals_) t = std::min(t, g->deadline);
+  const bool shrinks = may_shrink();
+  const bool pings = may_keep_alive();
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     const slot& s = slots_[i];
     if (s.state != slot_state::idle) continue;
     t = std::min(t, s.retire_at);
-    if (may_shrink) t = std::min(t, lifecycle_.idle_deadline(s));
+    if (shrinks) t = std::min(t, std::max(lifecycle_.idle_deadline(s), next_prune_));
+    // When enough are away, the first that comes back wakes us; or at the latest after one more interval.
+    if (const time_point due = lifecycle_.keepalive_at(s); due != never)
+      t = std::min(t, pings ? due : add(now, limits_.keepalive_interval));
   }
   set_deadline(t);
 }
@@ -84,7 +130,7 @@ void pool_core::close_surplus(action_list& out) {
 
 void pool_core::begin_close(time_point now, action_list& out) {
   observe_time(now);
-  if (state_ != pool_state::open) return;
+  if (state_ > pool_state::paused) return;
   state_ = pool_state::lingering;
   fail_all(fail_reason::pool_closed, out);
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
@@ -94,6 +140,7 @@ void pool_core::begin_close(time_point now, action_list& out) {
       close(i, close_reason::pool_closed, out);
     }
   }
+  if (!goals_.empty()) check_goals(now, out);
   finish_if_empty(out);
 }
 
@@ -125,6 +172,8 @@ stats pool_core::statistics() const noexcept {
   for (std::size_t i = 0; i < slot_state_count; ++i) s.slots[i] = slots_.count(static_cast<slot_state>(i));
   s.waiting = waiters_.size();
   s.max_size = limits_.max_size;
+  s.breaker = breaker_.state();
+  s.state = state_;
   return s;
 }
 

@@ -2,6 +2,7 @@
 #include "pool/core/pool_core.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace lido::inline v0::core {
 
@@ -10,6 +11,7 @@ namespace {
 limits sane(limits l) {
   l.max_size = std::max(l.max_size, 1U);
   l.min_size = std::min(l.min_size, l.max_size);
+  l.min_idle = std::min(l.min_idle, l.max_size);
   l.connect_concurrency = std::max(l.connect_concurrency, 1U);
   l.shards = std::clamp<std::uint16_t>(l.shards, 1, any_shard - 1);
   l.max_lifetime_jitter = std::clamp(l.max_lifetime_jitter, 0.0, 1.0);
@@ -21,17 +23,28 @@ limits sane(limits l) {
 }  // namespace
 
 pool_core::pool_core(const limits& l, time_point now)
-    : limits_(sane(l)), slots_(limits_.max_size), idle_(slots_, limits_.shards), random_(l.seed), lifecycle_(limits_) {
-  if (limits_.min_size > 0) wake_at(now);
+    : limits_(sane(l)),
+      slots_(limits_.max_size),
+      idle_(slots_, limits_.shards),
+      random_(l.seed),
+      lifecycle_(limits_),
+      wears_out_(limits_.max_uses != 0 || limits_.max_bytes_received != 0) {
+  if (limits_.min_size > 0 || limits_.min_idle > 0) wake_at(now);
 }
 
 void pool_core::reconfigure(const limits& l, time_point now, action_list& out) {
   observe_time(now);
   limits_ = sane(l);
+  lifecycle_.limits_changed();
+  wears_out_ = limits_.max_uses != 0 || limits_.max_bytes_received != 0;
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].state != slot_state::validating) slots_[i].inspected = false;
+  }
   slots_.grow(limits_.max_size);
   idle_.grow(limits_.shards);
   if (next_shard_ >= limits_.shards) next_shard_ = 0;
-  if (state_ == pool_state::open) close_surplus(out);
+  if (state_ <= pool_state::paused) close_surplus(out);
+  set_warm_floor();
   serve(now, out);
   expire(now, out);
 }
@@ -44,16 +57,21 @@ acquire_result pool_core::acquire(waiter& w, time_point now, action_list& out) {
   waiters_.arrive(w);
   const acquire_result result = admit(w, now, out);
   if (result == acquire_result::timeout) ++counters_.timeouts;
-  if (result == acquire_result::pool_closed || result == acquire_result::too_many_waiters) ++counters_.refused_acquires;
+  if (result == acquire_result::breaker_open) ++counters_.failed_fast;
+  if (result == acquire_result::pool_closed || result == acquire_result::too_many_waiters ||
+      result == acquire_result::breaker_open) {
+    ++counters_.refused_acquires;
+  }
   if (result == acquire_result::queued) ++counters_.waits;
   serve(now, out);
   return result;
 }
 
 acquire_result pool_core::admit(waiter& w, time_point now, action_list& out) {
-  if (state_ != pool_state::open) return acquire_result::pool_closed;
+  if (state_ > pool_state::paused) return acquire_result::pool_closed;
   if (grant_idle(w, now, out)) return acquire_result::granted;
   if (w.deadline_ <= now) return acquire_result::timeout;
+  if (breaker_.tripped() && state_ == pool_state::open && hopeless(now)) return acquire_result::breaker_open;
   if (waiters_.size() >= limits_.max_waiters) return acquire_result::too_many_waiters;
   waiters_.push_back(w);
   wake_at(w.deadline_);
@@ -80,7 +98,7 @@ bool pool_core::resume(waiter& w, time_point now, action_list& out) {
 bool pool_core::requeue(waiter& w, time_point now, action_list& out) {
   observe_time(now);
   ++counters_.voided_grants;
-  if (state_ != pool_state::open) {
+  if (state_ > pool_state::paused) {
     fail(w, fail_reason::pool_closed, out);
     return false;
   }
@@ -97,6 +115,16 @@ bool pool_core::requeue(waiter& w, time_point now, action_list& out) {
   return again;
 }
 
+void pool_core::wear(const lease_id& lease, std::uint64_t bytes_received) noexcept {
+  slot* s = slots_.find(lease);
+  if (s == nullptr || s->tenure != lease.tenure) return;
+  const bool used_up = limits_.max_uses != 0 && s->tenure - s->first_tenure >= limits_.max_uses;
+  const bool swollen = limits_.max_bytes_received != 0 && bytes_received >= limits_.max_bytes_received;
+  if (!used_up && !swollen) return;
+  s->retire_at = time_point::min();
+  s->retire_why = used_up ? close_reason::max_uses : close_reason::max_bytes;
+}
+
 void pool_core::revoked(const lease_id& lease, time_point now, action_list& out) {
   release(lease, condition::needs_recovery, now, out);
 }
@@ -108,7 +136,7 @@ void pool_core::connected(slot_id id, time_point now, action_list& out) {
   slot* s = current(id, slot_state::connecting);
   if (s == nullptr) return;
   ++counters_.created;
-  backoff_.succeeded();
+  breaker_.succeeded(limits_);
   s->retire_at = lifecycle_.retirement(random_, now);
   offer(id.index, now, out);
   serve(now, out);
@@ -129,21 +157,49 @@ void pool_core::connect_failed(slot_id id, bool permanent, time_point now, actio
 
 void pool_core::connect_ended(std::uint32_t index, time_point now, action_list& out) {
   ++counters_.connect_failures;
-  backoff_.failed(limits_, random_, now);
-  wake_at(backoff_.until());
+  round_failed(now, out);
   vacate(index, out);
   serve(now, out);
 }
 
-void pool_core::validated(slot_id id, bool ok, time_point now, action_list& out) {
+void pool_core::round_failed(time_point now, action_list& out) {
+  if (breaker_.failed(limits_, random_, now)) ++counters_.breaker_opened;
+  const bool open = state_ == pool_state::open && breaker_.state() == breaker_state::open;
+  if (open && !can_serve()) fail_all(fail_reason::breaker_open, out);
+  fail_impatient(out);
+  wake_at(breaker_.ready_at());
+}
+
+void pool_core::validated(slot_id id, bool ok, time_point now, action_list& out, close_reason why) {
   observe_time(now);
-  if (current(id, slot_state::validating) == nullptr) return;
-  if (ok) {
+  slot* s = current(id, slot_state::validating);
+  if (s == nullptr) return;
+  if (limits_.keepalive_interval > duration::zero()) wake_at(now);  // others may have had to wait for this one
+  if (!ok) {
+    check_failed(*s, id.index, why, now, out);
+  } else if (std::exchange(s->for_its_own_sake, false) && waiters_.empty()) {
+    kept_alive(id.index, now, out);
+  } else {
     offer(id.index, now, out);
-    return;
   }
-  ++counters_.ping_failures;
-  close(id.index, close_reason::ping_failed, out);
+}
+
+void pool_core::check_failed(const slot& s, std::uint32_t index, close_reason why, time_point now, action_list& out) {
+  const bool newborn = why == close_reason::vetoed && s.tenure == s.first_tenure;
+  ++(why == close_reason::vetoed ? counters_.vetoes : counters_.ping_failures);
+  close(index, why, out);
+  if (newborn) round_failed(now, out);
+  serve(now, out);
+}
+
+// Back to its place: it lives, and has not been used.
+void pool_core::kept_alive(std::uint32_t index, time_point now, action_list& out) {
+  slots_[index].lent_at = now;
+  if (const auto why = retired(slots_[index], now)) {
+    close(index, *why, out);
+  } else {
+    make_idle(index);
+  }
   serve(now, out);
 }
 
@@ -180,6 +236,7 @@ void pool_core::disconnected(slot_id id, disconnect_scope scope, time_point now,
 void pool_core::drop(slot& s, std::uint32_t index, action_list& out) {
   if (s.state == slot_state::leased && s.granted_to == nullptr) {
     s.dead = true;
+    ++dead_leases_;
   } else {
     close(index, close_reason::disconnected, out);
   }

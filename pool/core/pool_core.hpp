@@ -22,7 +22,8 @@
 #pragma once
 
 #include "pool/core/action.hpp"
-#include "pool/core/backoff.hpp"
+#include "pool/core/breaker.hpp"
+#include "pool/core/goal.hpp"
 #include "pool/core/idle_stack.hpp"
 #include "pool/core/lifecycle.hpp"
 #include "pool/core/limits.hpp"
@@ -34,6 +35,7 @@
 #include "pool/core/waiter_queue.hpp"
 
 #include <optional>
+#include <vector>
 
 namespace lido::inline v0::core {
 
@@ -51,7 +53,7 @@ class pool_core {
 
   // granted: w.lease() is set aside; no grant action; call resume() now or when the handler runs.
   // queued: a grant or fail action will name w, unless it is cancelled. The others: w stays detached, no action names
-  // it.
+  // it. breaker_open: connects keep failing, and there is no connection that could become free.
   acquire_result acquire(waiter& w, time_point now, action_list& out);
 
   // True when w was known (queued or granted); it is detached now. A queued one leaves without trace, a granted
@@ -71,13 +73,19 @@ class pool_core {
   // The lease ended by a terminal cancel or a deadline: the connection is the pool's from here (I13).
   void revoked(const lease_id& lease, time_point now, action_list& out);
 
+  // What the connection of this lease has been through, told before the lease ends: it is retired when that is enough.
+  void wear(const lease_id& lease, std::uint64_t bytes_received) noexcept;
+
   // --- connections ---
 
   void connected(slot_id id, time_point now, action_list& out);
   // permanent: to try again is pointless until somebody changes something (wrong password, no such database): who
-  // waits now is told at once. Else they wait on, to their own deadlines. Either way the next connect backs off.
+  // waits now is told at once. Else they wait on, to their own deadlines, until the breaker opens (see hopeless()).
+  // Either way the next connect backs off.
   void connect_failed(slot_id id, bool permanent, time_point now, action_list& out);
-  void validated(slot_id id, bool ok, time_point now, action_list& out);
+  // why: counted when it is not ok. A veto of a connection that was never lent counts as a failed connect, so that a
+  // check that nothing passes does not connect in a busy loop.
+  void validated(slot_id id, bool ok, time_point now, action_list& out, close_reason why = close_reason::ping_failed);
   // why: counted when it is not usable.
   void recovered(slot_id id, bool usable, close_reason why, time_point now, action_list& out);
   // The connection is gone, by itself. Any state; a close action follows (for a leased one when it is released).
@@ -98,12 +106,30 @@ class pool_core {
   // A smaller max_size takes effect as connections become free; live() may exceed it until then.
   void reconfigure(const limits& l, time_point now, action_list& out);
 
+  // Acquires wait from here, leases end as ever; connections are kept. Idempotent, and nothing while the pool closes.
+  void pause(time_point now, action_list& out);
+  void unpause(time_point now, action_list& out);
+  // goal_ended will name it; not before the call has returned its actions. A warm goal is a floor for the number of
+  // connections while it lasts.
+  void await(goal& g, time_point now, action_list& out);
+  void forget(goal& g) noexcept;
+
   // No new work; who waits gets pool_closed; what nobody uses (idle, connecting, validating) is closed. Idempotent.
   void begin_close(time_point now, action_list& out);
   // The close deadline has passed: leases are taken away (recover), grants not resumed yet are void. Idempotent.
   void force_close(time_point now, action_list& out);
 
   [[nodiscard]] std::uint32_t idle_count() const noexcept { return slots_.count(slot_state::idle); }
+  // Fewer idle than min_idle, and none on its way: expire() mends it.
+  [[nodiscard]] bool wants_stock() const noexcept {
+    return slots_.count(slot_state::idle) < limits_.min_idle && spare() < limits_.min_idle &&
+           slots_.live() < limits_.max_size;
+  }
+  // Whether wear() has to be told.
+  [[nodiscard]] bool wears_out() const noexcept { return wears_out_; }
+  [[nodiscard]] std::uint32_t ready_count() const noexcept;  // connections that are neither being opened nor closed
+  // Whether a connection exists that may become free.
+  [[nodiscard]] bool can_serve() const noexcept;
   [[nodiscard]] bool is_closed() const noexcept { return state_ == pool_state::closed; }
   [[nodiscard]] pool_state state() const noexcept { return state_; }
   [[nodiscard]] stats statistics() const noexcept;
@@ -113,31 +139,37 @@ class pool_core {
   [[nodiscard]] const waiter_queue& waiters() const noexcept { return waiters_; }
   [[nodiscard]] const idle_stack& idle() const noexcept { return idle_; }
   [[nodiscard]] const limits& settings() const noexcept { return limits_; }
-  [[nodiscard]] const backoff& connect_backoff() const noexcept { return backoff_; }
+  [[nodiscard]] const breaker& connect_breaker() const noexcept { return breaker_; }
   [[nodiscard]] bool usable_at_once(std::uint32_t index, time_point now) const noexcept;
 
  private:
   // lending.hpp, supply.cpp: who gets what
   void offer(std::uint32_t index, time_point now, action_list& out);
   void pass_on(std::uint32_t index, time_point now, action_list& out);
+  void set_aside(std::uint32_t index, time_point now, action_list& out);
+  void hand_over(std::uint32_t index, time_point now, action_list& out);
   void serve(time_point now, action_list& out);
+  void serve_waiters(time_point now, action_list& out);
+  void stock_up(time_point now, action_list& out);
   std::uint32_t pick_fresh(shard_id preference, time_point now, action_list& out);
-  bool validate_idle(shard_id preference, action_list& out);
+  bool validate_idle(shard_id preference, time_point now, action_list& out);
   bool connect_new(shard_id preference, time_point now, action_list& out);
+  [[nodiscard]] bool may_connect(time_point now) noexcept;
+  [[nodiscard]] bool hopeless(time_point now) const noexcept;
   void lend(std::uint32_t index, time_point now) noexcept;
   void grant(std::uint32_t index, waiter& to, time_point now) noexcept;
   bool grant_idle(waiter& w, time_point now, action_list& out);
   void grant_first(std::uint32_t index, time_point now, action_list& out);
   void make_idle(std::uint32_t index) noexcept;
-  void validate(std::uint32_t index, action_list& out);
+  void validate(std::uint32_t index, time_point now, action_list& out);
   void recover(std::uint32_t index, action_list& out);
   void close(std::uint32_t index, close_reason why, action_list& out);
   void vacate(std::uint32_t index, action_list& out);
   void fail(waiter& w, fail_reason why, action_list& out);
   void fail_all(fail_reason why, action_list& out);
-  [[nodiscard]] bool may_connect(time_point now) const noexcept;
   [[nodiscard]] std::uint32_t fresh_idle(shard_id preference, time_point now) const noexcept;
   [[nodiscard]] std::uint32_t supply() const noexcept;
+  [[nodiscard]] std::uint32_t spare() const noexcept { return slots_.count(slot_state::idle) + supply(); }
   // Why this connection must not be handed out again, if so.
   [[nodiscard]] std::optional<close_reason> retired(const slot& s, time_point now) const noexcept;
 
@@ -147,6 +179,9 @@ class pool_core {
   [[nodiscard]] slot* current(const lease_id& id) noexcept;
   [[nodiscard]] bool holds(const waiter& w) noexcept;
   bool requeue(waiter& w, time_point now, action_list& out);
+  void check_failed(const slot& s, std::uint32_t index, close_reason why, time_point now, action_list& out);
+  void kept_alive(std::uint32_t index, time_point now, action_list& out);
+  void round_failed(time_point now, action_list& out);
   void connect_ended(std::uint32_t index, time_point now, action_list& out);
   void drop(slot& s, std::uint32_t index, action_list& out);
 
@@ -162,18 +197,35 @@ class pool_core {
   void plan_next_deadline(time_point now) noexcept;
   void expire_waiters(time_point now, action_list& out);
   void expire_idle(time_point now, action_list& out);
+  [[nodiscard]] bool is_surplus(const slot& s, time_point now) const noexcept;
+  [[nodiscard]] std::uint32_t prune_quota(time_point now) noexcept;
+  void keep_alive(time_point now, action_list& out);
+  [[nodiscard]] bool may_keep_alive() const noexcept;
+  [[nodiscard]] bool may_shrink() const noexcept;
   void replace_older(action_list& out);
   void close_surplus(action_list& out);
   void finish_if_empty(action_list& out);
+
+  // goals.cpp
+  [[nodiscard]] goal_end verdict_on(const goal& g, time_point now) const noexcept;
+  void check_goals(time_point now, action_list& out);
+  void fail_impatient(action_list& out);
+  void end_goal(std::size_t at, goal_end how, action_list& out);
+  void set_warm_floor() noexcept;
 
   limits limits_;
   slot_table slots_;
   idle_stack idle_;
   waiter_queue waiters_;
-  backoff backoff_;
+  breaker breaker_;
   random random_;
   lifecycle lifecycle_;
   stats counters_;
+  std::uint32_t dead_leases_ = 0;
+  std::vector<goal*> goals_;
+  std::uint32_t warm_floor_ = 0;  // the highest of the warm goals
+  time_point next_prune_ = time_point::min();
+  bool wears_out_ = false;  // max_uses or max_bytes_received is set
   std::uint32_t generation_ = 0;
   shard_id next_shard_ = 0;  // for connects that no shard asked for
   pool_state state_ = pool_state::open;

@@ -22,7 +22,7 @@ std::uint32_t slot_table::open(shard_id shard, std::uint32_t generation) {
   const std::uint32_t tenure = s.tenure;
   s = slot{};
   s.incarnation = incarnation;
-  s.tenure = tenure;
+  s.tenure = s.first_tenure = tenure;
   s.generation = generation;
   s.shard = shard;
   set_state(index, slot_state::connecting);

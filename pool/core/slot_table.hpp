@@ -17,17 +17,22 @@ inline constexpr std::uint32_t no_slot = 0xffff'ffff;
 struct alignas(64) slot {
   time_point quiet_since{};      // when it was last seen to work: used, connected, pinged
   time_point retire_at = never;  // max_lifetime with its jitter
-  time_point lent_at{};          // leased: since when, the time until its user resumes included
+  // leased: since when, the time until its user resumes included; idle: when it was lent or kept alive last
+  time_point lent_at{};
   waiter* granted_to = nullptr;  // leased: who has not resumed yet
   std::uint32_t incarnation = 0;
   std::uint32_t tenure = 0;
   std::uint32_t generation = 0;
-  std::uint32_t prev = no_slot;  // idle: towards the top of its stack
-  std::uint32_t next = no_slot;  // idle: towards the bottom; absent: the next free one
+  std::uint32_t prev = no_slot;    // idle: towards the top of its stack
+  std::uint32_t next = no_slot;    // idle: towards the bottom; absent: the next free one
+  std::uint32_t first_tenure = 0;  // the one before its first
   shard_id shard = 0;
   slot_state state = slot_state::absent;
-  bool dead = false;     // leased: the connection is gone, its owner does not know yet
-  bool aborted = false;  // closing: was still connecting
+  bool dead = false;              // leased: the connection is gone, its owner does not know yet
+  bool aborted = false;           // closing: was still connecting
+  bool for_its_own_sake = false;  // validating: a keepalive, nobody has asked for the connection
+  bool inspected = false;         // validating: the user's check is part of it
+  close_reason retire_why = close_reason::max_lifetime;
 };
 
 class slot_table {

@@ -14,13 +14,18 @@ struct stats {
   std::uint64_t waits = 0;               // acquires that had to queue
   std::uint64_t timeouts = 0;            // acquires that ended by their deadline
   std::uint64_t cancelled_acquires = 0;  // queued, or granted and not resumed
-  std::uint64_t refused_acquires = 0;    // pool_closed, too_many_waiters, connect_refused
+  std::uint64_t refused_acquires = 0;    // pool_closed, too_many_waiters, connect_refused, breaker_open
+  std::uint64_t failed_fast = 0;         // of them: breaker_open
   std::uint64_t voided_grants = 0;       // the connection died between grant and resumption: the waiter went back
   std::uint64_t connects = 0;            // started
   std::uint64_t created = 0;             // succeeded
   std::uint64_t connect_failures = 0;
+  std::uint64_t connects_throttled = 0;  // held back by connect_rate
+  std::uint64_t breaker_opened = 0;      // from closed to open
   std::uint64_t pings = 0;
   std::uint64_t ping_failures = 0;
+  std::uint64_t vetoes = 0;
+  std::uint64_t keepalives = 0;  // of pings
   std::uint64_t recoveries = 0;
   std::uint64_t recovered = 0;     // of them, usable again
   std::uint64_t orphaned = 0;      // the close deadline passed without the server's EOF: I9
@@ -33,6 +38,8 @@ struct stats {
   std::array<std::uint32_t, slot_state_count> slots{};  // by slot_state; absent: those free under the table's size
   std::uint64_t waiting = 0;
   std::uint32_t max_size = 0;
+  breaker_state breaker = breaker_state::closed;
+  pool_state state = pool_state::open;
 };
 
 }  // namespace lido::inline v0::core

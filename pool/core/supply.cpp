@@ -1,11 +1,15 @@
 // Who gets what: the hand-over of connections to waiters, and the supply of connections for those who still wait.
 #include "pool/core/pool_core.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace lido::inline v0::core {
 
 // A connection comes back that was set aside and not used: it is not younger than it was (I10: the baton).
 void pool_core::pass_on(std::uint32_t index, time_point now, action_list& out) {
   const slot& s = slots_[index];
+  if (state_ != pool_state::open) return set_aside(index, now, out);
   if (const auto why = retired(s, now)) {
     close(index, *why, out);
   } else if (waiters_.empty()) {
@@ -13,13 +17,39 @@ void pool_core::pass_on(std::uint32_t index, time_point now, action_list& out) {
   } else if (lifecycle_.fresh(s, now)) {
     grant_first(index, now, out);
   } else {
-    validate(index, out);
+    validate(index, now, out);
   }
   serve(now, out);
 }
 
+// A connection is free, and nobody gets it: the pool is paused, or closing.
+void pool_core::set_aside(std::uint32_t index, time_point now, action_list& out) {
+  const auto why = state_ == pool_state::paused ? retired(slots_[index], now) : close_reason::pool_closed;
+  if (why) {
+    close(index, *why, out);
+  } else {
+    make_idle(index);
+  }
+  serve(now, out);
+}
+
+// To the first in the queue; through the user's check, when he has one and this connection has not just passed it.
+void pool_core::hand_over(std::uint32_t index, time_point now, action_list& out) {
+  if (limits_.inspect && !std::exchange(slots_[index].inspected, false)) {
+    validate(index, now, out);
+  } else {
+    grant_first(index, now, out);
+  }
+}
+
 // Leaves no one waiting who could be served, and no one without a connection on its way while one may be made.
 void pool_core::serve(time_point now, action_list& out) {
+  if (state_ == pool_state::open) serve_waiters(now, out);
+  stock_up(now, out);
+  if (!goals_.empty()) check_goals(now, out);
+}
+
+void pool_core::serve_waiters(time_point now, action_list& out) {
   while (!waiters_.empty() && slots_.count(slot_state::idle) != 0) {
     const std::uint32_t index = pick_fresh(waiters_.front().preference(), now, out);
     if (index == no_slot) break;
@@ -28,11 +58,21 @@ void pool_core::serve(time_point now, action_list& out) {
   }
   // A ping is sooner back than a connect, even one that is under way already.
   while (slots_.count(slot_state::validating) < waiters_.size()) {
-    if (!validate_idle(waiters_.back().preference(), out)) break;
+    if (!validate_idle(waiters_.back().preference(), now, out)) break;
   }
+  // Only now: what was idle may have turned out to be too old.
+  if (breaker_.state() == breaker_state::open && hopeless(now)) fail_all(fail_reason::breaker_open, out);
   while (supply() < waiters_.size() && connect_new(waiters_.back().preference(), now, out)) {
   }
-  while (slots_.live() < limits_.min_size && connect_new(any_shard, now, out)) {
+}
+
+// The connections that are kept whether somebody waits or not.
+void pool_core::stock_up(time_point now, action_list& out) {
+  const std::uint32_t floor = std::max(limits_.min_size, warm_floor_);
+  while (slots_.live() < floor && connect_new(any_shard, now, out)) {
+  }
+  if (limits_.min_idle == 0) return;
+  while (spare() < limits_.min_idle + waiters_.size() && connect_new(any_shard, now, out)) {
   }
 }
 
@@ -45,16 +85,16 @@ std::uint32_t pool_core::pick_fresh(shard_id preference, time_point now, action_
     std::uint32_t top = idle_.top(preference);
     if (top == no_slot || slots_[top].retire_at > now) top = idle_.youngest();
     if (top == no_slot || slots_[top].retire_at > now) return no_slot;
-    close(top, close_reason::max_lifetime, out);
+    close(top, slots_[top].retire_why, out);
   }
 }
 
-bool pool_core::validate_idle(shard_id preference, action_list& out) {
+bool pool_core::validate_idle(shard_id preference, time_point now, action_list& out) {
   std::uint32_t index = idle_.top(preference);
   if (index == no_slot) index = idle_.youngest();
   if (index == no_slot) return false;
   idle_.remove(index);
-  validate(index, out);
+  validate(index, now, out);
   return true;
 }
 
@@ -66,14 +106,34 @@ bool pool_core::connect_new(shard_id preference, time_point now, action_list& ou
     next_shard_ = static_cast<shard_id>((next_shard_ + 1) % limits_.shards);
   }
   const std::uint32_t index = slots_.open(shard, generation_);
+  breaker_.began(limits_, now);
   ++counters_.connects;
   out.add({.kind = action_kind::connect, .shard = shard, .slot = slots_.id(index)});
   return true;
 }
 
-bool pool_core::may_connect(time_point now) const noexcept {
-  if (state_ != pool_state::open || slots_.occupied() >= limits_.max_size || backoff_.pausing(now)) return false;
-  return slots_.count(slot_state::connecting) < (backoff_.failing() ? 1 : limits_.connect_concurrency);
+bool pool_core::may_connect(time_point now) noexcept {
+  if (state_ > pool_state::paused || slots_.occupied() >= limits_.max_size) return false;
+  if (breaker_.may_begin(limits_, slots_.count(slot_state::connecting), now)) return true;
+  if (breaker_.ready_at() <= now) return false;
+  if (breaker_.newly_throttled(now)) ++counters_.connects_throttled;
+  wake_at(breaker_.ready_at());
+  return false;
+}
+
+// Whether a connection exists that may become free: idle, or in use and alive. One that is being opened is none yet,
+// one that is closing never will be.
+bool pool_core::can_serve() const noexcept {
+  return slots_.count(slot_state::idle) + slots_.count(slot_state::validating) + slots_.count(slot_state::recovering) +
+             slots_.count(slot_state::leased) >
+         dead_leases_;
+}
+
+// The breaker is open and nothing else could serve: who asks now is told at once, while the pause lasts and while the
+// prober is out. Between the two, with the pause over and no prober yet, he who asks sends it and waits for its answer.
+bool pool_core::hopeless(time_point now) const noexcept {
+  if (can_serve()) return false;
+  return breaker_.state() == breaker_state::half_open || now < breaker_.ready_at();
 }
 
 // Connections that are on their way to the queue.
@@ -90,7 +150,8 @@ void pool_core::grant(std::uint32_t index, waiter& to, time_point now) noexcept 
 
 // An idle connection for somebody who does not wait yet: only when nobody else does.
 bool pool_core::grant_idle(waiter& w, time_point now, action_list& out) {
-  const std::uint32_t index = waiters_.empty() ? pick_fresh(w.preference_, now, out) : no_slot;
+  const bool may = state_ == pool_state::open && waiters_.empty();
+  const std::uint32_t index = may ? pick_fresh(w.preference_, now, out) : no_slot;
   if (index == no_slot) return false;
   idle_.remove(index);
   grant(index, w, now);
@@ -104,11 +165,14 @@ void pool_core::grant_first(std::uint32_t index, time_point now, action_list& ou
   out.add({.kind = action_kind::grant, .slot = slots_.id(index), .who = &first});
 }
 
-void pool_core::validate(std::uint32_t index, action_list& out) {
+void pool_core::validate(std::uint32_t index, time_point now, action_list& out) {
   slots_.set_state(index, slot_state::validating);
-  slots_[index].granted_to = nullptr;
-  ++counters_.pings;
-  out.add({.kind = action_kind::validate, .slot = slots_.id(index)});
+  slot& s = slots_[index];
+  s.granted_to = nullptr;
+  s.inspected = limits_.inspect && !s.for_its_own_sake;
+  const bool ping = s.for_its_own_sake || lifecycle_.needs_ping(s, now);
+  if (ping) ++counters_.pings;
+  out.add({.kind = action_kind::validate, .ping = ping, .inspect = s.inspected, .slot = slots_.id(index)});
 }
 
 void pool_core::recover(std::uint32_t index, action_list& out) {
@@ -121,6 +185,7 @@ void pool_core::recover(std::uint32_t index, action_list& out) {
 void pool_core::close(std::uint32_t index, close_reason why, action_list& out) {
   slot& s = slots_[index];
   if (s.state == slot_state::idle) idle_.remove(index);
+  if (std::exchange(s.dead, false)) --dead_leases_;
   s.granted_to = nullptr;
   slots_.set_state(index, slot_state::closing);
   ++counters_.closed[static_cast<std::size_t>(why)];
@@ -136,6 +201,7 @@ void pool_core::fail(waiter& w, fail_reason why, action_list& out) {
   if (w.state_ == waiter_state::queued) waiters_.remove(w);
   w.state_ = waiter_state::detached;
   ++(why == fail_reason::timeout ? counters_.timeouts : counters_.refused_acquires);
+  if (why == fail_reason::breaker_open) ++counters_.failed_fast;
   out.add({.kind = action_kind::fail, .failure = why, .who = &w});
 }
 

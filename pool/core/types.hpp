@@ -39,14 +39,18 @@ inline constexpr std::size_t slot_state_count = 7;
 
 enum class pool_state : std::uint8_t {
   open,
+  paused,     // acquires wait, leases end
   lingering,  // closing: no new work, leases may end by themselves
   forced,     // closing: leases were taken away
   closed,     // every slot absent
 };
 
-enum class acquire_result : std::uint8_t { granted, queued, timeout, pool_closed, too_many_waiters };
+enum class breaker_state : std::uint8_t { closed, half_open, open };
 
-enum class fail_reason : std::uint8_t { timeout, pool_closed, connect_refused };
+enum class acquire_result : std::uint8_t { granted, queued, timeout, pool_closed, too_many_waiters, breaker_open };
+
+// connect_refused: a permanent error of a connect. breaker_open: connects keep failing, and nothing else could serve.
+enum class fail_reason : std::uint8_t { timeout, pool_closed, connect_refused, breaker_open };
 
 // How a lease comes back.
 enum class condition : std::uint8_t {
@@ -71,7 +75,10 @@ enum class close_reason : std::uint8_t {
   stale_generation,
   shrunk,
   pool_closed,
+  max_uses,
+  max_bytes,
+  vetoed,  // by the user's check before an acquire
 };
-inline constexpr std::size_t close_reason_count = 11;
+inline constexpr std::size_t close_reason_count = 14;
 
 }  // namespace lido::inline v0::core

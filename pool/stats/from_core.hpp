@@ -21,8 +21,31 @@ namespace lido::inline v0::stats {
     case core::close_reason::stale_generation: return close_reason::stale_generation;
     case core::close_reason::shrunk: return close_reason::shrunk;
     case core::close_reason::pool_closed: return close_reason::pool_closed;
+    case core::close_reason::max_uses: return close_reason::max_uses;
+    case core::close_reason::max_bytes: return close_reason::max_bytes;
+    case core::close_reason::vetoed: return close_reason::vetoed;
   }
   return close_reason::broken;
+}
+
+[[nodiscard]] constexpr breaker_state to_public(core::breaker_state s) noexcept {
+  switch (s) {
+    case core::breaker_state::closed: return breaker_state::closed;
+    case core::breaker_state::half_open: return breaker_state::half_open;
+    case core::breaker_state::open: return breaker_state::open;
+  }
+  return breaker_state::closed;
+}
+
+[[nodiscard]] constexpr pool_phase to_public(core::pool_state s) noexcept {
+  switch (s) {
+    case core::pool_state::open: return pool_phase::open;
+    case core::pool_state::paused: return pool_phase::paused;
+    case core::pool_state::lingering: return pool_phase::draining;
+    case core::pool_state::forced: return pool_phase::forcing;
+    case core::pool_state::closed: return pool_phase::closed;
+  }
+  return pool_phase::closed;
 }
 
 /// Writes everything that `from` knows except `closed`, which pool_counters keeps with recovery's finer reasons.

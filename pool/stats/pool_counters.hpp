@@ -42,7 +42,7 @@ class pool_counters {
   void closed(close_reason why) noexcept { add(closed_[static_cast<std::size_t>(why)]); }
 
   // Foreign code that threw (I27).
-  void hook_failed() noexcept { add(hook_errors_); }
+  void hook_failed(pool_hook which) noexcept { add(hook_errors_[static_cast<std::size_t>(which)]); }
   void sink_failed() noexcept { add(sink_errors_); }
 
   // Durations. The _serialised ones only under the pool's mutex: they cost a third.
@@ -97,7 +97,7 @@ class pool_counters {
   counter stray_{0};
   std::array<counter, close_reason_count> closed_{};
   std::array<counter, reset_kind_count> resets_{};
-  counter hook_errors_{0};
+  std::array<counter, pool_hook_count> hook_errors_{};
   counter sink_errors_{0};
 };
 

@@ -29,6 +29,41 @@ std::string_view to_string(close_reason r) noexcept {
     case close_reason::drain_bytes: return "drain_bytes";
     case close_reason::write_stalled: return "write_stalled";
     case close_reason::left_state: return "left_state";
+    case close_reason::max_uses: return "max_uses";
+    case close_reason::max_bytes: return "max_bytes";
+    case close_reason::vetoed: return "vetoed";
+    case close_reason::hook_failed: return "hook_failed";
+  }
+  return "unspecified";
+}
+
+std::string_view to_string(breaker_state s) noexcept {
+  switch (s) {
+    case breaker_state::closed: return "closed";
+    case breaker_state::half_open: return "half_open";
+    case breaker_state::open: return "open";
+  }
+  return "unspecified";
+}
+
+std::string_view to_string(pool_hook h) noexcept {
+  switch (h) {
+    case pool_hook::before_connect: return "before_connect";
+    case pool_hook::after_connect: return "after_connect";
+    case pool_hook::before_acquire: return "before_acquire";
+    case pool_hook::after_release: return "after_release";
+    case pool_hook::before_close: return "before_close";
+  }
+  return "unspecified";
+}
+
+std::string_view to_string(pool_phase p) noexcept {
+  switch (p) {
+    case pool_phase::open: return "open";
+    case pool_phase::paused: return "paused";
+    case pool_phase::draining: return "draining";
+    case pool_phase::forcing: return "forcing";
+    case pool_phase::closed: return "closed";
   }
   return "unspecified";
 }
@@ -161,7 +196,7 @@ void pool_counters::snapshot(pool_stats& out) const noexcept {
   out.stray_cancels = load(stray_);
   load_all(closed_, out.closed);
   load_all(resets_, out.resets);
-  out.hook_errors = load(hook_errors_);
+  load_all(hook_errors_, out.hook_errors);
   out.sink_errors = load(sink_errors_);
   out.wait_time = wait_.snapshot();
   out.use_time = use_.snapshot();
@@ -180,17 +215,23 @@ void copy(const core::stats& from, pool_stats& to) noexcept {
   to.closing = in_state(core::slot_state::closing);
   to.waiting = from.waiting;
   to.max_size = from.max_size;
+  to.phase = to_public(from.state);
   to.generation = from.generation;
   to.acquires = from.acquires;
   to.acquires_queued = from.waits;
   to.acquire_timeouts = from.timeouts;
   to.acquires_cancelled = from.cancelled_acquires;
   to.acquires_refused = from.refused_acquires;
+  to.acquires_failed_fast = from.failed_fast;
   to.connects = from.connects;
   to.created = from.created;
   to.connect_failures = from.connect_failures;
+  to.connects_throttled = from.connects_throttled;
+  to.breaker_opened = from.breaker_opened;
+  to.breaker = to_public(from.breaker);
   to.pings = from.pings;
   to.ping_failures = from.ping_failures;
+  to.keepalives = from.keepalives;
   to.recoveries = from.recoveries;
   to.recovered = from.recovered;
   to.orphaned = from.orphaned;

@@ -39,6 +39,7 @@ inline task_ptr ask(world& w, lido::lease& on, std::string sql) {
 inline void impatient(pool_config& c) {
   c.connect_backoff_min = 10ms;
   c.connect_backoff_max = 100ms;
+  c.breaker_threshold = 0;  // who waits for a server waits to his own deadline
   c.cancel.timeout = 1s;
   c.drain.timeout = 1s;
   c.connect.close_timeout = 300ms;

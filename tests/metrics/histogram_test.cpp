@@ -137,7 +137,7 @@ TEST(I23_counters, each_event_has_its_own_place) {
   c.cancel_failed(lido::cancel_phase::tls);
   c.cancel_unknown();
   c.stray_cancel();
-  c.hook_failed();
+  c.hook_failed(lido::pool_hook::after_connect);
   c.sink_failed();
   c.waited(1ms);
   c.used(2ms);
@@ -154,7 +154,7 @@ TEST(I23_counters, each_event_has_its_own_place) {
   EXPECT_EQ(s.cancels.of(lido::cancel_phase::eof), 0U);
   EXPECT_EQ(s.cancels.unknown, 1U);
   EXPECT_EQ(s.stray_cancels, 1U);
-  EXPECT_EQ(s.hook_errors, 1U);
+  EXPECT_EQ(s.of(lido::pool_hook::after_connect), 1U);
   EXPECT_EQ(s.sink_errors, 1U);
   EXPECT_EQ(s.wait_time.sum, 1ms);
   EXPECT_EQ(s.use_time.sum, 2ms);

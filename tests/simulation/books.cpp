@@ -45,6 +45,7 @@ void world::end() {
   check_owners();
   check_supply();
   check_deadlines();
+  check_goals();
   check_closing();
 }
 
@@ -75,8 +76,12 @@ view world::view_of(std::uint32_t index) const {
 }
 
 // Everybody who is given a connection gets one that is alive, current, young and beyond doubt.
-void world::check_grant(std::uint32_t index) const {
-  const backend& b = backends_[index];
+void world::check_grant(std::uint32_t index) {
+  backend& b = backends_[index];
+  require(!limits_.inspect || b.passed, "granted without the user's check");
+  b.passed = false;
+  b.lent = true;
+  require(!b.worn, "granted, though it was to retire after its last use");
   require(b.is == phase::open && !b.dead, "granted a connection that is not there");
   require(b.generation == generation_, "granted a connection of an older generation");
   require(seen().slots()[index].retire_at > now_, "granted a connection past its lifetime");
@@ -183,6 +188,36 @@ bool world::past_lifetime() const {
   return false;
 }
 
+bool world::any_live() const {
+  return std::any_of(backends_.begin(), backends_.end(), [](const backend& b) {
+    return (b.is == phase::open && !b.dead) || b.is == phase::pinging || b.is == phase::recovering;
+  });
+}
+
+// Somebody was told at once that there is no server: connects must be failing, and nothing else may be there to serve.
+void world::check_refusal() const {
+  require(unwell_, "the breaker is open, and the last connect was good");
+  require(!any_live(), "failed fast, though a connection could have come back");
+}
+
+// What is waited for beside connections.
+void world::check_goals() const {
+  const core::slot_table& slots = seen().slots();
+  const bool at_rest = slots.count(core::slot_state::leased) + slots.count(core::slot_state::recovering) == 0;
+  for (const errand& e : errands_) {
+    if (!e.goal) continue;
+    require(e.told == (e.goal->end != core::goal_end::pending), "somebody was not told the end of his goal");
+    if (e.told) continue;
+    require(seen().state() <= core::pool_state::paused, "I21: a goal outlives the pool");
+    require(seen().next_deadline() <= e.goal->deadline, "the timer oversleeps a goal's deadline");
+    if (e.goal->kind == core::goal_kind::rest) {
+      require(seen().state() == core::pool_state::paused && !at_rest, "at rest, and nobody was told");
+    } else {
+      require(seen().ready_count() < std::min(e.goal->target, limits_.max_size), "warm, and nobody was told");
+    }
+  }
+}
+
 // I10: nobody waits who could be served, and whoever waits has something under way, or there is a reason why not.
 void world::check_supply() const {
   if (seen().state() != core::pool_state::open) return;
@@ -190,25 +225,34 @@ void world::check_supply() const {
   const bool timer_due = seen().next_deadline() <= now_;
   const core::slot_table& slots = seen().slots();
   const std::uint32_t connecting = slots.count(core::slot_state::connecting);
-  const std::uint32_t allowed = seen().connect_backoff().failing() ? 1 : limits_.connect_concurrency;
+  const core::breaker& breaker = seen().connect_breaker();
   require(connecting <= std::max(limits_.connect_concurrency, connecting_before_), "too many connects at once");
-  const bool blocked = slots.occupied() >= limits_.max_size || seen().connect_backoff().pausing(now_) || timer_due ||
-                       connecting >= allowed;
+  require(connecting <= std::max(breaker.width(limits_), connecting_before_), "slow start: too many connects at once");
+  const bool blocked =
+      slots.occupied() >= limits_.max_size || timer_due || !breaker.may_begin(limits_, connecting, now_);
+  const bool pausing = breaker.state() == core::breaker_state::open && now_ < breaker.ready_at();
+  require(!pausing || any_live() || queue_.empty(), "the breaker is open, and somebody waits for nothing");
   const std::uint32_t validating = slots.count(core::slot_state::validating);
   const bool none_idle = slots.count(core::slot_state::idle) == 0;
   require(none_idle || validating >= queue_.size(), "I10 lost wake-up: idle and not even pinged");
   require(blocked || connecting + validating >= queue_.size(), "I10 lost wake-up: no connection on its way");
   require(slots.live() >= limits_.min_size || blocked, "min_size is not being restored");
+  if (now_happening_ == event::expire) {
+    const std::size_t spare = slots.count(core::slot_state::idle) + validating + connecting;
+    require(spare >= limits_.min_idle + queue_.size() || blocked, "min_idle is not being restored");
+  }
 }
 
 // The timer is never later than what it is for.
 void world::check_deadlines() const {
   const core::time_point timer = pool_.next_deadline();
   for (const client* c : queue_) require(timer <= c->node.deadline(), "the timer oversleeps a waiter's deadline");
-  const bool wanted = !queue_.empty() || seen().slots().live() < limits_.min_size;
-  if (wanted && seen().connect_backoff().pausing(now_) && seen().state() == core::pool_state::open) {
-    require(timer <= seen().connect_backoff().until(), "the timer oversleeps the end of the back-off");
-  }
+  const core::slot_table& slots = seen().slots();
+  const auto coming = slots.count(core::slot_state::connecting) + slots.count(core::slot_state::validating);
+  const bool wanted = coming < queue_.size() || slots.live() < limits_.min_size;
+  const bool room = seen().state() == core::pool_state::open && slots.occupied() < limits_.max_size;
+  const core::time_point ready = seen().connect_breaker().ready_at();
+  if (wanted && room && ready > now_) require(timer <= ready, "the timer oversleeps the end of the back-off");
   for (std::uint32_t i = 0; i < seen().slots().size(); ++i) {
     const core::slot& s = seen().slots()[i];
     if (s.state == core::slot_state::idle) require(timer <= s.retire_at, "the timer oversleeps a lifetime");
@@ -217,7 +261,7 @@ void world::check_deadlines() const {
 
 // I21.
 void world::check_closing() const {
-  if (seen().state() == core::pool_state::open) return;
+  if (seen().state() <= core::pool_state::paused) return;
   const core::slot_table& slots = seen().slots();
   require(queue_.empty(), "I21: somebody waits for a closed pool");
   const std::uint32_t unused = slots.count(core::slot_state::connecting) + slots.count(core::slot_state::validating) +

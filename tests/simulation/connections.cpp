@@ -10,6 +10,7 @@ bool world::connect_result(event e, backend* b) {
   const core::slot_id id = b->id;
   b->is = e == event::connected ? phase::open : phase::none;
   b->last_ok = now_;
+  connect_outcome(e == event::connected);
   begin(e);
   report(e, id);
   end();
@@ -18,9 +19,12 @@ bool world::connect_result(event e, backend* b) {
 
 bool world::ping_result(event e, backend* b) {
   if (b == nullptr) return false;
+  if (e == event::vetoed && !b->inspecting) return false;
   b->is = phase::open;
-  b->dead = e == event::ping_failed;
+  b->dead = e != event::ping_ok;
   if (!b->dead) b->last_ok = now_;
+  b->passed = !b->dead && b->inspecting;
+  if (e == event::vetoed && !b->lent) connect_outcome(false);
   begin(e);
   report(e, b->id);
   end();
@@ -44,6 +48,7 @@ bool world::lose(event e) {
   const bool bumps = e == event::endpoint_lost && b.is != phase::connecting && b.generation == generation_;
   if (b.is == phase::connecting) {
     b.is = phase::none;
+    connect_outcome(false);
   } else {
     b.is = phase::open;
     b.dead = true;
@@ -76,6 +81,7 @@ void world::report(event e, core::slot_id id) {
     case event::connect_refused: p.connect_failed(id, true, now_, actions_); break;
     case event::ping_ok: p.validated(id, true, now_, actions_); break;
     case event::ping_failed: p.validated(id, false, now_, actions_); break;
+    case event::vetoed: p.validated(id, false, now_, actions_, core::close_reason::vetoed); break;
     case event::recovered: p.recovered(id, true, core::close_reason::broken, now_, actions_); break;
     case event::unrecoverable: p.recovered(id, false, core::close_reason::recovery_failed, now_, actions_); break;
     case event::disconnected: p.disconnected(id, core::disconnect_scope::connection, now_, actions_); break;
@@ -94,7 +100,8 @@ bool world::expected(event e, core::slot_id id) const {
     case event::connect_failed:
     case event::connect_refused: return b.is == phase::connecting || (b.is == phase::closing && b.aborted);
     case event::ping_ok:
-    case event::ping_failed: return b.is == phase::pinging;
+    case event::ping_failed:
+    case event::vetoed: return b.is == phase::pinging;
     case event::recovered:
     case event::unrecoverable: return b.is == phase::recovering;
     case event::disconnected:
@@ -148,11 +155,18 @@ void world::perform(const core::action& a) {
     case core::action_kind::connect:
       require(b.is == phase::none, "I9: a second connection in one slot");
       require(a.shard < limits_.shards, "a connect for a shard that does not exist");
+      require(!unwell_ || now_ - last_connect_ >= distance_, "connect_rate: too soon after the last, while they fail");
+      last_connect_ = now_;
+      distance_ = limits_.connect_rate > 0
+                      ? core::duration{static_cast<core::duration::rep>(1e9 / limits_.connect_rate)}
+                      : core::duration{};
       b = backend{.id = a.slot, .is = phase::connecting, .last_ok = now_, .generation = generation_};
       break;
     case core::action_kind::validate:
       require(b.id == a.slot && b.is == phase::open && !b.dead, "a ping for no idle connection");
+      require(a.ping || a.inspect, "a check that checks nothing");
       b.is = phase::pinging;
+      b.inspecting = a.inspect;
       break;
     case core::action_kind::recover:
       require(b.id == a.slot && b.is == phase::open && !b.dead, "a recovery for no live connection");
@@ -166,6 +180,7 @@ void world::perform(const core::action& a) {
       break;
     case core::action_kind::grant: grant(owner_of(a.who), a); break;
     case core::action_kind::fail: fail(owner_of(a.who), a); break;
+    case core::action_kind::goal_ended: goal_ended(*a.what); break;
     case core::action_kind::finished: require(++finished_ == 1, "I21: close completes exactly once"); break;
   }
 }
@@ -189,10 +204,36 @@ void world::fail(client& c, const core::action& a) {
   switch (a.failure) {
     case core::fail_reason::timeout: require(c.node.deadline() <= now_, "timed out too early"); break;
     case core::fail_reason::pool_closed:
-      require(seen().state() != core::pool_state::open, "pool_closed from an open pool");
+      require(seen().state() > core::pool_state::paused, "pool_closed from an open pool");
       break;
     case core::fail_reason::connect_refused:
       require(now_happening_ == event::connect_refused, "refused for no reason");
+      break;
+    case core::fail_reason::breaker_open: check_refusal(); break;
+  }
+}
+
+void world::goal_ended(const core::goal& g) {
+  errand* const mine =
+      &*std::find_if(errands_.begin(), errands_.end(), [&g](const errand& e) { return e.goal && &*e.goal == &g; });
+  require(!mine->told, "a goal ends once");
+  mine->told = true;
+  const core::slot_table& slots = seen().slots();
+  switch (g.end) {
+    case core::goal_end::pending: throw violation{"a goal ended without an end"};
+    case core::goal_end::reached:
+      if (g.kind == core::goal_kind::rest) {
+        require(slots.count(core::slot_state::leased) + slots.count(core::slot_state::recovering) == 0,
+                "at rest, and somebody has a connection");
+      }
+      break;
+    case core::goal_end::failed:
+      require(g.kind == core::goal_kind::rest ? seen().state() == core::pool_state::open : g.impatient,
+              "a goal failed without reason");
+      break;
+    case core::goal_end::timeout: require(g.deadline <= now_, "a goal timed out too early"); break;
+    case core::goal_end::pool_closed:
+      require(seen().state() > core::pool_state::paused, "pool_closed from an open pool");
       break;
   }
 }

@@ -22,6 +22,7 @@ enum class event : std::uint8_t {
   connect_refused,
   ping_ok,
   ping_failed,
+  vetoed,
   recovered,
   unrecoverable,
   disconnected,
@@ -32,18 +33,21 @@ enum class event : std::uint8_t {
   time_lost,
   new_generation,
   reconfigure,
+  pause,
+  unpause,
+  await,
   begin_close,
   force_close,
   stale,
 };
-inline constexpr std::size_t event_count = 26;
+inline constexpr std::size_t event_count = 30;
 
 inline constexpr std::array<const char*, event_count> event_names{
-    "acquire",        "try_acquire", "resume",        "cancel",         "release_clean",   "release_dirty",
-    "release_broken", "revoked",     "connected",     "connect_failed", "connect_refused", "ping_ok",
-    "ping_failed",    "recovered",   "unrecoverable", "disconnected",   "endpoint_lost",   "closed",
-    "orphaned",       "expire",      "time_lost",     "new_generation", "reconfigure",     "begin_close",
-    "force_close",    "stale"};
+    "acquire",        "try_acquire", "resume",    "cancel",         "release_clean",   "release_dirty",
+    "release_broken", "revoked",     "connected", "connect_failed", "connect_refused", "ping_ok",
+    "ping_failed",    "vetoed",      "recovered", "unrecoverable",  "disconnected",    "endpoint_lost",
+    "closed",         "orphaned",    "expire",    "time_lost",      "new_generation",  "reconfigure",
+    "pause",          "unpause",     "await",     "begin_close",    "force_close",     "stale"};
 
 // The core's states, with `leased` and `closing` told apart by what matters to the transitions.
 enum class view : std::uint8_t {

@@ -127,8 +127,9 @@ TEST_P(simulation_notices, the_fault) {
 
 INSTANTIATE_TEST_SUITE_P(mutants, simulation_notices,
                          testing::Values(fault::leak_cancelled_grant, fault::lost_baton, fault::double_grant,
-                                         fault::lost_timeout, fault::early_vacate, fault::oversleep,
-                                         fault::lost_connect, fault::resume_dead),
+                                         fault::lost_timeout, fault::early_vacate, fault::oversleep, fault::lost_goal,
+                                         fault::no_inspection, fault::impatient_connect, fault::lost_connect,
+                                         fault::resume_dead),
                          [](const auto& tested) { return fault_names[static_cast<std::size_t>(tested.param)]; });
 
 }  // namespace simulation

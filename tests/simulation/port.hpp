@@ -22,14 +22,22 @@ enum class fault : std::uint8_t {
   oversleep,             // the timer is set too late
   lost_connect,          // a connect is ordered and never made
   resume_dead,           // a waiter resumes with a connection that has died
+  lost_goal,             // nobody hears that the pool has come to rest, or is warm
+  no_inspection,         // the user's check before an acquire is forgotten
+  impatient_connect,     // a connect is made at once, whatever the breaker and connect_rate say
 };
-inline constexpr std::array<const char*, 9> fault_names{"none",         "leak_cancelled_grant", "lost_baton",
-                                                        "double_grant", "lost_timeout",         "early_vacate",
-                                                        "oversleep",    "lost_connect",         "resume_dead"};
+inline constexpr std::array<const char*, 12> fault_names{
+    "none",      "leak_cancelled_grant", "lost_baton",  "double_grant", "lost_timeout",  "early_vacate",
+    "oversleep", "lost_connect",         "resume_dead", "lost_goal",    "no_inspection", "impatient_connect"};
 
 class port {
  public:
-  port(const core::limits& l, core::time_point now, fault f) : core_(l, now), fault_(f) {}
+  port(const core::limits& l, core::time_point now, fault f) : core_(without_rate(l, f), now), fault_(f) {}
+
+  static core::limits without_rate(core::limits l, fault f) {
+    if (f == fault::impatient_connect) l.connect_rate = 0;
+    return l;
+  }
 
   [[nodiscard]] const core::pool_core& view() const { return core_; }
   [[nodiscard]] core::pool_core& real() { return core_; }
@@ -69,6 +77,8 @@ class port {
   // After every event, before its actions are performed.
   void meddle(core::time_point now, core::action_list& out) {
     if (fault_ == fault::lost_connect) drop(core::action_kind::connect, out);
+    if (fault_ == fault::lost_goal) drop(core::action_kind::goal_ended, out);
+    if (fault_ == fault::no_inspection) forget_inspections(out);
     if (fault_ != fault::early_vacate) return;
     for (std::size_t i = 0; i < out.size(); ++i) {
       if (out[i].kind == core::action_kind::close) core_.closed(out[i].slot, false, now, out);
@@ -76,6 +86,14 @@ class port {
   }
 
  private:
+  static void forget_inspections(core::action_list& out) {
+    core::action_list changed;
+    for (core::action a : out) {
+      a.inspect = false;
+      changed.add(a);
+    }
+    out = changed;
+  }
   static void drop(core::action_kind kind, core::action_list& out) {
     core::action_list kept;
     for (const core::action& a : out) {

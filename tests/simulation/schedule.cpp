@@ -24,6 +24,14 @@ core::limits world::draw_limits(core::random& r) {
   l.stall_gap = one_of(core::duration{}, core::duration{20ms}, core::duration{5s});
   l.connect_backoff_min = one_of(core::duration{}, core::duration{1ms}, core::duration{20ms});
   l.connect_backoff_max = one_of(core::duration{1ms}, core::duration{100ms});
+  l.breaker_threshold = one_of(0U, 1U, 2U, 5U);
+  l.connect_rate = one_of(0.0, 0.0, 20.0, 300.0);
+  l.min_idle = one_of(0U, 0U, 0U, 1U, 2U);
+  l.max_uses = one_of(0U, 0U, 1U, 3U);
+  l.max_bytes_received = one_of(std::uint64_t{0}, std::uint64_t{0}, std::uint64_t{1500});
+  l.prune_interval = one_of(core::duration{}, core::duration{5ms});
+  l.keepalive_interval = one_of(core::duration{}, core::duration{}, core::duration{3ms}, core::duration{1s});
+  l.inspect = one_of(0, 0, 0, 1) == 1;
   l.seed = r.next();
   return l;
 }
@@ -35,7 +43,9 @@ world::world(std::uint64_t seed, fault f, transition_table& table, std::ostream*
       client_count_(1 + below(max_clients)),
       table_(table),
       trace_(trace) {
+  const double rate = limits_.connect_rate;
   limits_ = seen().settings();
+  limits_.connect_rate = rate;
   queue_.reserve(max_clients);
   draw_weights();
 }
@@ -43,16 +53,20 @@ world::world(std::uint64_t seed, fault f, transition_table& table, std::ostream*
 // However the schedule ended, no client leaves while the core knows him.
 world::~world() {
   for (client& c : clients_) pool_.real().cancel(c.node, now_, actions_);
+  for (errand& e : errands_) {
+    if (e.goal) pool_.real().forget(*e.goal);
+  }
 }
 
 void world::draw_weights() {
   constexpr std::array<std::uint32_t, event_count> usual{
-      40, 10, 60, 12, 30, 6,  3,
-      6,                          // acquire, try_acquire, resume, cancel, release clean, dirty, broken, revoked
-      40, 10, 1,  20, 6,  15, 5,  // connected, connect failed, refused, ping ok, failed, recovered, unrecoverable
-      6,  2,  25, 4,  10, 1,  1,
-      1,           // disconnected, endpoint, closed, orphaned, expire, time lost, generation, reconfigure
-      1,  1,  5};  // begin_close, force_close, stale
+      40, 10, 60, 12, 30, 6, 3,
+      6,  // acquire, try_acquire, resume, cancel, release clean, dirty, broken, revoked
+      40, 10, 1, 20, 6, 4, 15,
+      5,  // connected, connect failed, refused, ping ok, failed, vetoed, recovered, unrecoverable
+      6, 2, 25, 4, 10, 1, 1, 1, 2, 6, 3,  // disconnected, endpoint, closed, orphaned, expire, time lost, generation,
+                                          // reconfigure, pause, unpause, await
+      1, 1, 5};                           // begin_close, force_close, stale
   constexpr std::array<std::uint32_t, 6> moods{0, 1, 1, 2, 2, 6};
   for (std::size_t i = 0; i < event_count; ++i) weights_[i] = usual[i] * moods[below(moods.size())];
   if (chance(80)) weights_[static_cast<std::size_t>(event::begin_close)] = 0;
@@ -112,18 +126,22 @@ bool world::attempt(event e) {
     case event::connect_failed:
     case event::connect_refused: return connect_result(e, some_backend(phase::connecting));
     case event::ping_ok:
-    case event::ping_failed: return ping_result(e, some_backend(phase::pinging));
+    case event::ping_failed:
+    case event::vetoed: return ping_result(e, some_backend(phase::pinging));
     case event::recovered:
     case event::unrecoverable: return recovery_result(e, some_backend(phase::recovering));
     case event::disconnected:
     case event::endpoint_lost: return lose(e);
     case event::closed:
     case event::orphaned: return closed(e, some_backend(phase::closing));
+    case event::await: return await();
     case event::stale: return chance(50) ? stale() : stale_lease();
     case event::expire:
     case event::time_lost:
     case event::new_generation:
     case event::reconfigure:
+    case event::pause:
+    case event::unpause:
     case event::begin_close:
     case event::force_close: return administrate(e);
   }
@@ -132,6 +150,7 @@ bool world::attempt(event e) {
 
 // The server is well and everybody does his duty: nobody may be left waiting, and min_size must come back (I10).
 void world::calm() {
+  if (seen().state() == core::pool_state::paused) administrate(event::unpause);
   for (int rounds = 0; rounds < 2000; ++rounds) {
     if (settle()) continue;
     const bool content =

@@ -46,6 +46,11 @@ constexpr transition direct[] = {
     {event::ping_ok, view::validating, view::granted},
     {event::ping_ok, view::validating, view::closing},
     {event::ping_failed, view::validating, view::closing},
+    {event::vetoed, view::validating, view::closing},
+    {event::connected, view::connecting, view::validating},  // the user's check
+    {event::release_clean, view::leased, view::validating},
+    {event::recovered, view::recovering, view::validating},
+    {event::unpause, view::idle, view::granted},
     {event::recovered, view::recovering, view::idle},
     {event::recovered, view::recovering, view::granted},
     {event::recovered, view::recovering, view::closing},

@@ -14,11 +14,13 @@ bool world::acquire() {
   c->arrival = ++arrivals_;
   begin(event::acquire);
   const core::acquire_result result = pool_.real().acquire(c->node, now_, actions_);
-  const bool open = seen().state() == core::pool_state::open;
+  const bool open = seen().state() <= core::pool_state::paused;
+  const bool paused = seen().state() == core::pool_state::paused;
   require((result == core::acquire_result::pool_closed) == !open, "I21: pool_closed exactly when it is");
   switch (result) {
     case core::acquire_result::granted:
       require(!waited_for, "I10 FIFO: a newcomer overtook");
+      require(!paused, "granted during a pause");
       c->state = client_state::granted;
       c->lease = c->node.lease();
       check_grant(c->lease.index);
@@ -29,14 +31,18 @@ bool world::acquire() {
       queue_.push_back(c);
       break;
     case core::acquire_result::timeout:
-      require(c->node.deadline() <= now_ && (waited_for || !usable_idle()), "timed out though it could be served");
+      require(c->node.deadline() <= now_ && (paused || waited_for || !usable_idle()),
+              "timed out though it could be served");
       break;
     case core::acquire_result::too_many_waiters:
-      require(queue_.size() >= limits_.max_waiters && (waited_for || !usable_idle()), "refused though there was room");
+      require(queue_.size() >= limits_.max_waiters && (paused || waited_for || !usable_idle()),
+              "refused though there was room");
       break;
+    case core::acquire_result::breaker_open:
     case core::acquire_result::pool_closed: break;
   }
   end();
+  if (result == core::acquire_result::breaker_open) check_refusal();  // what it found too old is closed by now
   return true;
 }
 
@@ -112,6 +118,11 @@ bool world::release(event e, client* c) {
   if (past_leases_.size() > 4) past_leases_.erase(past_leases_.begin());
   c->state = e == event::revoked ? client_state::revoked : client_state::outside;
   begin(e);
+  ++b.uses;
+  b.bytes += below(1000);
+  b.worn = b.worn || (limits_.max_uses != 0 && b.uses >= limits_.max_uses) ||
+           (limits_.max_bytes_received != 0 && b.bytes >= limits_.max_bytes_received);
+  pool_.real().wear(c->lease, b.bytes);
   switch (e) {
     case event::release_clean: pool_.real().release(c->lease, core::condition::clean, now_, actions_); break;
     case event::release_dirty: pool_.real().release(c->lease, core::condition::needs_recovery, now_, actions_); break;
@@ -141,12 +152,29 @@ bool world::administrate(event e) {
       limits_ = seen().settings();
       break;
     }
+    case event::pause: pool_.real().pause(now_, actions_); break;
+    case event::unpause: pool_.real().unpause(now_, actions_); break;
     case event::begin_close: pool_.real().begin_close(now_, actions_); break;
     case event::force_close: pool_.real().force_close(now_, actions_); break;
     default: pool_.expire(now_, actions_); break;
   }
   end();
   return true;
+}
+
+bool world::await() {
+  for (errand& e : errands_) {
+    if (e.goal && !e.told) continue;
+    const auto deadline = chance(30) ? core::never : now_ + tick * static_cast<core::duration::rep>(below(60));
+    const auto kind = chance(50) ? core::goal_kind::warm : core::goal_kind::rest;
+    e.goal.emplace(kind, static_cast<std::uint32_t>(below(max_backends)), deadline, chance(30));
+    e.told = false;
+    begin(event::await);
+    pool_.real().await(*e.goal, now_, actions_);
+    end();
+    return true;
+  }
+  return false;
 }
 
 }  // namespace simulation

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <iosfwd>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -40,6 +41,18 @@ struct backend {
   bool aborted = false;  // closing: was still connecting
   core::time_point last_ok{};
   std::uint32_t generation = 0;
+  bool inspecting = false;  // pinging: the user's check is part of it
+  bool passed = false;      // the user's check, and was not granted since
+  bool lent = false;        // once at least
+  bool worn = false;        // came back with more uses or bytes than are allowed
+  std::uint32_t uses = 0;
+  std::uint64_t bytes = 0;
+};
+
+// Somebody who waits for the pool to be warm or at rest.
+struct errand {
+  std::optional<core::goal> goal;
+  bool told = false;
 };
 
 class world {
@@ -82,6 +95,7 @@ class world {
   bool cancel();
   bool release(event e, client* c);
   bool administrate(event e);
+  bool await();
 
   // --- connections.cpp: what the driver reports, and what it is told to do ---
   bool connect_result(event e, backend* b);
@@ -97,6 +111,7 @@ class world {
   void grant(client& c, const core::action& a);
   void fail(client& c, const core::action& a);
   void close(backend& b);
+  void goal_ended(const core::goal& g);
   void take_away(core::slot_id id);
 
   // --- books.cpp: every event between begin() and end(), and what must hold then ---
@@ -107,7 +122,11 @@ class world {
     if (!holds) [[unlikely]]
       throw violation{rule};
   }
-  void check_grant(std::uint32_t index) const;
+  void check_grant(std::uint32_t index);
+  void check_refusal() const;
+  void check_goals() const;
+  void connect_outcome(bool good) { unwell_ = !good; }
+  [[nodiscard]] bool any_live() const;
   void check_slots() const;
   void check_idle_stacks() const;
   void check_queue() const;
@@ -149,6 +168,10 @@ class world {
   std::uint32_t connecting_before_ = 0;
   std::array<snapshot, max_backends> before_{};
   unsigned finished_ = 0;
+  std::array<errand, 2> errands_;
+  bool unwell_ = false;  // the last connect to end has failed
+  core::time_point last_connect_ = core::time_point::min();
+  core::duration distance_{};  // what connect_rate asked for then
   std::uint64_t events_ = 0;
   transition_table& table_;
   std::ostream* trace_;

@@ -95,6 +95,11 @@ std::shared_ptr<const session_settings> make_session_settings(connect_config con
 
 std::string describe(const session_peer&) { return {}; }  // no session of this server has one
 
+std::shared_ptr<const session_settings> with_credentials(const session_settings& base, const connect_config&,
+                                                         std::error_code&, std::string&) {
+  return std::make_shared<session_settings>(base);
+}
+
 std::shared_ptr<connect_attempt> connect_session(asio::any_io_executor executor,
                                                  std::shared_ptr<const session_settings> settings,
                                                  std::shared_ptr<deadline_queue>,

@@ -38,6 +38,12 @@ lido::pool_config world::draw_config() {
   c.connect_concurrency = one_of(1U, 4U);
   c.connect_backoff_min = 5ms;
   c.connect_backoff_max = 200ms;
+  c.connect_rate = one_of(0.0, 20.0, 500.0);
+  c.breaker_threshold = one_of(0U, 1U, 5U);
+  c.min_idle = one_of(0U, 0U, 1U);
+  c.max_uses = one_of(0U, 0U, 2U);
+  c.keepalive_interval = one_of(0ms, 0ms, 20ms);
+  c.prune_interval = one_of(0ms, 10ms);
   c.reset.mode = one_of(lido::reset_mode::automatic, lido::reset_mode::automatic, lido::reset_mode::discard_all);
   c.reset.timeout = 200ms;
   c.cancel.timeout = 300ms;

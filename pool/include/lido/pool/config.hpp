@@ -14,6 +14,7 @@
 #include <lido/driver/config.hpp>
 #include <lido/driver/error.hpp>
 #include <lido/driver/knob_class.hpp>
+#include <lido/pool/hooks.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -94,6 +95,7 @@ struct pool_config {
 
   std::size_t max_size = 10;  ///< connections at every instant, those being opened and closed included (contract I9)
   std::size_t min_size = 0;   ///< kept open
+  std::size_t min_idle = 0;   ///< kept open beside those in use, up to max_size
   std::size_t max_waiters = 10'000;  ///< tasks that may wait for a connection; the next one gets errc::too_many_waiters
 
   std::chrono::nanoseconds acquire_timeout =
@@ -102,12 +104,25 @@ struct pool_config {
   double max_lifetime_jitter = 0.1;  ///< a connection lives between (1 - jitter) x max_lifetime and max_lifetime
   std::chrono::nanoseconds idle_timeout = std::chrono::minutes(10);  ///< 0: idle connections stay
 
+  /// At most a quarter of those idle for too long is closed, and at least one, each so often. 0: all at once.
+  std::chrono::nanoseconds prune_interval = std::chrono::seconds(0);
+  std::size_t max_uses = 0;            ///< leases, after which a connection is replaced; 0: any number
+  std::size_t max_bytes_received = 0;  ///< from the server, after which a connection is replaced; 0: any number
+
+  /// An idle connection that nothing was heard of for so long gets a round trip in the background. It does not count as
+  /// use: idle_timeout goes on. 0: none.
+  std::chrono::nanoseconds keepalive_interval = std::chrono::seconds(0);
   /// Idle for longer than this: one round trip before it is handed out. 0: never (a closed connection is noticed
   /// anyway, a silently dead peer is not).
   std::chrono::nanoseconds validate_after_idle = std::chrono::seconds(1);
   std::chrono::nanoseconds validation_timeout = std::chrono::seconds(2);
 
   std::size_t connect_concurrency = 4;  ///< connections being opened at one time
+  double connect_rate = 20;             ///< connects a second at most while they fail, and in slow start; 0: no bound
+  /// So many failed rounds of connects in a row open the breaker: one connect at a time asks whether the server is
+  /// back, and an acquire that no existing connection could serve fails at once with the last connect's error. 0:
+  /// acquires wait to their deadlines.
+  std::size_t breaker_threshold = 8;
   std::chrono::nanoseconds connect_backoff_min = std::chrono::milliseconds(100);
   std::chrono::nanoseconds connect_backoff_max = std::chrono::seconds(5);
 
@@ -138,6 +153,9 @@ struct pool_config {
     std::size_t max_bytes = 16U << 20;                           ///< of a result that nobody wants
   };
   drain_config drain;
+
+  pool_hooks hooks;
+  std::chrono::nanoseconds hook_timeout = std::chrono::seconds(5);  ///< for each run of a hook
 
   /// Called with one line when something fails behind the users' backs: a connect, a cancel connection. At most one
   /// line a second; never a secret. Any thread, no lock held; what it throws is counted (lido_sink_errors_total) and

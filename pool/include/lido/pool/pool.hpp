@@ -16,6 +16,7 @@
 #include <lido/pool/detail/acquire.hpp>
 #include <lido/pool/lease.hpp>
 #include <lido/pool/stats.hpp>
+#include <lido/pool/warm_up.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
@@ -91,6 +92,48 @@ class pool {
         token, impl_, patience);
   }
 
+  /// How far a close has come: for a log line while the process ends. Any thread.
+  [[nodiscard]] lido::close_progress close_progress() const;
+
+  /// Opens connections until `connections` (at most max_size) are ready, connect_concurrency at a time, and keeps them
+  /// open at least until then; returns how many there are. Without a deadline: acquire_timeout. Throws lido::error: in
+  /// mode fail_fast the first failed connect's, or errc::timeout; in mode lazy neither; pool_closed. Not cancellable:
+  /// it has a deadline. Any thread.
+  [[nodiscard]] asio::awaitable<std::size_t> async_warm_up(std::size_t connections, op_options options = {},
+                                                           warm_up_mode mode = warm_up_mode::fail_fast);
+  /// Handler: void(std::error_code, std::size_t). `options.diag` receives the words.
+  template <asio::completion_token_for<void(std::error_code, std::size_t)> Token>
+  auto async_warm_up(std::size_t connections, op_options options, warm_up_mode mode, Token&& token) {
+    return asio::async_initiate<Token, void(std::error_code, std::size_t)>(
+        [](auto handler, std::shared_ptr<detail::pool_impl> impl, std::size_t n, op_options opts, warm_up_mode how) {
+          const auto fallback = detail::executor_of(*impl);
+          begin_warm_up(impl, n, opts, how, admin_completion(std::move(handler), fallback));
+        },
+        token, impl_, connections, options, mode);
+  }
+
+  /// From here acquires wait (to their own deadlines), leases go on. Completes when no lease is out and no connection
+  /// is being cleaned up. Throws lido::error: errc::timeout when that has not come by the deadline (acquire_timeout
+  /// without one), and the pool stays paused; operation_aborted when it was resumed meanwhile; pool_closed. Any thread.
+  [[nodiscard]] asio::awaitable<void> async_pause(op_options options = {});
+  /// Handler: void(std::error_code, std::size_t), the number of open connections.
+  template <asio::completion_token_for<void(std::error_code, std::size_t)> Token>
+  auto async_pause(op_options options, Token&& token) {
+    return asio::async_initiate<Token, void(std::error_code, std::size_t)>(
+        [](auto handler, std::shared_ptr<detail::pool_impl> impl, op_options opts) {
+          const auto fallback = detail::executor_of(*impl);
+          begin_pause(impl, opts, admin_completion(std::move(handler), fallback));
+        },
+        token, impl_, options);
+  }
+  /// Ends a pause: who waits is served, first come, first served. Any thread, idempotent.
+  void resume() noexcept;
+
+  /// For a readiness probe: not while the pool is paused or closing, nor while it has no connection and connects fail.
+  /// A pool that has not connected yet is ready: async_warm_up() first, to know. Any thread.
+  [[nodiscard]] pool_readiness readiness() const;
+  [[nodiscard]] bool is_ready() const { return readiness().ready; }
+
   /// Cancels every waiting acquire (operation_aborted) and whatever the leases run (terminal). Any thread, noexcept
   /// (contract I24).
   void cancel_all() noexcept;
@@ -114,6 +157,11 @@ class pool {
   asio::any_io_executor get_executor() const;
 
  private:
+  using admin_completion = detail::any_completion<std::error_code, std::size_t>;
+  static void begin_warm_up(const std::shared_ptr<detail::pool_impl>& impl, std::size_t connections,
+                            const op_options& options, warm_up_mode mode, admin_completion done);
+  static void begin_pause(const std::shared_ptr<detail::pool_impl>& impl, const op_options& options,
+                          admin_completion done);
   static void begin_close(const std::shared_ptr<detail::pool_impl>& impl, std::chrono::nanoseconds patience,
                           detail::any_completion<> done);
   static asio::awaitable<lease> co_lease(std::shared_ptr<detail::pool_impl> impl, time_point deadline,

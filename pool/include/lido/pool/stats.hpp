@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace lido {
@@ -37,8 +38,25 @@ enum class close_reason : std::uint8_t {
   drain_bytes,       ///< more than `drain.max_bytes` of an abandoned result came
   write_stalled,  ///< the abandoned operation could not be written to its end, so the server would have missed a cancel
   left_state,     ///< its lease left what no statement undoes: LOAD, dblink_connect(), setseed(), ... (contract I14)
+  max_uses,       ///< lent `max_uses` times
+  max_bytes,      ///< received `max_bytes_received`
+  vetoed,         ///< the hook before_acquire did not want it
+  hook_failed,    ///< after_connect or after_release threw, or took too long
 };
-inline constexpr std::size_t close_reason_count = 17;
+inline constexpr std::size_t close_reason_count = 21;
+
+/// The application's hooks.
+enum class pool_hook : std::uint8_t { before_connect, after_connect, before_acquire, after_release, before_close };
+inline constexpr std::size_t pool_hook_count = 5;
+
+/// What the pool as a whole is about.
+enum class pool_phase : std::uint8_t {
+  open,
+  paused,    ///< acquires wait, leases end
+  draining,  ///< async_close() was called: no new work, leases may end by themselves
+  forcing,   ///< its deadline has passed: what leases run is cancelled
+  closed,    ///< no connection is left
+};
 
 /// How a connection was made fit for its next user (contract I14).
 enum class reset_kind : std::uint8_t {
@@ -85,8 +103,18 @@ enum class control_state : std::uint8_t {
 };
 inline constexpr std::size_t control_state_count = 6;
 
+/// Whether connects are tried freely.
+enum class breaker_state : std::uint8_t {
+  closed,     ///< all is well, or has not failed often enough
+  half_open,  ///< one connect is under way to find out whether the server is back
+  open,       ///< `breaker_threshold` rounds of connects have failed: no connect until the pause is over
+};
+
 /// Labels as they appear in metrics: the enumerator's own name.
 [[nodiscard]] std::string_view to_string(close_reason r) noexcept;
+[[nodiscard]] std::string_view to_string(breaker_state s) noexcept;
+[[nodiscard]] std::string_view to_string(pool_hook h) noexcept;
+[[nodiscard]] std::string_view to_string(pool_phase p) noexcept;
 [[nodiscard]] std::string_view to_string(cancel_suppression s) noexcept;
 [[nodiscard]] std::string_view to_string(cancel_phase p) noexcept;
 [[nodiscard]] std::string_view to_string(reset_kind k) noexcept;
@@ -162,6 +190,8 @@ struct pool_stats {
   std::uint64_t waiting = 0;  ///< acquires in the queue
   std::uint32_t max_size = 0;
   std::uint32_t min_size = 0;
+  std::uint32_t min_idle = 0;
+  pool_phase phase = pool_phase::open;
   std::uint32_t generation = 0;  ///< how often all connections were condemned together
 
   // acquires
@@ -169,14 +199,19 @@ struct pool_stats {
   std::uint64_t acquires_queued = 0;  ///< acquires that found no idle connection
   std::uint64_t acquire_timeouts = 0;
   std::uint64_t acquires_cancelled = 0;
-  std::uint64_t acquires_refused = 0;  ///< pool_closed, too_many_waiters, a permanent connect error
+  std::uint64_t acquires_refused = 0;  ///< pool_closed, too_many_waiters, a permanent connect error, an open breaker
+  std::uint64_t acquires_failed_fast = 0;  ///< of them: the breaker was open
 
   // connections
   std::uint64_t connects = 0;  ///< started
   std::uint64_t created = 0;   ///< of them, ready for use
   std::uint64_t connect_failures = 0;
+  std::uint64_t connects_throttled = 0;  ///< held back by connect_rate
+  std::uint64_t breaker_opened = 0;
+  lido::breaker_state breaker = breaker_state::closed;
   std::uint64_t pings = 0;
   std::uint64_t ping_failures = 0;
+  std::uint64_t keepalives = 0;                            ///< of the pings, those in the background
   std::array<std::uint64_t, close_reason_count> closed{};  ///< by close_reason
   std::uint64_t recoveries = 0;                            ///< abandoned or dirty connections that the pool took on
   std::uint64_t recovered = 0;                             ///< of them, in use again
@@ -197,7 +232,7 @@ struct pool_stats {
   std::uint64_t stray_cancels = 0;  ///< 57014 that reached the pool's own first message and was absorbed there
 
   // foreign code that threw (contract I27)
-  std::uint64_t hook_errors = 0;
+  std::array<std::uint64_t, pool_hook_count> hook_errors{};  ///< by pool_hook; time-outs included
   std::uint64_t sink_errors = 0;
 
   histogram_snapshot wait_time;    ///< from the acquire until a connection is set aside for it
@@ -206,12 +241,29 @@ struct pool_stats {
   histogram_snapshot fence_time;   ///< operation abandoned to connection usable again, or closed
   histogram_snapshot reset_time;   ///< of the statements that undo what a lease left, its ROLLBACK included
 
+  [[nodiscard]] std::uint64_t of(pool_hook h) const noexcept { return hook_errors[static_cast<std::size_t>(h)]; }
   [[nodiscard]] std::uint64_t of(close_reason r) const noexcept { return closed[static_cast<std::size_t>(r)]; }
   [[nodiscard]] std::uint64_t of(reset_kind k) const noexcept { return resets[static_cast<std::size_t>(k)]; }
   /// Slots in use, all states: never above max_size, except while the pool shrinks (contract I9).
   [[nodiscard]] std::uint32_t size() const noexcept {
     return idle + leased + connecting + validating + recovering + closing;
   }
+};
+
+/// Whether the pool can be expected to serve, and why not: what a readiness probe wants to know.
+struct pool_readiness {
+  bool ready = false;
+  std::string reason;  ///< for people; never a secret
+};
+
+/// How far async_close() has come.
+struct close_progress {
+  pool_phase phase = pool_phase::open;
+  std::uint32_t leased = 0;      ///< leases that have not ended
+  std::uint32_t recovering = 0;  ///< connections that are being cleaned up
+  std::uint32_t closing = 0;     ///< connections whose server side has not ended
+  std::chrono::nanoseconds until_forced{
+      0};  ///< until leases are cancelled; 0 before the close, and when it has happened
 };
 
 }  // namespace v0

@@ -226,6 +226,10 @@ struct session_settings;  // a validated connect_config with its TLS context; sh
 std::shared_ptr<const session_settings> make_session_settings(connect_config config, std::error_code& ec,
                                                               std::string& context);
 
+// The same with another user and password, TLS context shared. Null, with an error, when those cannot be.
+std::shared_ptr<const session_settings> with_credentials(const session_settings& base, const connect_config& changed,
+                                                         std::error_code& ec, std::string& context);
+
 class connect_attempt {
  public:
   virtual ~connect_attempt() = default;
