@@ -279,6 +279,7 @@ void pool_impl::on_connected(pool_member& who, connect_result made) {
   if (!wanted) return;
   if (made.session) {
     give_budgets(*made.session);
+    if (config()->statement_timeout_from_deadline) made.session->set_server_deadlines(true);
     return introduce(who.shared_from_this());
   }
   const bool permanent = !is_retryable(made.error) && made.error != condition::timeout;

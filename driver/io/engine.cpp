@@ -86,7 +86,7 @@ void engine::aftermath::run_from_user() {
 
 // ---- operations ----
 
-std::error_code engine::refusal(const detail::operation& op) const {
+std::error_code engine::refusal(detail::operation& op) const {
   if (op.tenure != tenure_.load(std::memory_order_acquire)) return errc::lease_revoked;
   if (link_ != link_state::open) return end_ ? end_ : make_error_code(errc::connection_closed);
   if (op.statement.error()) return op.statement.error();
@@ -95,6 +95,8 @@ std::error_code engine::refusal(const detail::operation& op) const {
     return errc::not_encodable;
   }
   if (current_ || queued_) return errc::connection_busy;
+  if (op.tenure == bounded_tenure_) [[unlikely]]
+    return keep_to_bound(op);
   return {};
 }
 
@@ -125,7 +127,9 @@ void engine::launch(const op_ptr& op, aftermath& after) {
   statements_.add(1);
   publish();
   try {
+    const bool told = server_timeout_.enabled() && tell_server(*op);
     encode(*op);
+    if (told) protocol_.expect_prologue();
   } catch (const std::bad_alloc&) {
     return lost(std::make_error_code(std::errc::not_enough_memory), after);  // half a message may stand in the buffer
   }
@@ -138,7 +142,7 @@ void engine::encode(detail::operation& op) {
     if (op.kind == op_kind::query && commits(op.statement)) op.kind = op_kind::commit;
     if (op.kind == op_kind::query || op.kind == op_kind::simple) {
       const session::dirt left = session::dirt_of(op.statement.sql());
-      leftovers_.sent(left);
+      note(left);
       if (any(left & session::dirt::forgets)) cache_.evict_all();
     }
     wire::append_query(out_, op.statement.sql());
@@ -150,7 +154,7 @@ void engine::encode(detail::operation& op) {
   const auto closable = cache_.has_closable() ? cache_.take_closable() : std::vector<std::string>{};
   if (entry_ == nullptr) entry_ = admit(op.statement);
   if (entry_ != nullptr ? entry_->commits : commits(op.statement)) op.kind = op_kind::commit;
-  if (entry_ != nullptr) leftovers_.sent(entry_->leaves);
+  if (entry_ != nullptr) note(entry_->leaves);
   for (const std::string& name : closable) wire::append_close_statement(out_, name);
   const std::string_view name = entry_ != nullptr ? std::string_view{entry_->name} : std::string_view{};
   if (known) {
@@ -171,7 +175,7 @@ void engine::encode(detail::operation& op) {
 // A new text: what it may leave behind is judged here, once for all that run it from the cache.
 session::statement_cache::entry* engine::admit(const detail::request& statement) {
   const session::dirt left = session::dirt_of(statement.sql());
-  leftovers_.sent(left);
+  note(left);
   if (any(left & session::dirt::forgets)) {
     cache_.evict_all();  // itself, too, would be gone
     return nullptr;
@@ -190,8 +194,10 @@ void engine::launch_internal(aftermath& after) {
     wire::append_sync(out_);
     protocol_.begin(session::segment::sync);
   } else {
+    const bool told = server_timeout_.enabled() && tell_server_of_none();
     wire::append_query(out_, job_->sql);
     protocol_.begin(session::segment::simple);
+    if (told) protocol_.expect_prologue();
   }
   flush(after);
   rearm();
@@ -318,6 +324,7 @@ void engine::on_event(event_kind kind, const wire::frame& frame, aftermath& afte
       leftovers_.ended(protocol_.tag());
       return;
     case event_kind::server_error: return on_server_error();
+    case event_kind::prologue: return on_prologue(after);
     case event_kind::ready: return on_ready(after);
     case event_kind::copy_in: return refuse_copy(after);
     case event_kind::notice: return on_notice(after);
@@ -383,7 +390,7 @@ void engine::on_server_error() {
     return;
   }
   if (!collects() || current_->outcome.error) return;
-  current_->outcome.error = ec;
+  current_->outcome.error = was_our_deadline(ec) ? make_error_code(errc::timeout) : ec;
   // A statement that we prepared and the server does not know, or knows already: another session answers than the one
   // that was asked before.
   if (entry_ != nullptr && (diag.sqlstate == "26000" || diag.sqlstate == "42P05")) {
@@ -427,6 +434,10 @@ void engine::on_ready(aftermath& after) {
   if (protocol_.copied_out() && collects() && !current_->outcome.error) {
     current_->outcome = op_outcome::failed(errc::copy_unexpected, true);
     current_->outcome.diag->context = "COPY TO STDOUT needs the COPY interface";
+  }
+  if (server_timeout_.enabled()) [[unlikely]] {
+    server_timeout_.ready(protocol_.status());
+    if (protocol_.status() == wire::transaction_status::idle) leftovers_.transaction_over();
   }
   const bool internal = traffic_ == traffic::internal;
   traffic_ = traffic::none;

@@ -15,6 +15,7 @@
 #include "driver/io/settings.hpp"
 #include "driver/session/dirt.hpp"
 #include "driver/session/protocol.hpp"
+#include "driver/session/server_timeout.hpp"
 #include "driver/session/settle.hpp"
 #include "driver/session/startup.hpp"
 #include "driver/session/statement_cache.hpp"
@@ -57,6 +58,8 @@ class engine final : public detail::managed_session,
   void cancel_running(std::uint64_t tenure) noexcept override;
   void roll_back_later(std::uint64_t tenure) noexcept override;
   void set_budgets(const detail::recovery_budgets& budgets) noexcept override;
+  void set_server_deadlines(bool on) noexcept override;
+  void set_deadline(std::uint64_t tenure, time_point deadline) noexcept override;
   bool holds(std::uint64_t tenure) const noexcept override;
   asio::any_io_executor executor() const noexcept override { return executor_; }
 
@@ -112,7 +115,7 @@ class engine final : public detail::managed_session,
   };
 
   // engine.cpp: operations and bytes
-  std::error_code refusal(const detail::operation& op) const LIDO_REQUIRES(mutex_);
+  std::error_code refusal(detail::operation& op) const LIDO_REQUIRES(mutex_);
   void launch(const detail::op_ptr& op, aftermath& after) LIDO_REQUIRES(mutex_);
   void encode(detail::operation& op) LIDO_REQUIRES(mutex_);
   session::statement_cache::entry* admit(const detail::request& statement) LIDO_REQUIRES(mutex_);
@@ -142,7 +145,15 @@ class engine final : public detail::managed_session,
   void publish() noexcept LIDO_REQUIRES(mutex_);
   void rearm() noexcept LIDO_REQUIRES(mutex_);
 
+  // engine_deadline.cpp: the server's own timeout
+  std::error_code keep_to_bound(detail::operation& op) const LIDO_REQUIRES(mutex_);
+  bool tell_server(const detail::operation& op) LIDO_REQUIRES(mutex_);
+  bool tell_server_of_none() LIDO_REQUIRES(mutex_);
+  void on_prologue(aftermath& after) LIDO_REQUIRES(mutex_);
+  bool was_our_deadline(std::error_code ec) const LIDO_REQUIRES(mutex_);
+
   // engine_reset.cpp: what a lease leaves behind
+  void note(session::dirt left) LIDO_REQUIRES(mutex_);
   session::dirt reported() const LIDO_REQUIRES(mutex_);
   void was_reset(detail::session_reset how) LIDO_REQUIRES(mutex_);
 
@@ -205,6 +216,9 @@ class engine final : public detail::managed_session,
   session::protocol protocol_ LIDO_GUARDED_BY(mutex_);
   session::statement_cache cache_ LIDO_GUARDED_BY(mutex_);
   session::leftovers leftovers_ LIDO_GUARDED_BY(mutex_);
+  session::server_timeout server_timeout_ LIDO_GUARDED_BY(mutex_);
+  std::uint64_t bounded_tenure_ LIDO_GUARDED_BY(mutex_) = 0;  // whose operations end at bound_; 0: nobody's
+  time_point bound_ LIDO_GUARDED_BY(mutex_) = time_point::max();
   session::statement_cache::entry* entry_ LIDO_GUARDED_BY(mutex_) = nullptr;  // of the statement under way
   input_buffer in_ LIDO_GUARDED_BY(mutex_);
   std::string out_ LIDO_GUARDED_BY(mutex_);

@@ -18,6 +18,13 @@ dirt engine::reported() const {
   return another_role ? dirt::guc | dirt::role : dirt::guc;
 }
 
+// A statement that goes out now.
+void engine::note(dirt left) {
+  leftovers_.sent(left);
+  if (any(left & (dirt::rewinds | dirt::timeouts))) [[unlikely]]
+    server_timeout_.rewound();
+}
+
 session_reset engine::reset(bool all, time_point deadline, std::function<void(std::error_code, bool)> done) {
   aftermath after;
   session_reset kind = session_reset::none;

@@ -60,6 +60,11 @@ class leftovers {
   void keep() noexcept;
   void was_reset(session_reset how) noexcept;
 
+  // No transaction is open: what only one of them held is over.
+  void transaction_over() noexcept {
+    if (!dirty()) seen_ = seen_ & ~dirt::timeouts;
+  }
+
   dirt seen() const noexcept { return seen_; }
   bool dirty() const noexcept { return any(seen_ & stains); }
 

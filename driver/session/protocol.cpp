@@ -46,6 +46,13 @@ void protocol::begin(segment kind, std::shared_ptr<const detail::row_description
 
 void protocol::expect_close_complete(unsigned count) noexcept { closes_owed_ += count; }
 
+void protocol::expect_prologue() noexcept {
+  if (state_ == state::dead || state_ == state::broken) return;
+  behind_ = std::exchange(state_, state::prologue);
+  ++outstanding_;
+  prologue_error_.clear();
+}
+
 void protocol::expect_parameters(std::size_t count) noexcept { bound_count_ = count; }
 
 // Each state knows what is owed; all else goes to on_other().
@@ -58,6 +65,8 @@ event_kind protocol::on_frame(const wire::frame& frame) {
     case state::sync:
     case state::skip: return on_ready(frame);
     case state::idle: return on_other(frame, "message without a request");  // B93
+    case state::prologue:
+    case state::prologue_over: return on_prologue(frame);
     case state::query:
     case state::between: return on_query_reply(frame);
     case state::parse: return on_parse_complete(frame);
@@ -83,7 +92,34 @@ event_kind protocol::on_other(const wire::frame& frame, const char* owed) {
   }
 }
 
+event_kind protocol::on_prologue(const wire::frame& frame) {
+  if (frame.type == 'E') return on_prologue_error(frame.body);
+  const bool answered = state_ == state::prologue_over;
+  if (frame.type == 'C' && !answered) {
+    state_ = state::prologue_over;
+    return event_kind::none;
+  }
+  if (frame.type != 'Z' || !answered) return on_other(frame, "answer to a setting was owed");
+  const auto status = wire::parse_ready_for_query(frame.body);
+  if (!status) return violation("malformed ReadyForQuery");
+  status_ = *status;
+  --outstanding_;
+  state_ = behind_;
+  return event_kind::prologue;
+}
+
+event_kind protocol::on_prologue_error(std::string_view body) {
+  auto diag = wire::parse_diagnostics(body);
+  if (!diag) return violation("malformed ErrorResponse");
+  if (is_fatal(*diag)) return on_error(body);
+  if (prologue_error_) return violation("second ErrorResponse");
+  prologue_error_ = make_sqlstate(diag->sqlstate);
+  state_ = state::prologue_over;
+  return event_kind::none;
+}
+
 event_kind protocol::on_close_complete(const wire::frame& frame) {
+  if (state_ == state::prologue || state_ == state::prologue_over) return on_prologue(frame);
   if (state_ == state::skip) return on_ready(frame);
   if (state_ == state::dead) return event_kind::none;
   if (state_ == state::broken) return event_kind::violation;

@@ -36,6 +36,7 @@ enum class event_kind {
   row,           // the frame's body is a checked DataRow
   complete,      // a command ended: tag()
   server_error,  // diag(): the operation failed; ReadyForQuery follows
+  prologue,      // what stood in front of the segment is answered: prologue_failed()
   ready,         // the segment is over: status() is fresh, outstanding() == 0
   copy_in,       // server waits for COPY data: send CopyFail, and Sync when copy_needs_sync(); the error follows (B79)
   notice,        // diag()
@@ -59,15 +60,21 @@ class protocol {
   // Unknown: not checked.
   void expect_parameters(std::size_t count) noexcept;
 
+  // A setting, as a simple query, was handed to the writer in front of the segment: it has a ReadyForQuery of its own,
+  // and its failure is nobody's. After begin(), before its first frame.
+  void expect_prologue() noexcept;
+
   event_kind on_frame(const wire::frame& frame);
   // A faster way over many rows: hands the body of each DataRow in front of `bytes` to `sink`, as long as one is whole
   // and legal here, and answers how many bytes that took. What stops it is left to next_frame() and on_frame().
   template <typename Sink>
   std::size_t take_rows(std::string_view bytes, const wire::limits& bounds, Sink&& sink);
 
-  unsigned outstanding() const noexcept;             // ReadyForQuery owed: 0 or 1
+  unsigned outstanding() const noexcept;             // ReadyForQuery owed: 0, 1, or 2 with a prologue
   wire::transaction_status status() const noexcept;  // of the last ReadyForQuery
   bool parsed() const noexcept;  // ParseComplete came in this segment: the statement exists on the server
+  bool prologue_failed() const noexcept { return static_cast<bool>(prologue_error_); }
+  std::error_code prologue_error() const noexcept { return prologue_error_; }
   bool copy_needs_sync() const noexcept;
   // COPY FROM STDIN in an extended segment: our first Sync may have been swallowed by the copy or not, so the number of
   // ReadyForQuery owed cannot be known any more. The result stands; the connection is to be discarded (contract, the
@@ -93,24 +100,28 @@ class protocol {
  private:
   // Where the segment stands: named after what the server owes next.
   enum class state : std::uint8_t {
-    idle,        // nothing is owed
-    query,       // simple: the first answer
-    between,     // simple: a statement ended; the next answer or ReadyForQuery
-    parse,       // ParseComplete
-    parameters,  // ParameterDescription
-    describe,    // RowDescription or NoData
-    bind,        // BindComplete
-    execute,     // the first answer of Execute
-    rows,        // DataRow or CommandComplete
-    copy_in,     // an error: CopyFail is all that we send
-    copy_out,    // CopyData or CopyDone
-    copy_ended,  // CommandComplete
-    sync,        // ReadyForQuery
-    skip,        // an error came: ReadyForQuery, whatever else was sent
-    dead,        // the server said goodbye: what follows is ignored
-    broken,      // a violation: nothing is believed any more
+    idle,           // nothing is owed
+    prologue,       // the answer to a setting in front of the segment
+    prologue_over,  // its ReadyForQuery
+    query,          // simple: the first answer
+    between,        // simple: a statement ended; the next answer or ReadyForQuery
+    parse,          // ParseComplete
+    parameters,     // ParameterDescription
+    describe,       // RowDescription or NoData
+    bind,           // BindComplete
+    execute,        // the first answer of Execute
+    rows,           // DataRow or CommandComplete
+    copy_in,        // an error: CopyFail is all that we send
+    copy_out,       // CopyData or CopyDone
+    copy_ended,     // CommandComplete
+    sync,           // ReadyForQuery
+    skip,           // an error came: ReadyForQuery, whatever else was sent
+    dead,           // the server said goodbye: what follows is ignored
+    broken,         // a violation: nothing is believed any more
   };
 
+  event_kind on_prologue(const wire::frame& frame);
+  event_kind on_prologue_error(std::string_view body);
   event_kind on_close_complete(const wire::frame& frame);
   event_kind on_query_reply(const wire::frame& frame);
   event_kind on_execute_reply(const wire::frame& frame);
@@ -140,6 +151,7 @@ class protocol {
   static constexpr std::size_t unknown_count = SIZE_MAX;
 
   state state_ = state::idle;
+  state behind_ = state::idle;  // a prologue
   segment segment_ = segment::sync;
   wire::transaction_status status_ = wire::transaction_status::idle;
   unsigned outstanding_ = 0;
@@ -155,6 +167,7 @@ class protocol {
   std::string_view changed_;
   wire::notification note_{};
   std::error_code error_;
+  std::error_code prologue_error_;
   diagnostics diag_;
   std::map<std::string, std::string, std::less<>> parameters_;
   std::size_t parameter_bytes_ = 0;

@@ -180,8 +180,9 @@ class setting_call {
   explicit setting_call(stage s) noexcept : stage_(s) {}
   dirt end() noexcept {
     stage_ = stage::none;
-    if (commas_ == 2 && is_word(last_, "true") && is_mark(before_, ',')) return none;
-    return named_ ? guc | of_setting(name_.text) : any_setting;
+    const dirt what = named_ ? guc | of_setting(name_.text) : any_setting;
+    const bool passes = commas_ == 2 && is_word(last_, "true") && is_mark(before_, ',');
+    return passes ? (named_ ? what & timeouts : none) : what;
   }
 
   stage stage_ = stage::none;
@@ -260,7 +261,7 @@ class reader {
   dirt of_set() const noexcept {
     const bool passes =
         is_one_of(head_[1], "local", "transaction", "constraints") && is_name(head_[2]) && !is_word(head_[2], "to");
-    return passes ? none : guc | of_names();
+    return passes ? of_names() & timeouts : guc | of_names();
   }
   dirt of_names() const noexcept {
     dirt what = none;

@@ -66,6 +66,9 @@ constexpr std::array knobs{
     duration<&config::connect_backoff_min>("connect_backoff_min", a_wait, live, "first pause after a failed connect"),
     duration<&config::connect_backoff_max>("connect_backoff_max", a_wait, live,
                                            "longest pause between failing connects"),
+    flag<&config::statement_timeout_from_deadline>(
+        "statement_timeout_from_deadline", rolling,
+        "tell the server of deadlines, as statement_timeout in the same flush"),
     choice<reset_modes, &config::reset, &reset::mode>("reset.mode", rolling, "what is undone between two leases"),
     duration<&config::reset, &reset::timeout>("reset.timeout", a_wait, live, "of what is undone between two leases"),
     duration<&config::cancel, &cancel::timeout>("cancel.timeout", a_wait, live,

@@ -57,6 +57,8 @@ class scripted_session final : public lido::detail::managed_session {
   void cancel_running(std::uint64_t) noexcept override {}
   void roll_back_later(std::uint64_t) noexcept override {}
   void set_budgets(const lido::detail::recovery_budgets&) noexcept override {}
+  void set_server_deadlines(bool) noexcept override {}
+  void set_deadline(std::uint64_t, lido::time_point) noexcept override {}
   bool holds(std::uint64_t) const noexcept override { return false; }
   asio::any_io_executor executor() const noexcept override { return asio::system_executor(); }
   std::uint64_t begin_tenure() noexcept override { return 0; }

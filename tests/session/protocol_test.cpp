@@ -381,6 +381,52 @@ TEST(protocol, S8_the_words_about_a_violation_are_ours) {
   EXPECT_TRUE(p.diag().message.empty());
 }
 
+// What stands in front of the segment, a setting as a simple query, is none of the operation's.
+TEST(protocol, a_prologue_is_answered_in_front_of_every_kind_of_segment) {
+  for (const auto& [kind, answer] : {std::pair{"simple", "TDCZ"}, {"prepare", "1tT2DCZ"}, {"run", "2DCZ"}}) {
+    protocol p;
+    begin(p, kind);
+    p.expect_prologue();
+    EXPECT_EQ(p.outstanding(), 2U);
+    EXPECT_EQ(feed(p, "SNCA"), (events{parameter, notice, none, notification}));
+    EXPECT_EQ(feed_body(p, 'Z', "T"), prologue);
+    EXPECT_FALSE(p.prologue_failed());
+    EXPECT_EQ(p.outstanding(), 1U);
+    EXPECT_EQ(p.status(), wire::transaction_status::in_transaction);
+    const events all = feed(p, answer);
+    EXPECT_EQ(all.back(), ready) << kind;
+    EXPECT_EQ(p.outstanding(), 0U);
+  }
+}
+
+TEST(protocol, a_prologue_that_fails_is_nobodys_failure) {
+  protocol p;
+  begin(p, "run");
+  p.expect_close_complete(1);
+  p.expect_prologue();
+  EXPECT_EQ(feed_body(p, 'E', error_body("ERROR", "57014", "canceling statement")), none);
+  EXPECT_EQ(feed_one(p, 'Z'), prologue);
+  EXPECT_EQ(p.prologue_error(), make_sqlstate("57014"));
+  EXPECT_EQ(feed(p, "32DCZ"), (events{none, none, row, complete, ready}));
+  EXPECT_FALSE(p.error());
+  begin(p, "run");
+  p.expect_prologue();
+  EXPECT_FALSE(p.prologue_failed());
+}
+
+TEST(protocol, a_prologue_answered_otherwise_breaks_the_protocol) {
+  for (const char* const answer : {"D", "T", "1", "2", "I", "Z", "CC", "CD", "EE", "EC", "G"}) {
+    protocol p;
+    begin(p, "run");
+    p.expect_prologue();
+    EXPECT_EQ(feed(p, answer).back(), event_kind::violation) << answer;
+  }
+  protocol p;
+  begin(p, "run");
+  p.expect_prologue();
+  EXPECT_EQ(feed_one(p, 'F'), fatal);
+}
+
 std::string parameter_body(std::string_view name, std::string_view value) { return bytes{}.text(name).text(value); }
 
 TEST(protocol, I14_a_reported_parameter_that_moved_is_known_until_it_is_back) {

@@ -23,6 +23,8 @@ class simulated_session final : public detail::managed_session, public std::enab
   void cancel_running(std::uint64_t tenure) noexcept override;
   void roll_back_later(std::uint64_t tenure) noexcept override;
   void set_budgets(const detail::recovery_budgets& budgets) noexcept override { budgets_ = budgets; }
+  void set_server_deadlines(bool) noexcept override {}
+  void set_deadline(std::uint64_t, lido::time_point) noexcept override {}
   bool holds(std::uint64_t tenure) const noexcept override { return tenure == tenure_ && link_ == link::open; }
   asio::any_io_executor executor() const noexcept override { return executor_; }
   detail::session_condition condition() const noexcept override;

@@ -159,6 +159,17 @@ class connection {
         token, release_handle());
   }
 
+  /// One deadline for all that is done through this lease or connection from now on, COMMIT included, besides each
+  /// operation's own: the earlier one counts. For a request that has one from its edge on:
+  ///
+  ///   lido::lease db = co_await pool.async_acquire(lido::until(request.deadline));
+  ///   db->set_deadline(request.deadline);
+  ///
+  /// An operation that would begin behind it completes with errc::timeout and is not sent; the pool cleans up as after
+  /// any lease. Ends with the lease. Any thread, does not block; time_point::max() takes it away.
+  void set_deadline(time_point deadline) noexcept {
+    if (handle_.session) handle_.session->set_deadline(handle_.tenure, deadline);
+  }
   /// Whether operations may be started: the session lives and this handle was not revoked. Any thread, does not block.
   bool is_open() const noexcept { return handle_.session && handle_.session->holds(handle_.tenure); }
   /// The server's process id, as in pg_stat_activity; 0 when the server gave none.

@@ -126,6 +126,12 @@ struct pool_config {
   std::chrono::nanoseconds connect_backoff_min = std::chrono::milliseconds(100);
   std::chrono::nanoseconds connect_backoff_max = std::chrono::seconds(5);
 
+  /// Tells the server of deadlines: an operation with one is preceded, in the same flush and with no further round
+  /// trip, by SET statement_timeout to a little more than is left. So a server whose client became unreachable stops by
+  /// itself. statement_timeout then belongs to the pool, except while a lease sets its own. Not behind a pooler that
+  /// gives transactions of one session to several servers.
+  bool statement_timeout_from_deadline = false;
+
   struct reset_config {
     reset_mode mode = reset_mode::automatic;
     std::chrono::nanoseconds timeout = std::chrono::seconds(5);  ///< for all of it

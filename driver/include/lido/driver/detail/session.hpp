@@ -183,6 +183,10 @@ class managed_session : public operation_owner {
   virtual void roll_back_later(
       std::uint64_t tenure) noexcept = 0;  // a transaction left without commit: ROLLBACK before anything else
   virtual void set_budgets(const recovery_budgets& budgets) noexcept = 0;  // for partial cancels, whose lease stays
+  // Whether the server is told of deadlines, as statement_timeout in the same flush.
+  virtual void set_server_deadlines(bool on) noexcept = 0;
+  // No operation of that lease that starts from now on lasts longer than this.
+  virtual void set_deadline(std::uint64_t tenure, time_point deadline) noexcept = 0;
   virtual bool holds(std::uint64_t tenure) const noexcept = 0;
   virtual asio::any_io_executor executor() const noexcept = 0;
 
