@@ -74,6 +74,7 @@ const char* text_of(errc e) noexcept {
     case errc::no_row: return "the result does not have exactly one row";
     case errc::acquire_timeout: return "no connection became free within the deadline";
     case errc::pool_closed: return "the pool is closed";
+    case errc::wrong_server_role: return "no server is what target_session_attrs asks for";
     case errc::too_many_waiters: return "too many tasks are already waiting for a connection";
   }
   return "unknown error";
@@ -284,7 +285,7 @@ bool is_retryable(const std::error_code& ec) noexcept {
   if (ec.category() == sqlstate_category())
     return is_sqlstate_retryable(ec.value()) || is_sqlstate_disconnect(ec.value());
   if (is_tls(ec) || ec == errc::protocol_error || ec == errc::message_too_large) return false;
-  return is_disconnect(ec);
+  return is_disconnect(ec) || ec == errc::wrong_server_role;  // somebody may be promoted meanwhile
 }
 
 std::string diagnostics::summary() const {

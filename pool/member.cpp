@@ -69,6 +69,14 @@ void pool_member::on_notice(const diagnostics& note) noexcept {
   if (const auto pool = pool_.lock()) pool->sink().notice(note);
 }
 
+void pool_member::on_role(server_role now, bool read_only) noexcept {
+  if (const auto pool = pool_.lock()) pool->on_role(*this, now, read_only);
+}
+
+void pool_member::on_read_only_refusal() noexcept {
+  if (const auto pool = pool_.lock()) pool->on_read_only_refusal(*this);
+}
+
 bool pool_member::admit_cancel() noexcept {
   const auto pool = pool_.lock();
   return pool && pool->budget().admit(std::chrono::steady_clock::now());
@@ -81,12 +89,12 @@ void pool_member::cancel_ended() noexcept {
 bool pool_member::prefers_control() noexcept {
   const auto pool = pool_.lock();
   if (!pool || !control) return false;
-  return pool->config().cancel.channel == cancel_channel_choice::session || control->available(control_name);
+  return pool->channel() == cancel_channel_choice::session || control->available(control_name);
 }
 
 bool pool_member::allows_request() noexcept {
   const auto pool = pool_.lock();
-  return pool && pool->config().cancel.channel != cancel_channel_choice::session;
+  return pool && pool->channel() != cancel_channel_choice::session;
 }
 
 std::uint64_t pool_member::submit_control(std::weak_ptr<control_client> who) noexcept {

@@ -25,6 +25,8 @@ class pool_member final : public session_observer, public std::enable_shared_fro
   void on_cancel(cancel_event what, cancel_via by) noexcept override;
   void on_stray_cancel() noexcept override;
   void on_notice(const diagnostics& note) noexcept override;
+  void on_role(server_role now, bool read_only) noexcept override;
+  void on_read_only_refusal() noexcept override;
   bool admit_cancel() noexcept override;
   void cancel_ended() noexcept override;
   bool prefers_control() noexcept override;
@@ -36,9 +38,11 @@ class pool_member final : public session_observer, public std::enable_shared_fro
   const std::chrono::steady_clock::time_point born;
 
   // guarded by the pool's mutex
+  host_choice choice;  // where it may be connected to
   std::shared_ptr<connect_attempt> attempt;
   std::shared_ptr<managed_session> session;
   core::shard_id shard = 0;
+  core::endpoint_choice asked;                             // which hosts its connect went by
   core::lease_id lease;                                    // the current one
   std::uint64_t tenure = 0;                                // the session's number for it
   std::unique_ptr<lent> spare = std::make_unique<lent>();  // for the next lease

@@ -1,8 +1,11 @@
+#include "pool/pool_hosts.hpp"
 #include "pool/pool_impl.hpp"
 
 #include <lido/pool/pool.hpp>
 
 #include <asio/this_coro.hpp>
+
+#include <atomic>
 
 namespace lido {
 inline namespace v0 {
@@ -11,19 +14,27 @@ pool::pool(asio::any_io_executor executor, pool_config config)
     : pool(std::vector{std::move(executor)}, std::move(config)) {}
 
 pool::pool(std::vector<asio::any_io_executor> executors, pool_config config)
-    : impl_(std::make_shared<detail::pool_impl>(std::move(executors), std::move(config))) {
+    : impl_(std::make_shared<detail::pool_impl>(executors, detail::primary_lane(config))) {
+  const bool with_replicas = config.replica.max_size > 0;
+  if (with_replicas)
+    replicas_ = std::make_shared<detail::pool_impl>(std::move(executors), detail::replica_lane(std::move(config)),
+                                                    detail::pool_impl::lane::replicas);
   impl_->start();
+  if (replicas_) replicas_->start();
 }
 
 pool& pool::operator=(pool&& other) noexcept {
   if (this == &other) return *this;
   if (impl_) impl_->destroy();
+  if (replicas_) replicas_->destroy();
   impl_ = std::move(other.impl_);
+  replicas_ = std::move(other.replicas_);
   return *this;
 }
 
 pool::~pool() {
   if (impl_) impl_->destroy();
+  if (replicas_) replicas_->destroy();
 }
 
 lease pool::try_acquire() noexcept {
@@ -66,9 +77,82 @@ asio::awaitable<void> pool::async_close(std::chrono::nanoseconds patience) {
   return async_close(patience, asio::use_awaitable);
 }
 
-void pool::begin_close(const std::shared_ptr<detail::pool_impl>& impl, std::chrono::nanoseconds patience,
+// ---- replicas ----
+
+asio::awaitable<lease> pool::async_acquire(role which, op_options options) {
+  return async_acquire(which, std::chrono::nanoseconds::max(), options);
+}
+
+asio::awaitable<lease> pool::async_acquire(role which, std::chrono::nanoseconds max_lag, op_options options) {
+  if (which == role::primary || !replicas_) return async_acquire(options);
+  return co_replica(replicas_, impl_, max_lag, options);
+}
+
+namespace {
+
+// The replicas' own trouble: the primary can help. Anything else is the caller's affair, or the pool's end.
+bool is_for_the_primary(const std::error_code& ec) {
+  return ec != asio::error::operation_aborted && ec != errc::pool_closed && ec != errc::acquire_timeout &&
+         ec != errc::too_many_waiters;
+}
+
+[[noreturn]] void throw_too_far_behind() {
+  diagnostics diag;
+  diag.context = "the replica is further behind than the max_lag that was asked for, and replica.fallback is none";
+  throw error(errc::wrong_server_role, std::move(diag));
+}
+
+}  // namespace
+
+asio::awaitable<lease> pool::co_replica(std::shared_ptr<detail::pool_impl> replicas,
+                                        std::shared_ptr<detail::pool_impl> primary, std::chrono::nanoseconds max_lag,
+                                        op_options options) {
+  const asio::execution_context* context = nullptr;
+  if (replicas->prefers_shards()) context = &asio::query(co_await asio::this_coro::executor, asio::execution::context);
+  const bool falls_back = replicas->config()->replica.fallback == replica_fallback::primary;
+  if (!falls_back || replicas->may_serve()) {
+    detail::acquire_in<lease> acquire(replicas, options.deadline, context);
+    if (!acquire.is_ready()) co_await acquire.wait();
+    const std::error_code failure = acquire.failure();
+    if (!failure) {
+      lease db = std::move(acquire.lease_or_throw());
+      if (max_lag == std::chrono::nanoseconds::max() || replicas->lag_of(db->handle()) <= max_lag) co_return db;
+      if (!falls_back) throw_too_far_behind();
+    } else if (!falls_back || !is_for_the_primary(failure)) {
+      acquire.lease_or_throw();
+    }
+  }
+  detail::acquire_in<lease> acquire(std::move(primary), options.deadline, context);
+  if (!acquire.is_ready()) co_await acquire.wait();
+  co_return std::move(acquire.lease_or_throw());
+}
+
+namespace {
+
+// Both lanes have ended.
+struct both_closed {
+  std::atomic<int> open{2};
+  detail::any_completion<> done;
+  void one_has() {
+    if (open.fetch_sub(1) == 1) done.post();
+  }
+};
+
+}  // namespace
+
+void pool::begin_close(const std::shared_ptr<detail::pool_impl>& impl,
+                       const std::shared_ptr<detail::pool_impl>& replicas, std::chrono::nanoseconds patience,
                        detail::any_completion<> done) {
-  impl->close(patience, std::move(done));
+  if (!replicas) return impl->close(patience, std::move(done));
+  auto both = std::make_shared<both_closed>();
+  both->done = std::move(done);
+  for (const auto& each : {impl, replicas})
+    each->close(patience, detail::any_completion<>([both] { both->one_has(); }, each->executor()));
+}
+
+void pool::cancel_all() noexcept {
+  impl_->cancel_all();
+  if (replicas_) replicas_->cancel_all();
 }
 
 void pool::begin_warm_up(const std::shared_ptr<detail::pool_impl>& impl, std::size_t connections,
@@ -108,21 +192,35 @@ asio::awaitable<void> pool::async_pause(op_options options) {
   }
 }
 
-void pool::resume() noexcept { impl_->resume(); }
+void pool::resume() noexcept {
+  impl_->resume();
+  if (replicas_) replicas_->resume();
+}
 pool_readiness pool::readiness() const { return impl_->readiness(); }
 close_progress pool::close_progress() const { return impl_->progress(); }
 
-void pool::cancel_all() noexcept { impl_->cancel_all(); }
 pool_stats pool::stats() const { return impl_->stats(); }
 const std::string& pool::name() const noexcept { return impl_->name(); }
 asio::any_io_executor pool::get_executor() const { return impl_->executor(); }
 
-std::function<std::optional<pool_stats>()> pool::stats_source() const {
-  return [weak = std::weak_ptr<detail::pool_impl>(impl_)]() -> std::optional<pool_stats> {
+pool_stats pool::replica_stats() const { return replicas_ ? replicas_->stats() : pool_stats{}; }
+
+namespace {
+
+std::function<std::optional<pool_stats>()> source_of(std::weak_ptr<detail::pool_impl> weak) {
+  return [weak = std::move(weak)]() -> std::optional<pool_stats> {
     const auto impl = weak.lock();
     if (!impl) return std::nullopt;
     return impl->stats();
   };
+}
+
+}  // namespace
+
+std::function<std::optional<pool_stats>()> pool::stats_source() const { return source_of(impl_); }
+std::function<std::optional<pool_stats>()> pool::replica_stats_source() const {
+  if (!replicas_) return nullptr;
+  return source_of(replicas_);
 }
 
 }  // namespace v0

@@ -42,7 +42,7 @@ std::shared_ptr<control_session> pool_impl::control_for(const std::shared_ptr<co
 
 // A new connection is ready. If its pid is in a cancel that is on its way, it has to wait for the answer.
 void pool_impl::introduce(const std::shared_ptr<pool_member>& who) {
-  const auto peer = config()->cancel.channel == cancel_channel_choice::request ? nullptr : who->session->peer();
+  const auto peer = channel_ == cancel_channel_choice::request ? nullptr : who->session->peer();
   if (!peer) return usable(*who);
   who->control = control_for(peer, who->shard);
   const auto go_on = [self = shared_from_this(), who](bool use) { use ? self->know(*who) : self->reject(who); };
@@ -80,9 +80,7 @@ void pool_impl::know(pool_member& who) {
   usable(who);
 }
 
-void pool_impl::usable(pool_member& who) {
-  hooks_.after_connect ? set_up(who.shared_from_this()) : ready(who);
-}
+void pool_impl::usable(pool_member& who) { hooks_.after_connect ? set_up(who.shared_from_this()) : ready(who); }
 
 // Nobody knows whom a statement that was never answered may still hit: this one is not used, another one is opened.
 void pool_impl::reject(const std::shared_ptr<pool_member>& who) {

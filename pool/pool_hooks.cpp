@@ -67,12 +67,12 @@ asio::awaitable<bool> pool_impl::call_hook(pool_hook which, connection& db) cons
 // ---- before_connect ----
 
 void pool_impl::ask_for_credentials(const std::shared_ptr<pool_member>& born) {
-  const auto config = std::make_shared<connect_config>(config()->connect);
+  const auto credentials = std::make_shared<connect_config>(config()->connect);
   run_hook(
       shards_[born->shard].executor, config()->hook_timeout,
-      [self = shared_from_this(), config] { return passing(self->hooks_.before_connect, *config); },
-      [self = shared_from_this(), born, config](hook_end how, const std::string& words) {
-        if (how == hook_end::passed) return self->connect_as(born, *config);
+      [self = shared_from_this(), credentials] { return passing(self->hooks_.before_connect, *credentials); },
+      [self = shared_from_this(), born, credentials](hook_end how, const std::string& words) {
+        if (how == hook_end::passed) return self->connect_as(born, *credentials);
         self->hook_failed(pool_hook::before_connect, words);
         self->connect_failed(*born, errc::connect_failed, words_of(pool_hook::before_connect, words), false);
       });

@@ -1,6 +1,8 @@
 #include "pool/pool_impl.hpp"
 
+#include "pool/host_watch.hpp"
 #include "pool/member.hpp"
+#include "pool/pool_hosts.hpp"
 #include "pool/stats/from_core.hpp"
 
 #include <lido/driver/detail/hand_over.hpp>
@@ -112,11 +114,13 @@ std::vector<pool_impl::io_shard> pool_impl::make_shards(std::vector<asio::any_io
   return shards;
 }
 
-pool_impl::pool_impl(std::vector<asio::any_io_executor> executors, pool_config config)
+pool_impl::pool_impl(std::vector<asio::any_io_executor> executors, pool_config config, lane which)
     : config_(validated(std::move(config))),
       recovery_(recovery::settings_of(*config_)),
       tls_stamps_(stamps_of_tls_files(config_->connect)),
       name_(config_->name),
+      lane_(which),
+      channel_(config_->cancel.channel),
       acquire_timeout_(config_->acquire_timeout.count()),
       when_clean_(left_clean(*config_)),
       when_soiled_(left_soiled(*config_)),
@@ -125,6 +129,7 @@ pool_impl::pool_impl(std::vector<asio::any_io_executor> executors, pool_config c
       hooks_(config_->hooks),
       budget_(config_->cancel.concurrency, config_->cancel.rate),
       core_(limits_for(*config_), steady_now()),
+      endpoints_(endpoints_of(*config_)),
       members_(config_->max_size),
       shard_states_(shards_.size(), shard_state::running) {
   settings_ = settings_for(*config_);
@@ -153,6 +158,7 @@ void pool_impl::start() {
     deadline_entries_.back()->attach(s.deadlines, weak_from_this());
   }
   tell([](core::pool_core& c, core::action_list& out) { c.expire(steady_now(), out); });  // opens min_size
+  start_watches();
 }
 
 // ---- the core's decisions ----
@@ -247,6 +253,7 @@ void pool_impl::connect(const core::action& a) {
     const lock guard(mutex_);
     with = settings_;
     born->shard = living(a.shard);
+    born->choice = choose_hosts(*born);
     members_[a.slot.index] = born;
   }
   if (hooks_.before_connect) return ask_for_credentials(born);
@@ -259,7 +266,8 @@ void pool_impl::open_session(const std::shared_ptr<pool_member>& born,
   const io_shard& on = shards_[born->shard];
   auto attempt = connect_session(
       on.executor, std::move(settings), on.deadlines, born,
-      [self = shared_from_this(), born](connect_result made) { self->on_connected(*born, std::move(made)); });
+      [self = shared_from_this(), born](connect_result made) { self->on_connected(*born, std::move(made)); },
+      born->choice);
   const lock guard(mutex_);
   if (!born->session && !born->reason) born->attempt = std::move(attempt);
 }
@@ -289,7 +297,7 @@ void pool_impl::on_connected(pool_member& who, connect_result made) {
 void pool_impl::ready(pool_member& who) {
   const auto now = steady_now();
   counters_.created_in(now - who.born);
-  tell([&](core::pool_core& c, core::action_list& out) { c.connected(who.id, now, out); });
+  tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) { settle_host(who, now, c, out); });
 }
 
 void pool_impl::connect_failed(pool_member& who, std::error_code ec, diagnostics diag, bool permanent) {
@@ -298,7 +306,7 @@ void pool_impl::connect_failed(pool_member& who, std::error_code ec, diagnostics
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
     last_error_ = ec;
     last_diag_ = std::move(diag);
-    c.connect_failed(who.id, permanent, now, out);
+    c.connect_failed(who.id, permanent || gives_up(c), now, out);
   });
 }
 
@@ -336,7 +344,7 @@ void pool_impl::recover(const core::action& a) {
     });
   };
   const std::function<void(recovery::verdict)> done = [self = shared_from_this(), who, finish](recovery::verdict v) {
-    if (v.usable && self->config_.hooks.after_release) return self->after_release(who, v, finish);
+    if (v.usable && self->hooks_.after_release) return self->after_release(who, v, finish);
     finish(v);
   };
   // Who was cancelled goes first, and so do all who are cancelled at the same time: theirs is a turn, a recovery begins
@@ -547,10 +555,10 @@ void pool_impl::forget(acquire_op& op) noexcept {
 void pool_impl::take_back(lent* what) noexcept {
   std::unique_ptr<lent> unless_kept(what);
   const session_handle& handle = what->db.handle();
-  const core::condition how =
-      handle.session ? returned_as(handle.session->end_tenure(handle.tenure), when_clean_.load(std::memory_order_relaxed),
-                                   when_soiled_.load(std::memory_order_relaxed))
-                     : core::condition::broken;
+  const core::condition how = handle.session ? returned_as(handle.session->end_tenure(handle.tenure),
+                                                           when_clean_.load(std::memory_order_relaxed),
+                                                           when_soiled_.load(std::memory_order_relaxed))
+                                             : core::condition::broken;
   const auto now = steady_now();
   const lease_ticket ticket = what->ticket;
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
@@ -569,10 +577,10 @@ void pool_impl::take_back(lent* what) noexcept {
 std::string pool_impl::exhaustion() const {
   const core::stats s = core_.statistics();
   const auto in = [&s](core::slot_state state) { return std::to_string(s.slots[static_cast<std::size_t>(state)]); };
-  std::string text = "pool " + name_ + ": " + in(core::slot_state::leased) + " of " +
-                     std::to_string(s.max_size) + " connections leased, " + in(core::slot_state::recovering) +
-                     " recovering, " + in(core::slot_state::connecting) + " connecting, " +
-                     in(core::slot_state::closing) + " closing, " + std::to_string(s.waiting) + " tasks waiting";
+  std::string text = "pool " + name_ + ": " + in(core::slot_state::leased) + " of " + std::to_string(s.max_size) +
+                     " connections leased, " + in(core::slot_state::recovering) + " recovering, " +
+                     in(core::slot_state::connecting) + " connecting, " + in(core::slot_state::closing) + " closing, " +
+                     std::to_string(s.waiting) + " tasks waiting";
   if (core_.state() == core::pool_state::paused) text += "; the pool is paused";
   if (last_error_) text += "; the last connect failed: " + last_failure();
   return text;
@@ -597,6 +605,7 @@ void pool_impl::on_disconnected(pool_member& who, std::error_code, bool endpoint
 
 void pool_impl::close(std::chrono::nanoseconds patience, any_completion<> done) {
   bool over = false;
+  stop_watches();
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
     const auto now = steady_now();
     closers_.push_back(std::move(done));
@@ -608,6 +617,7 @@ void pool_impl::close(std::chrono::nanoseconds patience, any_completion<> done) 
 }
 
 void pool_impl::destroy() noexcept {
+  stop_watches();
   tell([](core::pool_core& c, core::action_list& out) {
     const auto now = steady_now();
     c.begin_close(now, out);

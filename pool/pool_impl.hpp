@@ -4,6 +4,7 @@
 #pragma once
 
 #include "driver/sync.hpp"
+#include "pool/core/endpoints.hpp"
 #include "pool/core/pool_core.hpp"
 #include "pool/hook_run.hpp"
 #include "pool/recovery/cancel_budget.hpp"
@@ -36,6 +37,7 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
+class host_watch;
 class pool_member;
 
 // Where an acquire stands, besides what the core knows. Guarded by the pool's mutex.
@@ -77,7 +79,9 @@ struct errand : core::goal {
 
 class pool_impl final : public deadline_target, public std::enable_shared_from_this<pool_impl> {
  public:
-  pool_impl(std::vector<asio::any_io_executor> executors, pool_config config);
+  // A pool with replicas is two of these.
+  enum class lane : std::uint8_t { primary, replicas };
+  pool_impl(std::vector<asio::any_io_executor> executors, pool_config config, lane which = lane::primary);
   ~pool_impl();
   void start();
 
@@ -105,6 +109,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void cancel_all() noexcept;
   pool_stats stats() const;
   const std::string& name() const noexcept { return name_; }
+  cancel_channel_choice channel() const noexcept { return channel_; }
   const asio::any_io_executor& executor(core::shard_id shard = 0) const noexcept { return shards_[shard].executor; }
   // The present one: reconfigure() puts another in its place.
   std::shared_ptr<const pool_config> config() const {
@@ -123,11 +128,16 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   // Validates and reads the TLS files; throws, having changed nothing.
   prepared prepare(pool_config next);
   void apply(const prepared& p) noexcept;
+  // pool_hosts.cpp, for replicas: whether it is worth asking; how far behind the host is that this was lent of
+  bool may_serve() const;
+  std::chrono::nanoseconds lag_of(const session_handle& lent) const;
 
   // ---- news of a member ----
   void on_connected(pool_member& who, connect_result made);
   void on_revoked(pool_member& who) noexcept;
   void on_disconnected(pool_member& who, std::error_code ec, bool endpoint) noexcept;
+  void on_role(pool_member& who, server_role now, bool read_only) noexcept;  // pool_hosts.cpp, as the next
+  void on_read_only_refusal(pool_member& who) noexcept;
   stats::pool_counters& counters() noexcept { return counters_; }
   recovery::cancel_budget& budget() noexcept { return budget_; }
   stats::sink& sink() noexcept { return sink_; }
@@ -173,6 +183,17 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void retire_controls(core::shard_id which) noexcept;
   void close_controls(std::function<void()> done);
   void count_controls(pool_stats& out) const;
+  // pool_hosts.cpp: which host, and what becomes of the connections to one that changed
+  bool gives_up(const core::pool_core& c) const LIDO_REQUIRES(mutex_);
+  host_choice choose_hosts(pool_member& for_whom) LIDO_REQUIRES(mutex_);
+  void settle_host(pool_member& who, core::time_point now, core::pool_core& c, core::action_list& out)
+      LIDO_REQUIRES(mutex_);
+  std::shared_ptr<managed_session> session_of(const pool_member& who);
+  void start_watches();
+  void stop_watches() noexcept;
+  void look_at(std::size_t host) noexcept;
+  void on_seen(core::endpoint_id host, const core::sighting& what) noexcept;
+  void on_addresses(core::endpoint_id host, const std::vector<std::string>& now) noexcept;
   void queue_actions() LIDO_REQUIRES(mutex_);
   void work_off();
   void mind_sleep(core::time_point now) noexcept LIDO_REQUIRES(mutex_) {
@@ -251,6 +272,8 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   std::uint64_t configured_ LIDO_GUARDED_BY(mutex_) = 0;  // how often
   std::string tls_stamps_ LIDO_GUARDED_BY(mutex_);        // of the TLS files as they were read
   const std::string name_;
+  const lane lane_;
+  const cancel_channel_choice channel_;
   // What every acquire and release read, apart from the rest so that they need no lock for it.
   std::atomic<std::chrono::nanoseconds::rep> acquire_timeout_;
   std::atomic<core::condition> when_clean_;   // how a lease comes back that left nothing behind,
@@ -264,6 +287,8 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
 
   mutable mutex mutex_;
   core::pool_core core_ LIDO_GUARDED_BY(mutex_);
+  core::endpoints endpoints_ LIDO_GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<host_watch>> watches_ LIDO_GUARDED_BY(mutex_);  // by host; none: nobody needs to know
   sleep_watch sleep_watch_ LIDO_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<pool_member>> members_ LIDO_GUARDED_BY(mutex_);  // by slot
   core::action_list decided_ LIDO_GUARDED_BY(mutex_);

@@ -1,13 +1,16 @@
 // Another configuration for a pool that runs. What can fail - reading, validating, TLS files - is done before anything
 // changes; what changes, changes under the mutex in one piece, so that no acquire and no connect sees half of it.
 #include "pool/member.hpp"
+#include "pool/pool_hosts.hpp"
 #include "pool/pool_impl.hpp"
 
+#include <lido/driver/detail/knobs.hpp>
 #include <lido/pool/pool.hpp>
 
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace lido {
@@ -48,6 +51,18 @@ void refuse_restarts(const std::string& pool, const std::vector<knob_change>& ch
   }
 }
 
+// The pool knows its hosts by number, and watches each.
+void refuse_other_hosts(const connect_config& now, const connect_config& next) {
+  const auto before = hosts_of(now);
+  const auto after = hosts_of(next);
+  if (before.size() == 1 && after.size() == 1) return;
+  const auto same = [](const host_entry& a, const host_entry& b) {
+    return a.host == b.host && a.hostaddr == b.hostaddr && a.port == b.port;
+  };
+  if (!std::ranges::equal(before, after, same))
+    throw_invalid_config("host: a list of several hosts cannot change while the pool runs; restart");
+}
+
 }  // namespace
 
 pool_impl::prepared pool_impl::prepare(pool_config next) {
@@ -65,8 +80,10 @@ pool_impl::prepared pool_impl::prepare(pool_config next) {
   next.on_notice = now->on_notice;
   next.hooks = now->hooks;
   next.validate();
+  next = lane_ == lane::replicas ? replica_lane(std::move(next)) : primary_lane(std::move(next));
   p.changes = now->changes_to(next);
   refuse_restarts(name_, p.changes);
+  refuse_other_hosts(now->connect, next.connect);
   if (stamps != stamps_of_tls_files(next.connect))
     p.changes.push_back({"TLS files", "as read", "as they are now", knob_class::rolling, "file"});
   p.rolling = std::ranges::any_of(p.changes, [](const knob_change& c) { return c.applies == knob_class::rolling; });
@@ -117,8 +134,11 @@ void pool_impl::give_budgets(managed_session& to) const {
 }  // namespace detail
 
 std::vector<knob_change> pool::reconfigure(pool_config next) {
+  std::optional<detail::pool_impl::prepared> replicas;
+  if (replicas_) replicas = replicas_->prepare(next);
   detail::pool_impl::prepared p = impl_->prepare(std::move(next));
   impl_->apply(p);
+  if (replicas) replicas_->apply(*replicas);
   return std::move(p.changes);
 }
 

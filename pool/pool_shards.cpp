@@ -1,5 +1,6 @@
 // io_contexts come and go: one of several that is stopped must not keep its connections counted for ever, and a
 // destroyed one must not leave handlers behind (contract I28).
+#include "pool/host_watch.hpp"
 #include "pool/member.hpp"
 #include "pool/pool_impl.hpp"
 
@@ -91,9 +92,11 @@ void pool_impl::let_go() noexcept {
   std::vector<any_completion<>> closers;
   std::vector<std::unique_ptr<errand>> errands;
   std::vector<acquire_op*> waiting;
+  std::vector<std::shared_ptr<host_watch>> watches;  // their timers go with the io_context
   {
     const lock guard(mutex_);
     if (std::exchange(gone_, true)) return;
+    watches.swap(watches_);
     members.swap(members_);
     closers.swap(closers_);
     errands.swap(errands_);

@@ -101,8 +101,8 @@ diagnostics pool_impl::words_for(const errand& what, std::size_t ready) const {
   const bool is_warm_up = what.kind == core::goal_kind::warm;
   diagnostics diag = is_warm_up && what.end == core::goal_end::failed ? last_diag_ : diagnostics{};
   const std::string text =
-      is_warm_up ? "warm-up of pool " + name_ + ": " + std::to_string(ready) + " of " +
-                       std::to_string(what.target) + " connections are ready"
+      is_warm_up ? "warm-up of pool " + name_ + ": " + std::to_string(ready) + " of " + std::to_string(what.target) +
+                       " connections are ready"
                  : "pause of pool " + name_ + ": " + std::to_string(leases_out()) + " leases are still out";
   diag.context += (diag.context.empty() ? "" : "; ") + text;
   if (is_warm_up && what.end == core::goal_end::timeout && last_error_)

@@ -37,13 +37,17 @@ std::vector<reload_result::pool_changes> pool_registry::impl::change_all(all_poo
     const auto found = pools.find(name);
     if (found == pools.end())
       detail::throw_invalid_config(sources.file + ": [pool." + name + "] is new, which wants a restart");
+    if (const auto& replicas = found->second.replicas) {
+      whose.emplace_back(nullptr, replicas.get());
+      prepared.push_back(replicas->prepare(config));
+    }
     whose.emplace_back(&found->first, found->second.inner.get());
     prepared.push_back(whose.back().second->prepare(std::move(config)));
   }
   std::vector<reload_result::pool_changes> out;
   for (std::size_t i = 0; i < prepared.size(); ++i) {
     if (prepared[i].changes.empty()) continue;
-    out.push_back({*whose[i].first, prepared[i].changes});
+    if (whose[i].first != nullptr) out.push_back({*whose[i].first, prepared[i].changes});
     whose[i].second->apply(prepared[i]);
   }
   return out;
@@ -120,7 +124,8 @@ pool_registry::pool_registry(std::vector<asio::any_io_executor> executors, confi
   for (auto& [name, config] : configs) {
     auto made = std::make_unique<pool>(executors, std::move(config));
     auto inner = made->impl_;
-    impl_->pools.emplace(name, impl::entry{std::move(made), std::move(inner)});
+    auto replicas = made->replicas_;
+    impl_->pools.emplace(name, impl::entry{std::move(made), std::move(inner), std::move(replicas)});
   }
   impl_->numbers.successes = 1;
   impl_->numbers.last_success = std::chrono::system_clock::now();

@@ -17,6 +17,7 @@ struct pool_registry::impl {
   struct entry {
     std::unique_ptr<pool> object;
     std::shared_ptr<detail::pool_impl> inner;
+    std::shared_ptr<detail::pool_impl> replicas;  // null: none
   };
 
   reload_result reload();

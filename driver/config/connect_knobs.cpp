@@ -1,3 +1,5 @@
+#include "driver/config/host_list.hpp"
+
 #include <lido/driver/detail/knob_rows.hpp>
 
 #include <algorithm>
@@ -12,13 +14,14 @@ namespace {
 using namespace rows;
 using config = connect_config;
 
-bool set_host(config& c, std::string_view text) {
-  // One host only: a list would otherwise go to the resolver as a strange name.
-  if (text.empty() || text.find(',') != std::string_view::npos || text.find('@') != std::string_view::npos)
-    return false;
-  c.host.assign(text);
-  return true;
-}
+constexpr std::array targets{choice_word<target_session_attrs>{"any", target_session_attrs::any},
+                             choice_word<target_session_attrs>{"read-write", target_session_attrs::read_write},
+                             choice_word<target_session_attrs>{"read-only", target_session_attrs::read_only},
+                             choice_word<target_session_attrs>{"primary", target_session_attrs::primary},
+                             choice_word<target_session_attrs>{"standby", target_session_attrs::standby},
+                             choice_word<target_session_attrs>{"prefer-standby", target_session_attrs::prefer_standby}};
+constexpr std::array orders{choice_word<load_balance_hosts>{"disable", load_balance_hosts::disable},
+                            choice_word<load_balance_hosts>{"random", load_balance_hosts::random}};
 
 bool set_password(config& c, std::string_view text) {
   c.password = secret(text);
@@ -69,7 +72,6 @@ bool set_connect_timeout(config& c, std::string_view text) {
 bool is_utf8(config& /*c*/, std::string_view text) {
   return text == "UTF8" || text == "utf8" || text == "UTF-8" || text == "utf-8";
 }
-bool is_any(config& /*c*/, std::string_view text) { return text == "any"; }
 bool is_no_gss(config& /*c*/, std::string_view text) { return text == "disable" || text == "prefer"; }
 bool is_no_binding(config& /*c*/, std::string_view text) { return text == "disable" || text == "prefer"; }
 bool is_ssl_request(config& /*c*/, std::string_view text) { return text == "postgres"; }
@@ -92,11 +94,27 @@ constexpr knob<config> compatible(std::string_view name, std::string_view expect
 constexpr auto most_message = static_cast<double>(0x3fffffff);  // the server's own limit
 
 constexpr std::array knobs{
-    own<config>("host", knob_kind::text, rolling, "name, address, or folder of a Unix socket, which begins with /",
-                "one host name, address, or folder of a Unix socket", set_host, [](const config& c) { return c.host; })
+    own<config>("host", knob_kind::text, rolling,
+                "name, address, or folder of a Unix socket, which begins with /; of several, the first that will do",
+                "a host name, address, or folder of a Unix socket, or up to 32 of them with commas", set_hosts,
+                host_names)
         .from_env("PGHOST")
-        .such_as("db.example"),
-    count<&config::port>("port", between(1, 65535), rolling, "the server's port").from_env("PGPORT"),
+        .such_as("db1.example,db2.example"),
+    own<config>("hostaddr", knob_kind::text, rolling,
+                "where to connect without a look-up; host is then what the certificate must name",
+                "a numeric address, or as many of them as there are hosts, with commas", set_host_addresses,
+                host_addresses)
+        .from_env("PGHOSTADDR")
+        .such_as("10.0.0.1,10.0.0.2"),
+    own<config>("port", knob_kind::text, rolling, "the server's port, or one for each host",
+                "a port from 1 to 65535, or as many of them as there are hosts, with commas", set_ports, host_ports)
+        .from_env("PGPORT")
+        .such_as("5432,5433"),
+    choice<targets, &config::target_session_attrs>("target_session_attrs", rolling, "which of the hosts will do")
+        .from_env("PGTARGETSESSIONATTRS"),
+    choice<orders, &config::load_balance_hosts>("load_balance_hosts", rolling,
+                                                "random: the hosts in another order for each connect")
+        .from_env("PGLOADBALANCEHOSTS"),
     text<&config::database>("dbname", rolling, "database; empty: the user's name")
         .from_env("PGDATABASE")
         .such_as("app"),
@@ -145,8 +163,6 @@ constexpr std::array knobs{
     compatible("client_encoding", "UTF8, the only one that Lido speaks", is_utf8,
                [](const config&) { return std::string("UTF8"); })
         .from_env("PGCLIENTENCODING"),
-    compatible("target_session_attrs", "\"any\"", is_any, [](const config&) { return std::string("any"); })
-        .from_env("PGTARGETSESSIONATTRS"),
     compatible("gssencmode", "\"disable\" or \"prefer\": there is no GSS encryption", is_no_gss,
                [](const config&) { return std::string("disable"); })
         .from_env("PGGSSENCMODE"),
@@ -157,7 +173,7 @@ constexpr std::array knobs{
         .from_env("PGSSLNEGOTIATION"),
 };
 
-constexpr std::array<std::string_view, 24> not_supported{"passfile",
+constexpr std::array<std::string_view, 23> not_supported{"passfile",
                                                          "service",
                                                          "servicefile",
                                                          "sslpassword",
@@ -175,7 +191,6 @@ constexpr std::array<std::string_view, 24> not_supported{"passfile",
                                                          "gsslib",
                                                          "gssdelegation",
                                                          "replication",
-                                                         "load_balance_hosts",
                                                          "keepalives",
                                                          "keepalives_idle",
                                                          "keepalives_interval",
@@ -187,8 +202,6 @@ constexpr std::array<std::string_view, 24> not_supported{"passfile",
 std::span<const knob<connect_config>> connect_knobs() noexcept { return knobs; }
 
 std::string_view why_not_supported(std::string_view libpq_name) noexcept {
-  if (libpq_name == "hostaddr")
-    return "is not supported: give the address as host; verify-full then wants it in the certificate";
   if (std::ranges::find(not_supported, libpq_name) == not_supported.end()) return {};
   return "is a parameter of libpq that Lido does not have";
 }

@@ -47,24 +47,56 @@ class uri_splitter {
     at_ = sign + 1;
   }
 
+  // One or several, host[:port],host[:port]: two settings, each a list in the same order.
   void host_and_port() {
+    const std::size_t begin = at_;
     const std::size_t end = until("/?");
-    if (dsn_.substr(at_, end - at_).find(',') != std::string_view::npos)
-      throw_dsn_error(at_, "several hosts: one is supported");
-    if (at('[')) {
-      const std::size_t close = std::min(dsn_.find(']', at_), end);
-      if (close == end || close == at_ + 1) throw_dsn_error(at_, "an IPv6 address is written [::1]");
-      add("host", at_ + 1, close);
-      at_ = close + 1;
-      if (at_ < end && dsn_[at_] != ':') throw_dsn_error(at_, "expected \":\" or \"/\" behind an IPv6 address");
-    } else {
-      const std::size_t colon = std::min(dsn_.find(':', at_), end);
-      if (colon > at_) add("host", at_, colon);
-      at_ = colon;
+    dsn_setting hosts;
+    dsn_setting ports;
+    bool several = false;
+    for (;;) {
+      host(end, hosts);
+      if (at_ < end && dsn_[at_] == ':') {
+        const std::size_t stop = std::min(until(","), end);
+        append(ports, at_ + 1, stop);
+        at_ = stop;
+      }
+      if (at_ == end) break;
+      several = true;
+      ++at_;
+      append_comma(hosts);
+      append_comma(ports);
     }
-    if (at_ < end && at_ + 1 < end) add("port", at_ + 1, end);
     at_ = end;
+    const auto says_something = [](const dsn_setting& s) {
+      return s.value.reveal().find_first_not_of(',') != std::string_view::npos;
+    };
+    hosts.key = "host";
+    ports.key = "port";
+    hosts.position = ports.position = begin + 1;
+    if (several || !hosts.value.empty()) out_.push_back(std::move(hosts));
+    if (says_something(ports)) out_.push_back(std::move(ports));
   }
+
+  void host(std::size_t end, dsn_setting& hosts) {
+    if (!at('[')) {
+      const std::size_t stop = std::min(until(":,"), end);
+      append(hosts, at_, stop);
+      at_ = stop;
+      return;
+    }
+    const std::size_t close = std::min(dsn_.find(']', at_), end);
+    if (close == end || close == at_ + 1) throw_dsn_error(at_, "an IPv6 address is written [::1]");
+    append(hosts, at_ + 1, close);
+    at_ = close + 1;
+    if (at_ < end && dsn_[at_] != ':' && dsn_[at_] != ',')
+      throw_dsn_error(at_, "expected \":\", \",\" or \"/\" behind an IPv6 address");
+  }
+
+  void append(dsn_setting& to, std::size_t begin, std::size_t end) const {
+    to.value.append(decoded(begin, end).reveal());
+  }
+  static void append_comma(dsn_setting& to) { to.value.append(","); }
 
   void database() {
     if (!at('/')) return;

@@ -1,6 +1,12 @@
+#include "driver/config/host_list.hpp"
+
 #include <lido/driver/detail/knobs.hpp>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/stat.h>
+
+#include <algorithm>
 
 namespace lido {
 inline namespace v0 {
@@ -11,6 +17,29 @@ void require_that(bool holds, std::string_view what) {
 }
 
 bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+
+bool is_numeric(const std::string& address) {
+  in6_addr parsed{};
+  const std::string without_zone = address.substr(0, address.find('%'));
+  return ::inet_pton(AF_INET6, without_zone.c_str(), &parsed) == 1 ||
+         ::inet_pton(AF_INET, address.c_str(), &parsed) == 1;
+}
+
+void check_hosts(const connect_config& c) {
+  require_that(c.hosts.size() <= detail::most_hosts, "hosts: at most 32");
+  require_that(!c.hosts.empty() || !c.host.empty() || !c.hostaddr.empty(), "host is empty");
+  require_that(c.port != 0, "port must be from 1 to 65535");
+  for (const host_entry& h : detail::hosts_of(c)) {
+    require_that(!h.host.empty(), "host: there are ports or addresses for more hosts than there are hosts");
+    require_that(!has_nul(h.host) && !has_nul(h.hostaddr), "a host with a NUL in it");
+    require_that(h.hostaddr.empty() || is_numeric(h.hostaddr),
+                 "hostaddr is not a numeric address: a name is given as host");
+  }
+}
+
+bool all_unix_sockets(const connect_config& c) {
+  return std::ranges::all_of(detail::hosts_of(c), detail::is_unix_socket);
+}
 
 // NUL separates parameters in the start-up message: a user called "x\0user\0admin" would be two (C33).
 void check_texts(const connect_config& c) {
@@ -30,7 +59,7 @@ void check_texts(const connect_config& c) {
 
 // S1: encryption towards nobody in particular only for those who say so by name.
 void check_tls_mode(const connect_config& c) {
-  if (c.host.starts_with('/') || c.allow_unverified_tls) return;  // no TLS over a Unix socket
+  if (c.allow_unverified_tls || all_unix_sockets(c)) return;  // no TLS over a Unix socket
   const bool has_ca = !c.sslrootcert.empty() && c.sslrootcert != "system";
   switch (c.sslmode) {
     case sslmode::disable:
@@ -66,7 +95,7 @@ void check_client_certificate(const connect_config& c) {
 }  // namespace
 
 void validate(const connect_config& config) {
-  require_that(!config.host.empty(), "host is empty");
+  check_hosts(config);
   check_texts(config);
   check_tls_mode(config);
   check_client_certificate(config);

@@ -56,8 +56,10 @@ engine::engine(asio::any_io_executor executor, std::shared_ptr<const detail::ses
       settings_(std::move(settings)),
       peer_(std::move(l.peer)),
       certificates_{l.stream.certificates().server, l.stream.certificates().client},
+      host_(l.host),
       process_id_(l.identity.process_id),
       owner_process_(::getpid()),
+      role_(session::role_of(l.standing)),
       observer_(std::move(observer)),
       cancel_key_(std::move(l.identity.cancel_key)),
       protocol_(std::move(l.identity.parameters)),
@@ -323,16 +325,13 @@ void engine::on_event(event_kind kind, const wire::frame& frame, aftermath& afte
       }
       leftovers_.ended(protocol_.tag());
       return;
-    case event_kind::server_error: return on_server_error();
+    case event_kind::server_error: return on_server_error(after);
     case event_kind::prologue: return on_prologue(after);
     case event_kind::ready: return on_ready(after);
     case event_kind::copy_in: return refuse_copy(after);
     case event_kind::notice: return on_notice(after);
     case event_kind::notification: return;
-    case event_kind::parameter:
-      // statements are read for what they leave in this syntax alone
-      if (!protocol_.text_is_safe()) leftovers_.sent(session::dirt::unknown);
-      return;
+    case event_kind::parameter: return on_parameter(after);
     case event_kind::fatal: return on_fatal(after);
     case event_kind::violation: return lost(protocol_.error(), after);
   }
@@ -382,9 +381,24 @@ void engine::stop_collecting(std::error_code why, aftermath& after) {
   begin_settle(budgets_, after);
 }
 
-void engine::on_server_error() {
+// B91: a server that was promoted or demoted says so, also to a session that asked for nothing.
+void engine::on_parameter(aftermath& after) {
+  // statements are read for what they leave in this syntax alone
+  if (!protocol_.text_is_safe()) leftovers_.sent(session::dirt::unknown);
+  if (!session::tells_standing(protocol_.changed_parameter())) return;
+  const session::standing now =
+      session::standing_of(protocol_.parameter("in_hot_standby"), protocol_.parameter("default_transaction_read_only"));
+  const detail::server_role role = session::role_of(now);
+  if (role != detail::server_role::unknown) role_.store(role, std::memory_order_relaxed);
+  tell(after,
+       [role, read_only = now.read_only.value_or(false)](detail::session_observer& o) { o.on_role(role, read_only); });
+}
+
+void engine::on_server_error(aftermath& after) {
   diagnostics& diag = protocol_.diag();
   const std::error_code ec = make_sqlstate(diag.sqlstate);
+  if (ec == condition::read_only_transaction)
+    tell(after, [](detail::session_observer& o) { o.on_read_only_refusal(); });
   if (traffic_ == traffic::internal) {
     if (!job_->error) job_->error = ec;
     return;
@@ -556,7 +570,7 @@ void engine::set_budgets(const detail::recovery_budgets& budgets) noexcept {
 }
 
 std::shared_ptr<const detail::session_peer> engine::peer() const {
-  return std::make_shared<const detail::session_peer>(detail::session_peer{peer_});
+  return std::make_shared<const detail::session_peer>(detail::session_peer{peer_, host_});
 }
 
 detail::socket_name engine::local_end() const {

@@ -19,7 +19,9 @@
 #include "driver/session/settle.hpp"
 #include "driver/session/startup.hpp"
 #include "driver/session/statement_cache.hpp"
+#include "driver/session/target.hpp"
 #include "driver/sync.hpp"
+#include "driver/transport/address.hpp"
 #include "driver/transport/dialler.hpp"
 
 #include <lido/driver/detail/session.hpp>
@@ -38,6 +40,8 @@ struct link {
   transport::peer peer;
   input_buffer in;
   session::server_identity identity;
+  std::size_t host = 0;        // of settings.hosts
+  session::standing standing;  // as asked for, where the parameters do not tell
 };
 
 class engine final : public detail::managed_session,
@@ -83,6 +87,9 @@ class engine final : public detail::managed_session,
   bool secure() const noexcept override { return peer_.secure; }
   std::shared_ptr<const detail::session_peer> peer() const override;
   detail::socket_name local_end() const override;
+  std::size_t host() const noexcept override { return host_; }
+  detail::server_role role() const noexcept override { return role_.load(std::memory_order_relaxed); }
+  std::string address() const override { return transport::describe(peer_.endpoint); }
   const std::string* parameter_copy(std::string_view name, std::string& into) const override;
 
   void on_deadline(time_point now) noexcept override;
@@ -133,9 +140,10 @@ class engine final : public detail::managed_session,
   void take_rows(aftermath& after) LIDO_REQUIRES(mutex_);
   void check_size(aftermath& after) LIDO_REQUIRES(mutex_);
   void stop_collecting(std::error_code why, aftermath& after) LIDO_REQUIRES(mutex_);
-  void on_server_error() LIDO_REQUIRES(mutex_);
+  void on_server_error(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_notice(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_fatal(aftermath& after) LIDO_REQUIRES(mutex_);
+  void on_parameter(aftermath& after) LIDO_REQUIRES(mutex_);
   void refuse_copy(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_ready(aftermath& after) LIDO_REQUIRES(mutex_);
   void settle_statement() LIDO_REQUIRES(mutex_);
@@ -189,9 +197,11 @@ class engine final : public detail::managed_session,
   const std::shared_ptr<const detail::session_settings> settings_;
   const transport::peer peer_;
   const detail::certificate_expiry certificates_;
+  const std::size_t host_;
   const std::uint32_t process_id_;
   const int owner_process_;
 
+  std::atomic<detail::server_role> role_;
   std::atomic<std::uint64_t> tenure_{0};
   std::atomic<detail::session_condition> condition_{detail::session_condition::clean};
 

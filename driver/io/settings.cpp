@@ -5,6 +5,7 @@
 
 #include <lido/driver/detail/knobs.hpp>
 
+#include <algorithm>
 #include <utility>
 
 namespace lido {
@@ -22,7 +23,9 @@ std::shared_ptr<const session_settings> make_session_settings(connect_config con
   }
   auto settings = std::make_shared<session_settings>();
   if (config.user.empty()) config.user = session::process_user();  // here, once: it may ask the system's name service
-  if (config.sslmode != sslmode::disable && !config.host.starts_with('/')) {
+  settings->hosts = hosts_of(config);
+  const bool all_unix = std::ranges::all_of(settings->hosts, is_unix_socket);
+  if (config.sslmode != sslmode::disable && !all_unix) {
     settings->tls = transport::tls_context::create(config, ec, context);
     if (!settings->tls) return nullptr;
   }

@@ -9,6 +9,7 @@
 #include <lido/driver/detail/session.hpp>
 
 #include <memory>
+#include <vector>
 
 namespace lido {
 inline namespace v0 {
@@ -16,12 +17,14 @@ namespace detail {
 
 struct session_settings {
   connect_config config;
-  std::shared_ptr<const transport::tls_context> tls;  // null when sslmode is disable or the socket is a Unix one
+  std::vector<host_entry> hosts;                      // at least one, complete
+  std::shared_ptr<const transport::tls_context> tls;  // null when sslmode is disable or all sockets are Unix ones
   wire::limits bounds;
 };
 
 struct session_peer {
   transport::peer value;
+  std::size_t host = 0;  // of the configuration's
 };
 
 }  // namespace detail

@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace lido::session {
@@ -93,6 +94,7 @@ class protocol {
   bool parameters_moved() const noexcept { return !moved_.empty(); }
   bool has_moved(std::string_view name) const noexcept;
   void accept_parameters() noexcept { moved_.clear(); }
+  std::map<std::string, std::string, std::less<>> take_parameters() { return std::move(parameters_); }  // at the end
   bool text_is_safe() const noexcept {
     return text_is_safe_;
   }  // client_encoding UTF8 and standard_conforming_strings on (B48)

@@ -166,6 +166,12 @@ void dial_operation::first_step() {
 bool dial_operation::choose_addresses() {
   if (target_.same_peer) {
     addresses_ = {target_.same_peer->endpoint};
+  } else if (!target_.hostaddr.empty()) {
+    const auto where = numeric_endpoint(target_.hostaddr, target_.port);
+    if (where)
+      addresses_ = {*where};
+    else
+      fail(errc::resolve_failed, "hostaddr is not a numeric address");
   } else if (target_.host.empty() || target_.host.find('\0') != std::string::npos) {
     fail(errc::resolve_failed, "the host is empty or holds a zero byte");
   } else if (is_unix_host(target_.host)) {

@@ -52,6 +52,7 @@ struct dial_target {
   std::optional<transport::peer>
       same_peer;  // set: go to exactly this endpoint in exactly this way (cancel connections)
   look_up_function resolve = &system_look_up;  // blocks, on a helper thread
+  std::string hostaddr{};  // not empty: connect there, without a look-up; `host` is whose name is verified
 };
 
 class dialler : public std::enable_shared_from_this<dialler> {

@@ -15,10 +15,13 @@ using config = pool_config;
 using cancel = pool_config::cancel_config;
 using drain = pool_config::drain_config;
 using reset = pool_config::reset_config;
+using replica = pool_config::replica_config;
 
 constexpr std::array reset_modes{choice_word<reset_mode>{"auto", reset_mode::automatic},
                                  choice_word<reset_mode>{"discard_all", reset_mode::discard_all},
                                  choice_word<reset_mode>{"none", reset_mode::none}};
+constexpr std::array fallbacks{choice_word<replica_fallback>{"primary", replica_fallback::primary},
+                               choice_word<replica_fallback>{"none", replica_fallback::none}};
 constexpr std::array after_cancels{choice_word<after_cancel>{"recover", after_cancel::recover},
                                    choice_word<after_cancel>{"discard", after_cancel::discard},
                                    choice_word<after_cancel>{"never", after_cancel::never}};
@@ -69,6 +72,16 @@ constexpr std::array knobs{
     flag<&config::statement_timeout_from_deadline>(
         "statement_timeout_from_deadline", rolling,
         "tell the server of deadlines, as statement_timeout in the same flush"),
+    duration<&config::role_probe_interval>(
+        "role_probe_interval", an_age, restart,
+        "how often each of several hosts is asked whether it is primary or standby; 0: never"),
+    duration<&config::max_lag>("max_lag", an_age, restart,
+                               "a standby further behind is not used where a standby is wanted; 0: however far"),
+    count<&config::replica, &replica::max_size>(
+        "replica.max_size", between(0, 100'000), restart,
+        "connections to replicas, beside max_size; 0: the primary serves role::replica"),
+    choice<fallbacks, &config::replica, &replica::fallback>("replica.fallback", restart,
+                                                            "who serves role::replica when no replica can be reached"),
     choice<reset_modes, &config::reset, &reset::mode>("reset.mode", rolling, "what is undone between two leases"),
     duration<&config::reset, &reset::timeout>("reset.timeout", a_wait, live, "of what is undone between two leases"),
     duration<&config::cancel, &cancel::timeout>("cancel.timeout", a_wait, live,

@@ -17,6 +17,12 @@ void check_together(const pool_config& c) {
   require_that(detail::is_pool_name(c.name),
                "name must be 1 to 64 of a-z, 0-9 and _, with no _ at its ends and no __ within (it is a part of "
                "LIDO__NAME__MAX_SIZE)");
+  using target = target_session_attrs;
+  const target wanted = c.connect.target_session_attrs;
+  require_that(
+      c.replica.max_size == 0 || wanted == target::any || wanted == target::primary || wanted == target::read_write,
+      "replica.max_size goes with target_session_attrs any, primary or read-write: the rest of the pool is "
+      "connections to the primary");
   require_that(c.min_size <= c.max_size, "min_size must not be above max_size");
   require_that(c.min_idle <= c.max_size, "min_idle must not be above max_size");
   require_that(c.connect_backoff_min <= c.connect_backoff_max,

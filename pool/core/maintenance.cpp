@@ -108,7 +108,7 @@ void pool_core::new_generation(time_point now, action_list& out) {
 
 // What no user holds goes now; what he holds, and what is recovering or connecting, when it comes back.
 void pool_core::replace_older(action_list& out) {
-  ++generation_;
+  all_retired_ = ++generation_;
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     const slot& s = slots_[i];
     const bool unused = s.state == slot_state::idle || s.state == slot_state::validating || s.granted_to != nullptr;

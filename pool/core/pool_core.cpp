@@ -131,13 +131,14 @@ void pool_core::revoked(const lease_id& lease, time_point now, action_list& out)
 
 // --- connections ---
 
-void pool_core::connected(slot_id id, time_point now, action_list& out) {
+void pool_core::connected(slot_id id, endpoint_id where, time_point now, action_list& out) {
   observe_time(now);
   slot* s = current(id, slot_state::connecting);
   if (s == nullptr) return;
   ++counters_.created;
   breaker_.succeeded(limits_);
   s->retire_at = lifecycle_.retirement(random_, now);
+  settle_generation(*s, where);
   offer(id.index, now, out);
   serve(now, out);
 }
@@ -227,8 +228,9 @@ void pool_core::disconnected(slot_id id, disconnect_scope scope, time_point now,
     return;
   }
   const bool news = s->generation == generation_;
+  const endpoint_id where = s->endpoint;
   drop(*s, id.index, out);
-  if (scope == disconnect_scope::endpoint && news) replace_older(out);
+  if (scope == disconnect_scope::endpoint && news) replace_older(where, out);
   serve(now, out);
 }
 

@@ -23,6 +23,7 @@
 
 #include "pool/core/action.hpp"
 #include "pool/core/breaker.hpp"
+#include "pool/core/endpoints.hpp"
 #include "pool/core/goal.hpp"
 #include "pool/core/idle_stack.hpp"
 #include "pool/core/lifecycle.hpp"
@@ -34,6 +35,7 @@
 #include "pool/core/waiter.hpp"
 #include "pool/core/waiter_queue.hpp"
 
+#include <array>
 #include <optional>
 #include <vector>
 
@@ -78,7 +80,9 @@ class pool_core {
 
   // --- connections ---
 
-  void connected(slot_id id, time_point now, action_list& out);
+  void connected(slot_id id, time_point now, action_list& out) { connected(id, 0, now, out); }
+  // `where`: the host that it is to. When that was retired since the connect began, it is closed.
+  void connected(slot_id id, endpoint_id where, time_point now, action_list& out);
   // permanent: to try again is pointless until somebody changes something (wrong password, no such database): who
   // waits now is told at once. Else they wait on, to their own deadlines, until the breaker opens (see hopeless()).
   // Either way the next connect backs off.
@@ -89,8 +93,8 @@ class pool_core {
   // why: counted when it is not usable.
   void recovered(slot_id id, bool usable, close_reason why, time_point now, action_list& out);
   // The connection is gone, by itself. Any state; a close action follows (for a leased one when it is released).
-  // scope endpoint, from a connection of the current generation, begins a new generation; news from an older
-  // one is old news, so that the stragglers of one outage do not condemn the connections made after it.
+  // scope endpoint, from a connection of the current generation, begins a new generation of its host; news from an
+  // older one is old news, so that the stragglers of one outage do not condemn the connections made after it.
   void disconnected(slot_id id, disconnect_scope scope, time_point now, action_list& out);
   // The server's EOF came, or (orphaned) the close deadline passed without it: only now is the slot free (I9).
   void closed(slot_id id, bool orphaned, time_point now, action_list& out);
@@ -103,6 +107,10 @@ class pool_core {
   void time_was_lost(time_point now) noexcept;
   // All connections made so far are to be replaced: the idle ones now, others when they come back.
   void new_generation(time_point now, action_list& out);
+  // The same for the connections to one host: it is not what it was.
+  void retire_endpoint(endpoint_id where, time_point now, action_list& out);
+  // The same for one connection.
+  void retire(slot_id id, time_point now, action_list& out);
   // A smaller max_size takes effect as connections become free; live() may exceed it until then.
   void reconfigure(const limits& l, time_point now, action_list& out);
 
@@ -203,6 +211,8 @@ class pool_core {
   [[nodiscard]] bool may_keep_alive() const noexcept;
   [[nodiscard]] bool may_shrink() const noexcept;
   void replace_older(action_list& out);
+  void replace_older(endpoint_id where, action_list& out);  // endpoint_retirement.cpp
+  void settle_generation(slot& s, endpoint_id where) noexcept;
   void close_surplus(action_list& out);
   void finish_if_empty(action_list& out);
 
@@ -227,7 +237,9 @@ class pool_core {
   time_point next_prune_ = time_point::min();
   bool wears_out_ = false;  // max_uses or max_bytes_received is set
   std::uint32_t generation_ = 0;
-  shard_id next_shard_ = 0;  // for connects that no shard asked for
+  std::uint32_t all_retired_ = 0;                           // the generation that began when all were
+  std::array<std::uint32_t, most_endpoints> retired_in_{};  // and the ones that began when one host's were
+  shard_id next_shard_ = 0;                                 // for connects that no shard asked for
   pool_state state_ = pool_state::open;
   time_point next_deadline_ = never;
   time_point stalled_after_ = never;  // next_deadline_ + stall_gap

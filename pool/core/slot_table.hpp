@@ -27,6 +27,7 @@ struct alignas(64) slot {
   std::uint32_t next = no_slot;    // idle: towards the bottom; absent: the next free one
   std::uint32_t first_tenure = 0;  // the one before its first
   shard_id shard = 0;
+  endpoint_id endpoint = no_endpoint;  // known once it is connected
   slot_state state = slot_state::absent;
   bool dead = false;              // leased: the connection is gone, its owner does not know yet
   bool aborted = false;           // closing: was still connecting

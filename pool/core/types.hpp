@@ -17,6 +17,10 @@ inline constexpr time_point never = time_point::max();
 using shard_id = std::uint16_t;
 inline constexpr shard_id any_shard = 0xffff;
 
+// One host of the pool's list. Of a pool with one host: 0.
+using endpoint_id = std::uint16_t;
+inline constexpr endpoint_id no_endpoint = 0xffff;
+
 // A connection: the slot that it occupies, and which of the connections that the slot had. Events that carry an older
 // incarnation are late news about somebody who has gone: ignored and counted.
 struct slot_id {

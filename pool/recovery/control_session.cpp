@@ -205,7 +205,7 @@ void control_session::open() {
         }
         self->on_opened(std::move(made));
       },
-      around_.peer);
+      {}, around_.peer);
   const lock guard(mutex_);
   if (generation == generation_ && !session_) attempt_ = std::move(attempt);
 }

@@ -95,7 +95,7 @@ std::string_view to_string(reset_kind k) noexcept {
     case reset_kind::exact: return "exact";
     case reset_kind::discard_all: return "discard_all";
   }
-  return \"unspecified\";
+  return "unspecified";
 }
 
 std::string_view to_string(cancel_channel c) noexcept {

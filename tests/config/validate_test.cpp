@@ -108,9 +108,32 @@ TEST(validate_connect, C33_no_nul_in_what_goes_into_the_startup_message) {
   expect_refused([&](connect_config& c) { c.parameters = {{"replication", "1"}}; });
 }
 
+TEST(validate_connect, every_host_of_a_list_is_one) {
+  const auto with = [](std::vector<host_entry> hosts) {
+    connect_config c;
+    c.hosts = std::move(hosts);
+    return judged(c).code;
+  };
+  EXPECT_FALSE(with({{"a"}, {"b", "10.0.0.1", 5433}}));
+  EXPECT_FALSE(with({{"", "10.0.0.1"}}));
+  EXPECT_EQ(with({{"a"}, {"", "", 5433}}), errc::invalid_config) << "a port without a host";
+  EXPECT_EQ(with({{"a", "db.example"}}), errc::invalid_config) << "a name as hostaddr";
+  EXPECT_EQ(judged(connect_config::parse("port=1,2")).code, errc::invalid_config);
+}
+
+TEST(validate_connect, S1_one_host_over_tcp_makes_tls_a_matter) {
+  connect_config c = connect_config::parse("host=/run/a,/run/b sslmode=prefer");
+  EXPECT_FALSE(judged(c).code);
+  c = connect_config::parse("host=/run/a,db sslmode=prefer");
+  EXPECT_EQ(judged(c).code, errc::invalid_config);
+  c = connect_config::parse("host=/run/a hostaddr=10.0.0.1 sslmode=prefer");
+  EXPECT_EQ(judged(c).code, errc::invalid_config) << "it goes over TCP";
+}
+
 TEST(validate_connect, no_wait_is_infinite_and_no_limit_absent) {
   expect_refused([](connect_config& c) { c.host.clear(); });
   expect_refused([](connect_config& c) { c.port = 0; });
+  expect_refused([](connect_config& c) { c.hosts.resize(33, {"db"}); });
   expect_refused([](connect_config& c) { c.connect_timeout = 0s; });
   expect_refused([](connect_config& c) { c.connect_timeout = -1s; });
   expect_refused([](connect_config& c) { c.connect_timeout = std::chrono::nanoseconds::max(); });

@@ -83,7 +83,7 @@ void world::check_grant(std::uint32_t index) {
   b.lent = true;
   require(!b.worn, "granted, though it was to retire after its last use");
   require(b.is == phase::open && !b.dead, "granted a connection that is not there");
-  require(b.generation == generation_, "granted a connection of an older generation");
+  require(is_current(b), "granted a connection of an older generation");
   require(seen().slots()[index].retire_at > now_, "granted a connection past its lifetime");
   if (b.last_ok == now_) return;
   require(b.last_ok > doubted_, "I28: granted a connection that was idle while time was lost");

@@ -11,6 +11,7 @@ bool world::connect_result(event e, backend* b) {
   b->is = e == event::connected ? phase::open : phase::none;
   b->last_ok = now_;
   connect_outcome(e == event::connected);
+  b->host = static_cast<core::endpoint_id>(below(max_hosts));
   begin(e);
   report(e, id);
   end();
@@ -45,7 +46,7 @@ bool world::recovery_result(event e, backend* b) {
 bool world::lose(event e) {
   backend& b = backends_[below(max_backends)];
   if (b.is == phase::none || b.is == phase::closing || b.dead) return false;
-  const bool bumps = e == event::endpoint_lost && b.is != phase::connecting && b.generation == generation_;
+  const bool bumps = e == event::endpoint_lost && b.is != phase::connecting && is_current(b);
   if (b.is == phase::connecting) {
     b.is = phase::none;
     connect_outcome(false);
@@ -54,7 +55,7 @@ bool world::lose(event e) {
     b.dead = true;
   }
   begin(e);
-  if (bumps) ++generation_;
+  if (bumps) host_retired_[b.host] = ++generation_;
   report(e, b.id);
   end();
   return true;
@@ -76,7 +77,9 @@ void world::report(event e, core::slot_id id) {
   core::pool_core& p = pool_.real();
   note("  about", id);
   switch (e) {
-    case event::connected: p.connected(id, now_, actions_); break;
+    case event::connected:
+      p.connected(id, backends_[std::min<std::size_t>(id.index, max_backends - 1)].host, now_, actions_);
+      break;
     case event::connect_failed: p.connect_failed(id, false, now_, actions_); break;
     case event::connect_refused: p.connect_failed(id, true, now_, actions_); break;
     case event::ping_ok: p.validated(id, true, now_, actions_); break;

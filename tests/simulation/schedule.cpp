@@ -64,9 +64,9 @@ void world::draw_weights() {
       6,  // acquire, try_acquire, resume, cancel, release clean, dirty, broken, revoked
       40, 10, 1, 20, 6, 4, 15,
       5,  // connected, connect failed, refused, ping ok, failed, vetoed, recovered, unrecoverable
-      6, 2, 25, 4, 10, 1, 1, 1, 2, 6, 3,  // disconnected, endpoint, closed, orphaned, expire, time lost, generation,
-                                          // reconfigure, pause, unpause, await
-      1, 1, 5};                           // begin_close, force_close, stale
+      6, 2, 25, 4, 10, 1, 1, 2, 1, 2, 6, 3,  // disconnected, endpoint, closed, orphaned, expire, time lost, generation,
+                                             // host's, reconfigure, pause, unpause, await
+      1, 1, 5};                              // begin_close, force_close, stale
   constexpr std::array<std::uint32_t, 6> moods{0, 1, 1, 2, 2, 6};
   for (std::size_t i = 0; i < event_count; ++i) weights_[i] = usual[i] * moods[below(moods.size())];
   if (chance(80)) weights_[static_cast<std::size_t>(event::begin_close)] = 0;
@@ -139,6 +139,7 @@ bool world::attempt(event e) {
     case event::expire:
     case event::time_lost:
     case event::new_generation:
+    case event::endpoint_changed:
     case event::reconfigure:
     case event::pause:
     case event::unpause:

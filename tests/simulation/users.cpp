@@ -142,9 +142,15 @@ bool world::administrate(event e) {
       pool_.real().time_was_lost(now_);
       break;
     case event::new_generation:
-      ++generation_;
+      all_retired_ = ++generation_;
       pool_.real().new_generation(now_, actions_);
       break;
+    case event::endpoint_changed: {
+      const auto host = static_cast<core::endpoint_id>(below(max_hosts));
+      host_retired_[host] = ++generation_;
+      pool_.real().retire_endpoint(host, now_, actions_);
+      break;
+    }
     case event::reconfigure: {
       core::limits l = draw_limits(random_);
       l.max_size = static_cast<std::uint32_t>(1 + below(max_backends - 1));

@@ -40,11 +40,12 @@ struct backend {
   bool dead = false;     // open: lost, and the core was told
   bool aborted = false;  // closing: was still connecting
   core::time_point last_ok{};
-  std::uint32_t generation = 0;
-  bool inspecting = false;  // pinging: the user's check is part of it
-  bool passed = false;      // the user's check, and was not granted since
-  bool lent = false;        // once at least
-  bool worn = false;        // came back with more uses or bytes than are allowed
+  std::uint32_t generation = 0;  // when it was decided to connect
+  core::endpoint_id host = 0;    // known once it is open
+  bool inspecting = false;       // pinging: the user's check is part of it
+  bool passed = false;           // the user's check, and was not granted since
+  bool lent = false;             // once at least
+  bool worn = false;             // came back with more uses or bytes than are allowed
   std::uint32_t uses = 0;
   std::uint64_t bytes = 0;
 };
@@ -70,6 +71,7 @@ class world {
  private:
   static constexpr std::size_t max_clients = 6;
   static constexpr std::size_t max_backends = 6;
+  static constexpr std::size_t max_hosts = 3;
   static constexpr core::duration tick = std::chrono::milliseconds{1};
 
   // --- schedule.cpp: what happens next ---
@@ -134,6 +136,9 @@ class world {
   void check_supply() const;
   void check_deadlines() const;
   void check_closing() const;
+  [[nodiscard]] bool is_current(const backend& b) const {
+    return b.generation >= all_retired_ && b.generation >= host_retired_[b.host];
+  }
   [[nodiscard]] bool usable_idle() const;
   [[nodiscard]] bool past_lifetime() const;
   [[nodiscard]] bool timer_is_late() const;
@@ -160,6 +165,8 @@ class world {
   std::array<std::uint32_t, event_count> weights_{};
   std::uint64_t arrivals_ = 0;
   std::uint32_t generation_ = 0;
+  std::uint32_t all_retired_ = 0;  // the generation that began when all were
+  std::array<std::uint32_t, max_hosts> host_retired_{};
   core::time_point doubted_ = core::time_point::min();  // what was idle then must be pinged before use
   core::time_point noticed_ = core::time_point::min();  // the missed deadline that said so
   core::time_point deadline_before_{};

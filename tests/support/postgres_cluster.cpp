@@ -63,12 +63,13 @@ postgres_cluster::postgres_cluster(cluster_settings settings)
   stale_clusters::mark_owner(folder_.path());
   stale_clusters::sweep();
   make_folders();
-  initialise();
-  write_certificates();
+  settings_.standby_of == nullptr ? initialise() : copy_primary();
+  if (settings_.standby_of == nullptr) write_certificates();
   write_configuration();
   write_access_rules();
   start();
-  create_roles();
+  if (settings_.standby_of == nullptr) create_roles();
+  settings_.standby_of = nullptr;  // it may go its own way
 }
 
 postgres_cluster::~postgres_cluster() {
@@ -103,6 +104,15 @@ void postgres_cluster::initialise() const {
                                    "--locale=C", "--no-sync", "--no-instructions"},
                                   run_as_, start_budget);
   if (result.status != 0) throw std::runtime_error{"initdb failed: " + result.errors};
+}
+
+void postgres_cluster::copy_primary() const {
+  const postgres_cluster& primary = *settings_.standby_of;
+  const auto result = run_process({client_program(programs_, "pg_basebackup"), "-D", data(), "-h", primary.socket_dir(),
+                                   "-p", std::to_string(primary.port()), "-U", "postgres", "-R", "-c", "fast", "-X",
+                                   "stream", "--no-sync", "--no-password"},
+                                  run_as_, start_budget);
+  if (result.status != 0) throw std::runtime_error{"pg_basebackup failed: " + result.errors};
 }
 
 void postgres_cluster::write_certificates() const {
@@ -142,6 +152,7 @@ void postgres_cluster::write_access_rules() const {
   std::ostringstream text;
   for (const auto& line : settings_.access_rules) text << line << "\n";
   text << "local     all all                          trust\n"
+       << "local     replication all                  trust\n"
        << "host      all lido_md5        127.0.0.1/32 md5\n"
        << "host      all lido_cleartext  127.0.0.1/32 password\n"
        << "host      all lido_trusted    127.0.0.1/32 trust\n";
@@ -219,6 +230,18 @@ void postgres_cluster::stop(stop_mode mode) {
 
 void postgres_cluster::restart(stop_mode mode) {
   stop(mode);
+  start();
+}
+
+void postgres_cluster::promote() const {
+  const auto result = run_process({program("pg_ctl"), "promote", "-w", "-D", data()}, run_as_, start_budget);
+  if (result.status != 0) throw std::runtime_error{"pg_ctl promote failed: " + result.output + result.errors};
+}
+
+void postgres_cluster::demote() {
+  stop();
+  write_file(data() / "standby.signal", "", 0600);
+  give_to_server(data() / "standby.signal");
   start();
 }
 

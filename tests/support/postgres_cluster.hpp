@@ -17,9 +17,13 @@
 
 namespace lido::testing {
 
+class postgres_cluster;
+
 struct cluster_settings {
   std::string version;  // "15" ... "18", or the folder of its programs; empty: LIDO_TEST_POSTGRES, else Debian's newest
   bool tls = true;
+  /// A streaming standby of that one (pg_basebackup -R): its data, roles and certificates; it must outlive the start.
+  const postgres_cluster* standby_of = nullptr;
   int max_connections = 200;
   std::vector<std::string> configuration;  // lines for postgresql.conf, after ours
   std::vector<std::string> access_rules;   // lines for pg_hba.conf, before ours
@@ -69,6 +73,10 @@ class postgres_cluster {
   void start();
   void stop(stop_mode mode = stop_mode::fast);
   void restart(stop_mode mode = stop_mode::fast);
+  /// pg_ctl promote: from standby to primary, on a timeline of its own. Returns when it takes writes.
+  void promote() const;
+  /// To standby, in place: stop, standby.signal, start. It follows nobody.
+  void demote();
   void stop_postmaster() const;      // SIGSTOP: the kernel still accepts connections, nobody serves them (M2)
   void continue_postmaster() const;  // SIGCONT
   /// Replaces the lines of an extra configuration file and waits until the postmaster has read them: later connections
@@ -88,6 +96,7 @@ class postgres_cluster {
   void make_folders() const;
   void write_certificates() const;
   void initialise() const;
+  void copy_primary() const;
   void write_configuration() const;
   void write_access_rules() const;
   void create_roles() const;

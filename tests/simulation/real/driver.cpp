@@ -104,7 +104,7 @@ std::shared_ptr<connect_attempt> connect_session(asio::any_io_executor executor,
                                                  std::shared_ptr<const session_settings> settings,
                                                  std::shared_ptr<deadline_queue>,
                                                  std::weak_ptr<session_observer> observer,
-                                                 std::function<void(connect_result)> done,
+                                                 std::function<void(connect_result)> done, const host_choice&,
                                                  std::shared_ptr<const session_peer>) {
   const auto made = std::make_shared<simulation::attempt>(simulation::server::of_this_thread(), std::move(executor),
                                                           std::move(observer), std::move(done));

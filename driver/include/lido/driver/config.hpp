@@ -2,6 +2,11 @@
 //
 //   auto cfg = lido::connect_config::parse("postgresql://app@db.example/app?sslrootcert=/etc/ssl/ca.pem");
 //   cfg.password = read_secret();
+//
+// Several hosts, as libpq writes them:
+//
+//   postgresql://app@db1,db2:5433/app?target_session_attrs=primary
+//   host=db1,db2 port=5432,5433 target_session_attrs=primary
 #pragma once
 
 #include <lido/driver/secret.hpp>
@@ -22,9 +27,35 @@ enum class sslmode { disable, allow, prefer, require, verify_ca, verify_full };
 /// Authentication methods, for `require_auth`.
 enum class auth_method { none, password, md5, scram_sha_256 };
 
+/// Which server of a list will do. `read_write` and `read_only` ask what a transaction may do by default, `primary` and
+/// `standby` whether the server is in recovery; `prefer_standby` is any server when no standby can be reached.
+enum class target_session_attrs { any, read_write, read_only, primary, standby, prefer_standby };
+
+/// In which order the hosts of a list are tried.
+enum class load_balance_hosts {
+  disable,  ///< as they are written
+  random,   ///< shuffled anew for each connect
+};
+
+/// One of several servers.
+struct host_entry {
+  std::string host;        ///< as connect_config::host
+  std::string hostaddr;    ///< as connect_config::hostaddr
+  std::uint16_t port = 0;  ///< 0: connect_config::port
+};
+
 struct connect_config {
   std::string host = "localhost";  ///< name, address, or a folder that starts with '/' for a Unix socket
+  std::string hostaddr;            ///< an address: no look-up; `host` is then only what the certificate must name
   std::uint16_t port = 5432;
+  /// Several servers, at most 32. When it is not empty, it is this list that counts, and `host` and `hostaddr` do not.
+  /// They are tried in order, under the one `connect_timeout`, of which each host gets an equal share of what is left.
+  /// The next one is tried when a host cannot be looked up, reached, or verified, hangs up, says that it cannot serve
+  /// now (57P03), or is not what `target_session_attrs` wants; not after a refused login (as libpq).
+  std::vector<host_entry> hosts;
+  lido::target_session_attrs target_session_attrs = lido::target_session_attrs::any;
+  lido::load_balance_hosts load_balance_hosts = lido::load_balance_hosts::disable;
+
   std::string user;      ///< empty: the name of the process's user
   std::string database;  ///< empty: same as `user`
   secret password;

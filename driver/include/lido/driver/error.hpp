@@ -54,6 +54,8 @@ enum class errc {
   acquire_timeout,   ///< no connection within the caller's deadline
   pool_closed,       ///< the pool is closing or gone
   too_many_waiters,  ///< the queue of waiters is full
+  // several hosts
+  wrong_server_role,  ///< a server answered, but none is what target_session_attrs wants
 };
 
 /// Classes of errors, for `ec == lido::condition::x`. Each matches Lido's, SQLSTATE's, asio's and std's categories
@@ -62,7 +64,8 @@ enum class condition {
   disconnected = 1,  ///< the connection is gone (see is_disconnect)
   cancelled,  ///< somebody cancelled: asio::error::operation_aborted, std::errc::operation_canceled, lease_revoked
   timeout,    ///< a deadline passed: errc::timeout, acquire_timeout, std::errc::timed_out
-  retryable,  ///< the same transaction may be tried again: 40001, 40P01, 55P03, 53xxx, 57P03, a lost connection
+  retryable,  ///< the same transaction may be tried again: 40001, 40P01, 55P03, 53xxx, 57P03, a lost connection,
+              ///< no server of the wanted role
   constraint_violation,    ///< class 23
   unique_violation,        ///< 23505
   foreign_key_violation,   ///< 23503

@@ -46,11 +46,15 @@ class collector final : public prometheus::Collectable {
   /// `pool_name` becomes the label of that name: [a-zA-Z0-9_]+, at most 64 characters, not in use here already; else
   /// throws lido::error (errc::invalid_config). At most 256 pools, so that the number of series has a bound.
   void add(std::string_view pool_name, source stats);
-  /// A lido::pool under its own name. Does not keep it alive: forgotten at the first scrape after its end.
+  /// A lido::pool under its own name, its replicas as NAME_replica. Does not keep it alive: forgotten at the first
+  /// scrape after its end.
   template <class Pool>
     requires requires(const Pool& p) { source{p.stats_source()}; }
   void add(const Pool& of) {
     add(of.name(), of.stats_source());
+    if constexpr (requires { of.replica_stats_source(); }) {
+      if (source replicas = of.replica_stats_source()) add(of.name() + "_replica", std::move(replicas));
+    }
   }
   /// Whether there was such a pool.
   bool remove(std::string_view pool_name);

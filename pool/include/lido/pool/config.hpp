@@ -87,6 +87,12 @@ enum class cancel_channel_choice {
   request,    ///< by a CancelRequest only: a connection and a process of the server for each
 };
 
+/// Who serves role::replica when no replica can be reached.
+enum class replica_fallback {
+  primary,  ///< the primary
+  none,     ///< nobody: the acquire ends with what the connects met, or by its deadline
+};
+
 /// Every duration is a bound: none may be infinite (contract I5).
 struct pool_config {
   connect_config connect;
@@ -131,6 +137,21 @@ struct pool_config {
   /// itself. statement_timeout then belongs to the pool, except while a lease sets its own. Not behind a pooler that
   /// gives transactions of one session to several servers.
   bool statement_timeout_from_deadline = false;
+
+  /// With several hosts, or a `target_session_attrs` other than any: each host is looked at this often, over a session
+  /// of the pool's own (one a host, beside max_size): primary or standby, how far behind, which addresses. 0: never.
+  std::chrono::nanoseconds role_probe_interval = std::chrono::seconds(1);
+  /// A standby that is further behind than this is not used where a standby is wanted. 0: however far.
+  std::chrono::nanoseconds max_lag = std::chrono::nanoseconds(0);
+
+  /// Replicas as a role of the pool: connections to the standbys among the same hosts, in random order, for
+  /// async_acquire(role::replica). They are other servers with limits of their own, so they have a cap and a queue of
+  /// their own. With replicas the pool's other connections are to the primary.
+  struct replica_config {
+    std::size_t max_size = 0;  ///< connections to replicas, beside max_size; 0: the primary serves role::replica
+    replica_fallback fallback = replica_fallback::primary;
+  };
+  replica_config replica;
 
   struct reset_config {
     reset_mode mode = reset_mode::automatic;

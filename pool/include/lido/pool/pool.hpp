@@ -23,7 +23,11 @@
 #include <asio/awaitable.hpp>
 #include <asio/this_coro.hpp>
 
+#include <chrono>
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,6 +35,12 @@
 
 namespace lido {
 inline namespace v0 {
+
+/// What a lease is for.
+enum class role : std::uint8_t {
+  primary,  ///< reads and writes
+  replica,  ///< reads that may be a little behind
+};
 
 class pool {
  public:
@@ -62,6 +72,13 @@ class pool {
   auto async_acquire(Token&& token) {
     return async_acquire(op_options{}, std::forward<Token>(token));
   }
+  /// A connection to a replica, with `replica.max_size`: to the primary when no replica can be reached, unless
+  /// `replica.fallback` is none. role::primary is as without it. Errors and cancellation as above.
+  [[nodiscard]] asio::awaitable<lease> async_acquire(role which, op_options options = {});
+  /// One that showed everything older than `max_lag` when it was last looked at (each `role_probe_interval`); the
+  /// primary when there is none, or errc::wrong_server_role with `replica.fallback` none.
+  [[nodiscard]] asio::awaitable<lease> async_acquire(role which, std::chrono::nanoseconds max_lag,
+                                                     op_options options = {});
   /// An idle connection, now, or an empty lease. Never waits, never connects, never overtakes a waiter. Any thread.
   [[nodiscard]] lease try_acquire() noexcept;
 
@@ -85,11 +102,12 @@ class pool {
   template <asio::completion_token_for<void()> Token>
   auto async_close(std::chrono::nanoseconds patience, Token&& token) {
     return asio::async_initiate<Token, void()>(
-        [](auto handler, std::shared_ptr<detail::pool_impl> impl, std::chrono::nanoseconds at_most) {
+        [](auto handler, std::shared_ptr<detail::pool_impl> impl, std::shared_ptr<detail::pool_impl> replicas,
+           std::chrono::nanoseconds at_most) {
           const auto fallback = detail::executor_of(*impl);
-          begin_close(impl, at_most, detail::any_completion<>(std::move(handler), fallback));
+          begin_close(impl, replicas, at_most, detail::any_completion<>(std::move(handler), fallback));
         },
-        token, impl_, patience);
+        token, impl_, replicas_, patience);
   }
 
   /// How far a close has come: for a log line while the process ends. Any thread.
@@ -152,8 +170,12 @@ class pool {
   /// request.
   pool_stats stats() const;
   const std::string& name() const noexcept;
+  /// Of the connections to replicas; all zero without `replica.max_size`.
+  pool_stats replica_stats() const;
   /// For collectors that must not keep the pool alive: statistics while it lives, nothing afterwards.
   std::function<std::optional<pool_stats>()> stats_source() const;
+  /// Null without `replica.max_size`.
+  std::function<std::optional<pool_stats>()> replica_stats_source() const;
   asio::any_io_executor get_executor() const;
 
  private:
@@ -162,10 +184,14 @@ class pool {
                             const op_options& options, warm_up_mode mode, admin_completion done);
   static void begin_pause(const std::shared_ptr<detail::pool_impl>& impl, const op_options& options,
                           admin_completion done);
-  static void begin_close(const std::shared_ptr<detail::pool_impl>& impl, std::chrono::nanoseconds patience,
+  static void begin_close(const std::shared_ptr<detail::pool_impl>& impl,
+                          const std::shared_ptr<detail::pool_impl>& replicas, std::chrono::nanoseconds patience,
                           detail::any_completion<> done);
   static asio::awaitable<lease> co_lease(std::shared_ptr<detail::pool_impl> impl, time_point deadline,
                                          time_point asked);
+  static asio::awaitable<lease> co_replica(std::shared_ptr<detail::pool_impl> replicas,
+                                           std::shared_ptr<detail::pool_impl> primary, std::chrono::nanoseconds max_lag,
+                                           op_options options);
   static asio::awaitable<lease> co_lease_nearby(std::shared_ptr<detail::pool_impl> impl, time_point deadline);
 
   template <row_type Row>
@@ -185,6 +211,7 @@ class pool {
 
   friend class pool_registry;  // changes several pools together
   std::shared_ptr<detail::pool_impl> impl_;
+  std::shared_ptr<detail::pool_impl> replicas_;  // null without replica.max_size
 };
 
 }  // namespace v0

@@ -144,6 +144,10 @@ std::vector<dsn_setting> split_dsn(std::string_view dsn);
 /// Sets what the connection knows; whatever `other` takes first is not looked up.
 void apply_dsn(connect_config& config, const std::vector<dsn_setting>& settings);
 
+/// The servers, with nothing left to be filled in from elsewhere: at least one.
+std::vector<host_entry> hosts_of(const connect_config& config);
+bool is_unix_socket(const host_entry& host) noexcept;
+
 }  // namespace detail
 
 /// Throws lido::error (errc::invalid_config) when the fields together make no sense or are not safe, and says what to

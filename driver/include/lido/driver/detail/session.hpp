@@ -31,6 +31,16 @@ enum class session_condition : std::uint8_t {
   dead,    // the socket is gone or going
 };
 
+// What a server is in a cluster, as far as it has said so.
+enum class server_role : std::uint8_t { unknown, primary, standby };
+
+// Which hosts of the list a connect may go to, and which one first.
+struct host_choice {
+  bool has_first = false;
+  std::size_t first = 0;
+  std::uint32_t barred = 0;  // a bit for each host
+};
+
 // What happened to cancels, for counters (I23). `phase` as in the metric label.
 enum class cancel_event : std::uint8_t {
   requested,
@@ -78,6 +88,10 @@ class session_observer {
   virtual void
   on_stray_cancel() noexcept = 0;  // a 57014 where no cancel was armed by us and an operation of the pool's was hit
   virtual void on_notice(const diagnostics& note) noexcept = 0;
+  // The server said that it was promoted or demoted, or that its transactions are read-only by default now.
+  virtual void on_role(server_role /*now*/, bool /*read_only*/) noexcept {}
+  // A statement was refused with 25006, which a server's role may explain, or the user's own transaction.
+  virtual void on_read_only_refusal() noexcept {}
   // Called under the session's lock, so these two must not lock or call back: is there budget for one more cancel (I8)?
   // And its return.
   virtual bool admit_cancel() noexcept = 0;
@@ -217,6 +231,9 @@ class managed_session : public operation_owner {
   virtual bool secure() const noexcept = 0;
   virtual std::shared_ptr<const session_peer> peer() const { return nullptr; }
   virtual socket_name local_end() const { return {}; }
+  virtual std::size_t host() const noexcept { return 0; }  // which of the configuration's hosts
+  virtual server_role role() const noexcept { return server_role::unknown; }
+  virtual std::string address() const { return {}; }  // of the peer, as looked_up_addresses() writes it
   virtual const std::string* parameter_copy(std::string_view name, std::string& into) const = 0;
 };
 
@@ -241,7 +258,7 @@ class connect_attempt {
 };
 struct connect_result {
   std::error_code error;
-  diagnostics diag;
+  diagnostics diag;  // context: every host that was tried, and what it met there
   std::shared_ptr<managed_session> session;
 };
 // `done` runs on `executor`, once, never inside this call. `beside`: to exactly this server, in exactly this way,
@@ -251,6 +268,7 @@ std::shared_ptr<connect_attempt> connect_session(asio::any_io_executor executor,
                                                  std::shared_ptr<deadline_queue> deadlines,
                                                  std::weak_ptr<session_observer> observer,
                                                  std::function<void(connect_result)> done,
+                                                 const host_choice& choice = {},
                                                  std::shared_ptr<const session_peer> beside = nullptr);
 
 }  // namespace detail

@@ -179,6 +179,7 @@ class acquire_in final : public acquire_op {
   ~acquire_in() {}  // NOLINT(modernize-use-equals-default): with a union there is no default
 
   bool is_ready() noexcept { return try_now(); }
+  std::error_code failure() const noexcept { return error(); }
   auto wait() noexcept { return suspend<T>(*this); }
   lido::lease& lease_or_throw() {
     if (error()) throw_failure();

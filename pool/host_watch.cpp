@@ -1,0 +1,106 @@
+#include "pool/host_watch.hpp"
+
+#include <lido/driver/detail/addresses.hpp>
+#include <lido/driver/detail/knobs.hpp>
+
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/dispatch.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/strand.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include <exception>
+#include <utility>
+
+namespace lido {
+inline namespace v0 {
+namespace detail {
+namespace {
+
+// A standby whose receiver is not running shows what it has, however old: its lag is the age of that. With one that
+// runs and nothing left to replay it is level, however long nobody has written.
+constexpr std::string_view question =
+    "SELECT r,"
+    " CASE WHEN r THEN 0"
+    " ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int8 END,"
+    " CASE WHEN NOT r THEN 0"
+    " WHEN pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn() AND EXISTS (SELECT FROM pg_stat_wal_receiver) THEN 0"
+    " ELSE coalesce((extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000)::int8, 86400000)"
+    " END FROM (SELECT pg_is_in_recovery() AS r) AS s";
+
+}  // namespace
+
+host_watch::host_watch(const asio::any_io_executor& executor, core::endpoint_id host, connect_config config,
+                       std::chrono::nanoseconds interval, std::chrono::nanoseconds patience, host_news tell)
+    : strand_(asio::make_strand(executor)),
+      host_(host),
+      config_(std::move(config)),
+      interval_(interval),
+      patience_(patience),
+      tell_(std::move(tell)),
+      timer_(strand_) {}
+
+void host_watch::start() {
+  asio::co_spawn(
+      strand_, [self = shared_from_this()] { return self->run(); },
+      asio::bind_cancellation_slot(stop_.slot(), [self = shared_from_this()](const std::exception_ptr&) {
+        self->session_ = {};  // stopped; or out of memory: the pool goes on without
+      }));
+}
+
+void host_watch::look_now() {
+  asio::dispatch(strand_, [self = shared_from_this()] { self->timer_.cancel(); });
+}
+
+void host_watch::stop() {
+  asio::dispatch(strand_, [self = shared_from_this()] {
+    self->stopped_ = true;
+    self->timer_.cancel();
+    if (self->forget_look_up_) self->forget_look_up_();
+    self->stop_.emit(asio::cancellation_type::terminal);
+  });
+}
+
+asio::awaitable<void> host_watch::run() {
+  while (!stopped_) {
+    timer_.expires_after(interval_);
+    find_addresses();
+    co_await look();
+    if (stopped_) co_return;
+    std::error_code woken;
+    co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+  }
+}
+
+asio::awaitable<void> host_watch::look() {
+  const bool kept = session_.is_open();  // it may have died since: then once more, with a new one
+  for (int attempt = kept ? 0 : 1; attempt < 2 && !stopped_; ++attempt) {
+    try {
+      if (!session_.is_open()) session_ = co_await connection::async_connect(config_, within(patience_));
+      const result<> answer = co_await session_.async_query(within(patience_), question);
+      const row only = answer[0];
+      core::sighting found;
+      found.role = only.get<bool>(0) ? core::endpoint_role::standby : core::endpoint_role::primary;
+      found.timeline = static_cast<std::uint32_t>(only.get<std::int64_t>(1));
+      found.lag = std::chrono::milliseconds(only.get<std::int64_t>(2));
+      tell_.seen(host_, found);
+      co_return;
+    } catch (const error&) {
+      session_ = {};
+    }
+  }
+  if (!stopped_) tell_.unreachable(host_);
+}
+
+void host_watch::find_addresses() {
+  forget_look_up_ = look_up_addresses(strand_, hosts_of(config_).front(),
+                                      [self = weak_from_this(), host = host_](const std::vector<std::string>& found) {
+                                        if (const auto me = self.lock(); me && !found.empty())
+                                          me->tell_.addresses(host, found);
+                                      });
+}
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace lido
