@@ -215,6 +215,7 @@ TEST(server_deadline, is_told_in_the_same_flush) {
   world w{route::plain, [&](pool_config& c) {
             tells(c);
             c.connect.port = server.port();
+            c.connect.password = {};
           }};
   const auto use = [](lido::pool& pool) -> asio::awaitable<void> {
     lido::lease db = co_await pool.async_acquire();
