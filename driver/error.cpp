@@ -76,6 +76,8 @@ const char* text_of(errc e) noexcept {
     case errc::pool_closed: return "the pool is closed";
     case errc::wrong_server_role: return "no server is what target_session_attrs asks for";
     case errc::too_many_waiters: return "too many tasks are already waiting for a connection";
+    case errc::overloaded: return "overloaded: a connection would come too late for the deadline";
+    case errc::nested_acquire: return "nested acquire: every connection is held by a task that waits for another one";
   }
   return "unknown error";
 }

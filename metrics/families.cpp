@@ -1,5 +1,7 @@
 #include "metrics/families.hpp"
 
+#include <lido/pool/acquire_options.hpp>
+
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -50,11 +52,24 @@ constexpr value_family values[] = {
      "Tasks that were cancelled while they waited for a connection. Harmless for others; many mean that callers give "
      "up sooner than the pool can serve.",
      MetricType::Counter, [](const pool_stats& s) { return number(s.acquires_cancelled); }},
-    {"lido_acquires_refused_total",
-     "Acquires refused at once: pool closing, queue full (max_waiters), an open breaker, or a connect error that "
-     "waiting cannot cure. "
-     "Read the errors in the application's log.",
-     MetricType::Counter, [](const pool_stats& s) { return number(s.acquires_refused); }},
+    {"lido_slow_acquires_total",
+     "Acquires that waited for slow_acquire_threshold or longer. The log names their places; see pending_requests for "
+     "what "
+     "to do.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.slow_acquires); }},
+    {"lido_nested_waits_total",
+     "Times that a task, named by its task_scope, waited for a connection while it held one. Each can become a "
+     "dead-lock "
+     "when the pool is exhausted: let the task finish with the first one before it takes another.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.nested_waits); }},
+    {"lido_long_leases_total",
+     "Leases that lasted longer than leak_threshold. The log names where they were acquired: a leak, or work that "
+     "needs "
+     "no connection done while one is held.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.long_holds); }},
+    {"lido_leases_reclaimed_total",
+     "Leases that were taken away after leak_reclaim. Each was a bug of its holder; the log names the place.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.reclaimed); }},
     {"lido_connects_total",
      "Connects started. A steady rate without a restart of anything means churn: see lido_connections_closed_total by "
      "reason.",
@@ -333,6 +348,49 @@ MetricFamily render_control_sessions(const std::vector<pool_sample>& pools) {
   return family;
 }
 
+MetricFamily render_waiting(const std::vector<pool_sample>& pools) {
+  MetricFamily family{"lido_waiting_tasks",
+                      "Tasks that wait for a connection now, by priority. high above 0 for long: reserved_slots is too "
+                      "small, or more than health checks calls itself high.",
+                      MetricType::Gauge,
+                      {}};
+  for (const pool_sample& pool : pools) {
+    for (std::size_t i = 0; i < pool.stats.waiting_by_priority.size(); ++i) {
+      family.metric.emplace_back(labelled(pool, "priority", to_string(static_cast<priority>(i)))).gauge.value =
+          number(pool.stats.waiting_by_priority[i]);
+    }
+  }
+  return family;
+}
+
+// By tag: absent until somebody gives one.
+template <class Read>
+void add_by_tag(std::vector<MetricFamily>& families, const char* name, const char* help,
+                const std::vector<pool_sample>& pools, Read read) {
+  MetricFamily family{name, help, MetricType::Counter, {}};
+  for (const pool_sample& pool : pools) {
+    for (const tag_stats& tag : pool.stats.tags)
+      family.metric.emplace_back(labelled(pool, "tag", tag.name)).counter.value = read(tag);
+  }
+  if (!family.metric.empty()) families.push_back(std::move(family));
+}
+
+void add_tags(std::vector<MetricFamily>& families, const std::vector<pool_sample>& pools) {
+  add_by_tag(families, "lido_tag_acquires_total", "Leases given out, by the tag of the acquire.", pools,
+             [](const tag_stats& t) { return number(t.wait_time.count()); });
+  add_by_tag(families, "lido_tag_failures_total",
+             "Acquires that ended late or refused, by tag: who suffers when the pool is exhausted.", pools,
+             [](const tag_stats& t) { return number(t.failures); });
+  add_by_tag(families, "lido_tag_wait_seconds_total",
+             "Time that acquires waited, by tag. Divided by lido_tag_acquires_total: the mean wait.", pools,
+             [](const tag_stats& t) { return seconds(t.wait_time.sum); });
+  add_by_tag(
+      families, "lido_tag_use_seconds_total",
+      "Time that leases lasted, by tag. Its rate is the number of connections that the tag occupies: who has the "
+      "pool.",
+      pools, [](const tag_stats& t) { return seconds(t.use_time.sum); });
+}
+
 }  // namespace
 
 std::vector<MetricFamily> render(const std::vector<pool_sample>& pools, resolution buckets) {
@@ -341,6 +399,16 @@ std::vector<MetricFamily> render(const std::vector<pool_sample>& pools, resoluti
   families.push_back(render_states(pools));
   for (const value_family& f : values) families.push_back(render_values(f, pools));
   for (const histogram_family& f : histograms) families.push_back(render_histogram(f, pools, buckets));
+  families.push_back(render_by<acquire_refusal, acquire_refusal_count>(
+      "lido_acquires_refused_total",
+      "Acquires that ended without a connection before their deadline, by reason. max_waiters, admission: more load "
+      "than "
+      "the pool can carry, see pending_requests. connect: the server refuses this configuration, read the error in the "
+      "application's log. breaker: connects keep failing, see lido_breaker_state. nested: tasks take a second connection while they hold one; let them finish with the first, "
+      "or "
+      "raise max_size. pool_closed: shutdown.",
+      "reason", pools, [](const pool_stats& s) -> auto& { return s.refused; }));
+  families.push_back(render_waiting(pools));
   families.push_back(render_by<close_reason, close_reason_count>(
       "lido_connections_closed_total",
       "Connections closed, by reason. cancel_unknown, recovery_timeout: the cancel path is slow or broken, see "
@@ -385,6 +453,7 @@ std::vector<MetricFamily> render(const std::vector<pool_sample>& pools, resoluti
       "Runs of the application's hooks that threw or took longer than hook_timeout, by hook; contained. Fix the hook: "
       "see pool_hooks for what each failure leads to.",
       "hook", pools, [](const pool_stats& s) -> auto& { return s.hook_errors; }));
+  add_tags(families, pools);
   return families;
 }
 

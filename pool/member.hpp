@@ -44,6 +44,8 @@ class pool_member final : public session_observer, public std::enable_shared_fro
   core::shard_id shard = 0;
   core::endpoint_choice asked;                             // which hosts its connect went by
   core::lease_id lease;                                    // the current one
+  std::source_location place;                              // where it was acquired
+  holder_note whose;                                       // and for whom
   std::uint64_t tenure = 0;                                // the session's number for it
   std::unique_ptr<lent> spare = std::make_unique<lent>();  // for the next lease
   std::optional<close_reason> reason;                      // recovery's finer one

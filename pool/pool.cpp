@@ -37,9 +37,9 @@ pool::~pool() {
   if (replicas_) replicas_->destroy();
 }
 
-lease pool::try_acquire() noexcept {
+lease pool::try_acquire(std::source_location where) noexcept {
   time_point asked;
-  return lease(impl_->try_acquire(impl_, asked));
+  return lease(impl_->try_acquire(impl_, where, asked));
 }
 
 namespace {
@@ -48,27 +48,33 @@ asio::awaitable<lease> co_ready(lease db) { co_return std::move(db); }
 
 }  // namespace
 
-asio::awaitable<lease> pool::async_acquire(op_options options) {
-  if (impl_->prefers_shards()) return co_lease_nearby(impl_, options.deadline);
+asio::awaitable<lease> pool::async_acquire(op_options options, std::source_location where) {
+  if (impl_->prefers_shards()) return co_lease_nearby(impl_, detail::terms_of(options, where));
   time_point asked{};
   if (impl_->may_have_idle()) {
-    if (detail::lent* const ready = impl_->try_acquire(impl_, asked)) return co_ready(lease(ready));
+    if (detail::lent* const ready = impl_->try_acquire(impl_, where, asked)) return co_ready(lease(ready));
   }
-  return co_lease(impl_, options.deadline, asked);
+  return co_lease(impl_, detail::terms_of(options, where), asked);
+}
+
+asio::awaitable<lease> pool::async_acquire(const acquire_options& options) {
+  return co_lease_nearby(impl_, detail::terms_of(*impl_, options));
 }
 
 // None was idle when it was asked for.
-asio::awaitable<lease> pool::co_lease(std::shared_ptr<detail::pool_impl> impl, time_point deadline, time_point asked) {
-  detail::acquire_in<lease> acquire(std::move(impl), deadline, nullptr, asked);
+asio::awaitable<lease> pool::co_lease(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms,
+                                      time_point asked) {
+  detail::acquire_in<lease> acquire(std::move(impl), terms, nullptr, asked);
   co_await acquire.wait();
   co_return std::move(acquire.lease_or_throw());
 }
 
-// Of several io_contexts: which one the caller is on shows only in the coroutine.
-asio::awaitable<lease> pool::co_lease_nearby(std::shared_ptr<detail::pool_impl> impl, time_point deadline) {
+// Of several io_contexts: which one the caller is on shows only in the coroutine. The same way serves for all who say
+// more than a deadline.
+asio::awaitable<lease> pool::co_lease_nearby(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms) {
   const asio::execution_context* const context =
       &asio::query(co_await asio::this_coro::executor, asio::execution::context);
-  detail::acquire_in<lease> acquire(std::move(impl), deadline, context);
+  detail::acquire_in<lease> acquire(std::move(impl), terms, context);
   if (!acquire.is_ready()) co_await acquire.wait();
   co_return std::move(acquire.lease_or_throw());
 }
@@ -79,13 +85,14 @@ asio::awaitable<void> pool::async_close(std::chrono::nanoseconds patience) {
 
 // ---- replicas ----
 
-asio::awaitable<lease> pool::async_acquire(role which, op_options options) {
-  return async_acquire(which, std::chrono::nanoseconds::max(), options);
+asio::awaitable<lease> pool::async_acquire(role which, op_options options, std::source_location where) {
+  return async_acquire(which, std::chrono::nanoseconds::max(), options, where);
 }
 
-asio::awaitable<lease> pool::async_acquire(role which, std::chrono::nanoseconds max_lag, op_options options) {
-  if (which == role::primary || !replicas_) return async_acquire(options);
-  return co_replica(replicas_, impl_, max_lag, options);
+asio::awaitable<lease> pool::async_acquire(role which, std::chrono::nanoseconds max_lag, op_options options,
+                                           std::source_location where) {
+  if (which == role::primary || !replicas_) return async_acquire(options, where);
+  return co_replica(replicas_, impl_, max_lag, detail::terms_of(options, where));
 }
 
 namespace {
@@ -93,7 +100,7 @@ namespace {
 // The replicas' own trouble: the primary can help. Anything else is the caller's affair, or the pool's end.
 bool is_for_the_primary(const std::error_code& ec) {
   return ec != asio::error::operation_aborted && ec != errc::pool_closed && ec != errc::acquire_timeout &&
-         ec != errc::too_many_waiters;
+         ec != errc::too_many_waiters && ec != errc::overloaded;
 }
 
 [[noreturn]] void throw_too_far_behind() {
@@ -106,12 +113,12 @@ bool is_for_the_primary(const std::error_code& ec) {
 
 asio::awaitable<lease> pool::co_replica(std::shared_ptr<detail::pool_impl> replicas,
                                         std::shared_ptr<detail::pool_impl> primary, std::chrono::nanoseconds max_lag,
-                                        op_options options) {
+                                        detail::acquire_terms terms) {
   const asio::execution_context* context = nullptr;
   if (replicas->prefers_shards()) context = &asio::query(co_await asio::this_coro::executor, asio::execution::context);
   const bool falls_back = replicas->config()->replica.fallback == replica_fallback::primary;
   if (!falls_back || replicas->may_serve()) {
-    detail::acquire_in<lease> acquire(replicas, options.deadline, context);
+    detail::acquire_in<lease> acquire(replicas, terms, context);
     if (!acquire.is_ready()) co_await acquire.wait();
     const std::error_code failure = acquire.failure();
     if (!failure) {
@@ -122,7 +129,7 @@ asio::awaitable<lease> pool::co_replica(std::shared_ptr<detail::pool_impl> repli
       acquire.lease_or_throw();
     }
   }
-  detail::acquire_in<lease> acquire(std::move(primary), options.deadline, context);
+  detail::acquire_in<lease> acquire(std::move(primary), terms, context);
   if (!acquire.is_ready()) co_await acquire.wait();
   co_return std::move(acquire.lease_or_throw());
 }
@@ -200,6 +207,7 @@ pool_readiness pool::readiness() const { return impl_->readiness(); }
 close_progress pool::close_progress() const { return impl_->progress(); }
 
 pool_stats pool::stats() const { return impl_->stats(); }
+std::vector<lease_holder> pool::holders() const { return impl_->holders(); }
 const std::string& pool::name() const noexcept { return impl_->name(); }
 asio::any_io_executor pool::get_executor() const { return impl_->executor(); }
 

@@ -31,6 +31,10 @@ core::limits limits_of(const pool_config& c, std::size_t shards) {
   l.min_size = static_cast<std::uint32_t>(c.min_size);
   l.max_waiters = static_cast<std::uint32_t>(c.max_waiters);
   l.connect_concurrency = static_cast<std::uint32_t>(c.connect_concurrency);
+  l.reserved_slots = static_cast<std::uint32_t>(c.reserved_slots);
+  l.refuse_hopeless = c.admission == admission_mode::deadline;
+  l.leak_threshold = c.leak_threshold;
+  l.leak_reclaim = c.leak_reclaim;
   l.shards = static_cast<std::uint16_t>(shards);
   l.min_idle = static_cast<std::uint32_t>(c.min_idle);
   l.connect_rate = c.connect_rate;
@@ -71,6 +75,7 @@ acquire_node::end end_of(core::acquire_result r) {
     case core::acquire_result::too_many_waiters: return acquire_node::end::crowded;
     case core::acquire_result::pool_closed: return acquire_node::end::closed;
     case core::acquire_result::breaker_open: return acquire_node::end::no_server;
+    case core::acquire_result::overloaded: return acquire_node::end::overloaded;
   }
   return acquire_node::end::granted;
 }
@@ -82,21 +87,9 @@ acquire_node::end end_of(const core::action& a) {
     case core::fail_reason::pool_closed: return acquire_node::end::closed;
     case core::fail_reason::connect_refused: return acquire_node::end::refused;
     case core::fail_reason::breaker_open: return acquire_node::end::no_server;
+    case core::fail_reason::nested_acquire: return acquire_node::end::nested;
   }
   return acquire_node::end::closed;
-}
-
-std::error_code error_of(acquire_node::end why) {
-  switch (why) {
-    case acquire_node::end::granted: return {};
-    case acquire_node::end::aborted: return asio::error::operation_aborted;
-    case acquire_node::end::closed: return errc::pool_closed;
-    case acquire_node::end::crowded: return errc::too_many_waiters;
-    case acquire_node::end::timed_out: return errc::acquire_timeout;
-    case acquire_node::end::refused:
-    case acquire_node::end::no_server: return errc::connect_failed;
-  }
-  return errc::pool_closed;
 }
 
 }  // namespace
@@ -125,6 +118,7 @@ pool_impl::pool_impl(std::vector<asio::any_io_executor> executors, pool_config c
       when_clean_(left_clean(*config_)),
       when_soiled_(left_soiled(*config_)),
       shards_(make_shards(std::move(executors))),
+      tags_(config_->max_tags),
       sink_(config_->log, config_->on_notice, counters_),
       hooks_(config_->hooks),
       budget_(config_->cancel.concurrency, config_->cancel.rate),
@@ -181,6 +175,7 @@ void pool_impl::queue_actions() {
       acquire_node& node = acquire_node::of(*a.who);
       node.claim();
       node.why = end_of(a);
+      if (node.why == acquire_node::end::nested) node.holds = a.slot.index;
     }
     to_do_.push_back(a);
   }
@@ -234,6 +229,8 @@ void pool_impl::perform(const core::action& a) {
     case core::action_kind::fail: return acquire_node::of(*a.who).op().post();
     case core::action_kind::recover: return recover(a);
     case core::action_kind::close: return close_slot(a);
+    case core::action_kind::long_hold:
+    case core::action_kind::reclaim: return told_long(a);
     case core::action_kind::goal_ended: return goal_ended(*a.what);
     case core::action_kind::finished: return finished();
   }
@@ -409,9 +406,12 @@ core::shard_id pool_impl::shard_of(const asio::execution_context* context) const
   return core::any_shard;
 }
 
-inline lent* pool_impl::lend(const core::lease_id& id, std::shared_ptr<pool_impl>&& self) {
+inline lent* pool_impl::lend(const core::lease_id& id, const std::source_location& place, holder_note note,
+                             std::shared_ptr<pool_impl>&& self) {
   pool_member& who = *members_.data()[id.index];
   who.lease = id;
+  who.place = place;
+  who.whose = note;
   who.tenure = who.session->begin_tenure();
   lent* const out = who.spare ? who.spare.release() : new lent;
   out->db.renew(who.session, who.tenure);
@@ -420,7 +420,8 @@ inline lent* pool_impl::lend(const core::lease_id& id, std::shared_ptr<pool_impl
   return out;
 }
 
-lent* pool_impl::try_acquire(const std::shared_ptr<pool_impl>& self, time_point& asked) noexcept {
+lent* pool_impl::try_acquire(const std::shared_ptr<pool_impl>& self, std::source_location where,
+                             time_point& asked) noexcept {
   asked = steady_now();
   if (shards_.size() > 1) check_shards();  // nobody reads for a connection whose io_context has stopped
   lent* got = nullptr;
@@ -432,7 +433,7 @@ lent* pool_impl::try_acquire(const std::shared_ptr<pool_impl>& self, time_point&
     if (gone_ || !core_.try_acquire(core::any_shard, asked, id)) return nullptr;
     note_idle();
     counters_.did_not_wait_serialised();
-    got = lend(id, std::shared_ptr<pool_impl>(self));
+    got = lend(id, where, {}, std::shared_ptr<pool_impl>(self));
     wants_stock = core_.wants_stock();
   }
   if (wants_stock) [[unlikely]]
@@ -441,6 +442,8 @@ lent* pool_impl::try_acquire(const std::shared_ptr<pool_impl>& self, time_point&
 }
 
 bool pool_impl::try_acquire(acquire_op& op) noexcept {
+  const acquire_terms& terms = op.wanted_.terms;
+  if (terms.task != 0 || terms.worth != priority::normal) return false;
   const core::shard_id preference = shard_of(op.wanted_.context);
   op.wanted_.asked = steady_now();
   if (shards_.size() > 1) check_shards();
@@ -452,7 +455,8 @@ bool pool_impl::try_acquire(acquire_op& op) noexcept {
     if (gone_ || !core_.try_acquire(preference, op.wanted_.asked, id)) return false;
     note_idle();
     counters_.did_not_wait_serialised();
-    op.lease_ = lease(lend(id, std::move(op.pool_)));
+    tags_.began(terms.tag, {});
+    op.lease_ = lease(lend(id, terms.place, {terms.tag, terms.worth}, std::move(op.pool_)));
     wants_stock = core_.wants_stock();
   }
   if (wants_stock) [[unlikely]]
@@ -463,23 +467,31 @@ bool pool_impl::try_acquire(acquire_op& op) noexcept {
 void pool_impl::enqueue(acquire_op& op) noexcept {
   const acquire_op::wish wanted = op.wanted_;
   const auto now = wanted.asked == time_point{} ? steady_now() : wanted.asked;
-  const auto deadline = wanted.deadline == time_point::max()
+  const auto deadline = wanted.terms.deadline == time_point::max()
                             ? core::add(now, core::duration(acquire_timeout_.load(std::memory_order_relaxed)))
-                            : wanted.deadline;
-  auto* const node = ::new (static_cast<void*>(&op.storage_)) acquire_node(op, deadline, shard_of(wanted.context));
+                            : wanted.terms.deadline;
+  auto* const node =
+      ::new (static_cast<void*>(&op.storage_)) acquire_node(op, wanted.terms, deadline, shard_of(wanted.context));
   op.has_node_ = true;
   auto result = core::acquire_result::pool_closed;
   node->why = acquire_node::end::closed;  // unless the pool still listens
-  tell([this, node, now, &result](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+  std::uint32_t nested_in = core::no_slot;
+  const std::source_location place = wanted.terms.place;
+  const auto self = wanted.terms.task != 0 ? shared_from_this() : nullptr;  // who is queued may be served and gone
+  tell([this, node, now, &result, &nested_in](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
     mind_sleep(now);
     node->why = acquire_node::end::granted;
     result = c.acquire(*node, now, out);
-    if (result == core::acquire_result::queued) return;
+    if (result == core::acquire_result::queued) {
+      if (node->task() != 0 && node->state() == core::waiter_state::queued) nested_in = c.held_by(node->task());
+      return;
+    }
     node->claim();
     node->why = end_of(result);
   });
   // Once queued it is the pool's, and may have ended meanwhile.
   if (result != core::acquire_result::queued) op.post();
+  if (nested_in != core::no_slot) told_nested(place, nested_in);
 }
 
 void pool_impl::cancel(acquire_op& op) noexcept {
@@ -497,42 +509,31 @@ bool pool_impl::on_turn(acquire_op& op) {
   acquire_node& node = op.node();
   bool final = true;
   bool heard = false;
+  std::chrono::nanoseconds waited{0};
+  std::chrono::nanoseconds slow{0};
   tell([&](core::pool_core& c, core::action_list& actions) LIDO_REQUIRES(mutex_) {
     heard = true;
     if (node.why != acquire_node::end::granted) {
-      op.failure_ = failure_of(node.why);
+      if (node.why != acquire_node::end::aborted) tags_.failed(node.note.tag);
+      op.failure_ = failure_of(node);
       return;
     }
     if (c.resume_at_once(node) || c.resume(node, steady_now(), actions)) {
       const core::lease_id& id = node.lease();
-      counters_.waited_serialised(c.slots()[id.index].lent_at - node.enqueued_at());
-      op.lease_ = lease(lend(id, std::move(op.pool_)));
+      slow = config_->slow_acquire_threshold;
+      waited = c.slots()[id.index].lent_at - node.enqueued_at();
+      counters_.waited_serialised(waited);
+      tags_.began(node.note.tag, waited);
+      op.lease_ = lease(lend(id, node.place, node.note, std::move(op.pool_)));
     } else {
       node.held_by = acquire_node::owner::queue;  // again; or an action is about to tell why not
       final = false;
     }
   });
   if (!heard && node.why == acquire_node::end::granted) node.why = acquire_node::end::closed;  // the pool has let go
+  if (slow > slow.zero() && waited >= slow) [[unlikely]]
+    told_slow(node, waited);
   return final;
-}
-
-// Without memory for the words the code alone must do: whoever waits is told in any case.
-std::unique_ptr<acquire_failure> pool_impl::failure_of(acquire_node::end why) const noexcept try {
-  if (why == acquire_node::end::timed_out) {
-    auto failure = std::make_unique<acquire_failure>(error_of(why));
-    failure->diag.context = exhaustion();
-    return failure;
-  }
-  if (why == acquire_node::end::no_server) {
-    auto failure = std::make_unique<acquire_failure>(last_error_ ? last_error_ : error_of(why), last_diag_);
-    failure->diag.context += (failure->diag.context.empty() ? "" : "; ") + breaker_words();
-    return failure;
-  }
-  if (why == acquire_node::end::refused && last_error_)
-    return std::make_unique<acquire_failure>(last_error_, last_diag_);
-  return nullptr;
-} catch (const std::bad_alloc&) {
-  return nullptr;
 }
 
 // Its handler was destroyed without having run, with its io_context: what was set aside for it goes to the next.
@@ -564,7 +565,10 @@ void pool_impl::take_back(lent* what) noexcept {
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
     pool_member* const who = members_.data()[ticket.slot].get();
     if (who == nullptr || who->lease.tenure != ticket.tenure) return;  // its connection has gone: nothing to give back
-    counters_.used_serialised(now - c.slots()[ticket.slot].lent_at);
+    const auto held = now - c.slots()[ticket.slot].lent_at;
+    counters_.used_serialised(held);
+    if (who->whose.tag != stats::tag_table::none && c.slots()[ticket.slot].state == core::slot_state::leased)
+      tags_.ended(who->whose.tag, held);
     // Its user may have moved the connection away, or another one in.
     const bool is_ours = what->db.handle().session == who->session;
     if (is_ours && !who->spare) who->spare = std::move(unless_kept);
@@ -574,25 +578,15 @@ void pool_impl::take_back(lent* what) noexcept {
   });
 }
 
-std::string pool_impl::exhaustion() const {
-  const core::stats s = core_.statistics();
-  const auto in = [&s](core::slot_state state) { return std::to_string(s.slots[static_cast<std::size_t>(state)]); };
-  std::string text = "pool " + name_ + ": " + in(core::slot_state::leased) + " of " + std::to_string(s.max_size) +
-                     " connections leased, " + in(core::slot_state::recovering) + " recovering, " +
-                     in(core::slot_state::connecting) + " connecting, " + in(core::slot_state::closing) + " closing, " +
-                     std::to_string(s.waiting) + " tasks waiting";
-  if (core_.state() == core::pool_state::paused) text += "; the pool is paused";
-  if (last_error_) text += "; the last connect failed: " + last_failure();
-  return text;
-}
-
 // ---- news of a member ----
 
 void pool_impl::on_revoked(pool_member& who) noexcept {
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+    const auto now = steady_now();
+    tags_.ended(who.whose.tag, now - c.slots()[who.id.index].lent_at);
     if (c.wears_out()) [[unlikely]]
       c.wear(who.lease, who.session->usage().bytes_received);
-    c.revoked(who.lease, steady_now(), out);
+    c.revoked(who.lease, now, out);
   });
 }
 
@@ -630,7 +624,7 @@ void pool_impl::cancel_all() noexcept {
   std::vector<std::pair<std::shared_ptr<managed_session>, std::uint64_t>> running;
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
     while (!c.waiters().empty()) {
-      acquire_node& node = acquire_node::of(c.waiters().front());
+      acquire_node& node = acquire_node::of(*c.waiters().first());
       c.cancel(node, steady_now(), out);
       node.claim();
       node.why = acquire_node::end::aborted;
@@ -655,6 +649,7 @@ pool_stats pool_impl::stats() const {
   }
   counters_.snapshot(out);
   count_controls(out);
+  out.tags = tags_.snapshot();
   return out;
 }
 
@@ -673,7 +668,7 @@ void acquire_op::forget() noexcept {
 
 std::error_code acquire_op::error() const noexcept {
   if (failure_) return failure_->error;
-  return has_node_ ? error_of(node().why) : std::error_code{};
+  return has_node_ ? node().error() : std::error_code{};
 }
 
 void acquire_op::throw_failure() { throw lido::error(error(), take_diag()); }

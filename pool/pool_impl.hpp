@@ -13,11 +13,13 @@
 #include "pool/sleep_watch.hpp"
 #include "pool/stats/pool_counters.hpp"
 #include "pool/stats/sink.hpp"
+#include "pool/tag_table.hpp"
 
 #include <lido/driver/detail/any_completion.hpp>
 #include <lido/driver/detail/session.hpp>
 #include <lido/pool/config.hpp>
 #include <lido/pool/detail/acquire.hpp>
+#include <lido/pool/holders.hpp>
 #include <lido/pool/stats.hpp>
 #include <lido/pool/warm_up.hpp>
 
@@ -40,6 +42,12 @@ namespace detail {
 class host_watch;
 class pool_member;
 
+// Whose a lease is, when its acquire said so.
+struct holder_note {
+  std::uint16_t tag = stats::tag_table::none;
+  priority worth = priority::normal;
+};
+
 // Where an acquire stands, besides what the core knows. Guarded by the pool's mutex.
 class acquire_node : public core::waiter {
  public:
@@ -47,17 +55,35 @@ class acquire_node : public core::waiter {
     queue,    // the pool's: whoever takes it out must post() it
     claimed,  // somebody has taken it out and posts it, or has done so
   };
-  enum class end : std::uint8_t { granted, aborted, closed, crowded, timed_out, refused, no_server };
+  enum class end : std::uint8_t {
+    granted,
+    aborted,
+    closed,
+    crowded,
+    timed_out,
+    refused,
+    no_server,
+    overloaded,
+    nested,
+  };
 
-  acquire_node(acquire_op& op, time_point deadline, core::shard_id shard) : waiter(deadline, shard), op_(&op) {}
+  acquire_node(acquire_op& op, const acquire_terms& terms, time_point deadline, core::shard_id shard)
+      : waiter(deadline, shard), note{terms.tag, terms.worth}, place(terms.place), op_(&op) {
+    set_priority(static_cast<core::priority>(terms.worth));
+    set_task(terms.task);
+  }
   static acquire_node& of(core::waiter& w) noexcept { return static_cast<acquire_node&>(w); }
 
   acquire_op& op() const noexcept { return *op_; }
+  std::error_code error() const noexcept;
   // True for the one who must post() it.
   bool claim() noexcept { return std::exchange(held_by, owner::claimed) == owner::queue; }
 
   owner held_by = owner::queue;
   end why = end::granted;
+  const holder_note note;
+  std::uint32_t holds = core::no_slot;  // nested: which connection its task has already
+  const std::source_location place;
 
  private:
   acquire_op* op_;
@@ -87,7 +113,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
 
   // ---- users ----
   // Null when none is idle. `self` is this; `asked` is set to the time.
-  lent* try_acquire(const std::shared_ptr<pool_impl>& self, time_point& asked) noexcept;
+  lent* try_acquire(const std::shared_ptr<pool_impl>& self, std::source_location where, time_point& asked) noexcept;
   bool try_acquire(acquire_op& op) noexcept;
   // Whether try_acquire() may find one, as of a moment ago and without the mutex: not worth it when all are lent.
   bool may_have_idle() const noexcept { return idle_hint_.load(std::memory_order_relaxed) != 0; }
@@ -108,6 +134,8 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   close_progress progress() const;
   void cancel_all() noexcept;
   pool_stats stats() const;
+  std::vector<lease_holder> holders() const;
+  stats::tag_table& tags() noexcept { return tags_; }
   const std::string& name() const noexcept { return name_; }
   cancel_channel_choice channel() const noexcept { return channel_; }
   const asio::any_io_executor& executor(core::shard_id shard = 0) const noexcept { return shards_[shard].executor; }
@@ -220,9 +248,6 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void keep_usage(const pool_member& gone) noexcept LIDO_REQUIRES(mutex_);
   void note_certificates(const certificate_expiry& seen) noexcept LIDO_REQUIRES(mutex_);
   void read_usage(pool_stats& out) const noexcept LIDO_REQUIRES(mutex_);
-  lent* lend(const core::lease_id& id, std::shared_ptr<pool_impl>&& self) LIDO_REQUIRES(mutex_);
-  std::unique_ptr<acquire_failure> failure_of(acquire_node::end why) const noexcept LIDO_REQUIRES(mutex_);
-  std::string exhaustion() const LIDO_REQUIRES(mutex_);
   // pool_supply.cpp
   std::string breaker_words() const LIDO_REQUIRES(mutex_);
   std::string last_failure() const LIDO_REQUIRES(mutex_);
@@ -251,6 +276,17 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void after_release(const std::shared_ptr<pool_member>& who, recovery::verdict so_far,
                      const std::function<void(recovery::verdict)>& done);
   void say_goodbye(const std::shared_ptr<pool_member>& who, const std::function<void(bool)>& closed);
+  lent* lend(const core::lease_id& id, const std::source_location& place, holder_note note,
+             std::shared_ptr<pool_impl>&& self) LIDO_REQUIRES(mutex_);
+  // pool_demand.cpp: who has what, and what is said about it
+  std::unique_ptr<acquire_failure> failure_of(const acquire_node& node) const noexcept LIDO_REQUIRES(mutex_);
+  std::string what_failed(const acquire_node& node, core::time_point now) const LIDO_REQUIRES(mutex_);
+  std::string exhaustion(core::time_point now) const LIDO_REQUIRES(mutex_);
+  std::vector<lease_holder> holders_at(core::time_point now) const LIDO_REQUIRES(mutex_);
+  lease_holder holder_of(std::uint32_t slot, core::time_point now) const LIDO_REQUIRES(mutex_);
+  void told_long(const core::action& a) noexcept;
+  void told_slow(const acquire_node& node, std::chrono::nanoseconds waited) noexcept;
+  void told_nested(const std::source_location& place, std::uint32_t holds) noexcept;
 
   core::limits limits_for(const pool_config& c) const;
   static core::condition left_clean(const pool_config& c) noexcept;
@@ -280,6 +316,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   std::atomic<core::condition> when_soiled_;  // and one that did
   const std::vector<io_shard> shards_;
   stats::pool_counters counters_;
+  stats::tag_table tags_;
   stats::sink sink_;
   const pool_hooks hooks_;
   recovery::cancel_budget budget_;

@@ -114,10 +114,10 @@ void pool_impl::let_go() noexcept {
 // Those whose handlers go with that io_context; of all with any_shard.
 std::vector<acquire_op*> pool_impl::take_waiters(core::shard_id which) {
   std::vector<acquire_op*> taken;
-  core::waiter* next = core_.waiters().empty() ? nullptr : &core_.waiters().front();
+  core::waiter* next = core_.waiters().first();
   while (next != nullptr) {
     acquire_node& node = acquire_node::of(*next);
-    next = core::waiter_queue::after(node);
+    next = core_.waiters().after(node);
     if (which != core::any_shard && node.preference() != which) continue;
     core_.cancel(node, std::chrono::steady_clock::now(), decided_);
     node.claim();

@@ -4,6 +4,21 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
+namespace {
+
+// Not to be taken for an acquire that came too late: this one had its connection.
+std::string exceeded(op_kind kind, bool was_sent) {
+  std::string text = kind == op_kind::begin      ? "BEGIN"
+                     : kind == op_kind::commit   ? "COMMIT"
+                     : kind == op_kind::rollback ? "ROLLBACK"
+                                                 : "query";
+  text += " exceeded its deadline";
+  text += was_sent ? ": it was sent, and is being cancelled on the server" : ": it was not sent yet";
+  return text;
+}
+
+}  // namespace
+
 op_outcome op_outcome::failed(std::error_code ec, bool outcome_known) {
   op_outcome out;
   out.error = ec;
@@ -42,7 +57,11 @@ op_outcome operation::take_outcome() {
   if (how == op_latch::completed) return std::move(outcome);
   // the session may still be writing to `outcome`: it is not touched here
   if (kind == op_kind::commit && was_sent_) return op_outcome::failed(errc::outcome_unknown, false);
-  if (how == op_latch::timed_out) return op_outcome::failed(errc::timeout, !was_sent_);
+  if (how == op_latch::timed_out) {
+    op_outcome late = op_outcome::failed(errc::timeout, !was_sent_);
+    late.diag->context = exceeded(kind, was_sent_);
+    return late;
+  }
   return op_outcome::failed(asio::error::operation_aborted, !was_sent_);
 }
 

@@ -29,6 +29,8 @@ constexpr std::array after_cancels{choice_word<after_cancel>{"recover", after_ca
 constexpr std::array cancel_channels{choice_word<cancel_channel_choice>{"auto", cancel_channel_choice::automatic},
                                      choice_word<cancel_channel_choice>{"session", cancel_channel_choice::session},
                                      choice_word<cancel_channel_choice>{"request", cancel_channel_choice::request}};
+constexpr std::array admissions{choice_word<admission_mode>{"off", admission_mode::off},
+                                choice_word<admission_mode>{"deadline", admission_mode::deadline}};
 
 constexpr std::array knobs{
     text<&config::name>("name", restart, "label pool_name of the metrics; the table's name unless given"),
@@ -39,6 +41,18 @@ constexpr std::array knobs{
                              "connections kept open beside those in use, up to max_size"),
     count<&config::max_waiters>("max_waiters", between(0, 10'000'000), live,
                                 "tasks that may wait; the next one gets too_many_waiters"),
+    count<&config::reserved_slots>("reserved_slots", between(0, 100'000), live,
+                                   "of max_size, for priority high alone: health checks get in"),
+    choice<admissions, &config::admission>("admission", live,
+                                           "deadline: an acquire that would come too late is refused when it begins"),
+    count<&config::max_tags>("max_tags", between(0, 1'000), restart,
+                             "tags of acquires that are kept apart; the rest is \"other\""),
+    duration<&config::slow_acquire_threshold>("slow_acquire_threshold", an_age, live,
+                                              "an acquire that waited as long as this is logged; 0: none"),
+    duration<&config::leak_threshold>("leak_threshold", an_age, live,
+                                      "a lease that lasts longer is logged once, with its place; 0: none"),
+    duration<&config::leak_reclaim>("leak_reclaim", an_age, live,
+                                    "a lease that lasts longer is taken away from its user; 0: none"),
     duration<&config::acquire_timeout>("acquire_timeout", a_wait, live, "of an acquire whose caller gives no deadline"),
     duration<&config::max_lifetime>("max_lifetime", an_age, rolling, "a connection is replaced at this age; 0: never"),
     ratio<&config::max_lifetime_jitter>(

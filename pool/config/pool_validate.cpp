@@ -25,6 +25,9 @@ void check_together(const pool_config& c) {
       "connections to the primary");
   require_that(c.min_size <= c.max_size, "min_size must not be above max_size");
   require_that(c.min_idle <= c.max_size, "min_idle must not be above max_size");
+  require_that(c.reserved_slots < c.max_size, "reserved_slots must be below max_size");
+  require_that(c.leak_reclaim == c.leak_reclaim.zero() || c.leak_reclaim >= c.leak_threshold,
+               "leak_reclaim must not be below leak_threshold: what is taken away is told of before");
   require_that(c.connect_backoff_min <= c.connect_backoff_max,
                "connect_backoff_min must not be above connect_backoff_max");
 }

@@ -15,10 +15,13 @@ enum class action_kind : std::uint8_t {
   connect,     // slot, shard          -> connected() or connect_failed()
   validate,    // slot, ping, inspect  -> validated(); a round trip, and the user's own check before an acquire
   grant,       // slot, who            -> post the waiter's handler; it calls resume() first of all
-  fail,        // who, failure         -> post the waiter's handler; the core has forgotten the waiter
+  fail,        // who, failure, (slot) -> post the waiter's handler; the core has forgotten the waiter. nested_acquire:
+               //                         the slot is one that its task holds
   recover,     // slot                 -> recovered(); whatever the lease still runs is cancelled first
+  long_hold,   // slot                 -> tell whose lease it is; nothing else happens to it
+  reclaim,     // slot                 -> tell whose lease it was; a recover or close action follows
   close,       // slot, reason         -> closed(); also for a connect under way, which it aborts
-  goal_ended,  // what               -> the core has forgotten it; what->end says how
+  goal_ended,  // what                 -> the core has forgotten it; what->end says how
   finished,    //                      -> the pool is closed: no slot is left, no event will be wanted
 };
 

@@ -25,6 +25,7 @@ inline void pool_core::lend(std::uint32_t index, time_point now) noexcept {
 
 [[gnu::always_inline]] inline bool pool_core::try_acquire(shard_id preference, time_point now, lease_id& out) noexcept {
   if (state_ != pool_state::open || !waiters_.empty() || now > stalled_after_) return false;
+  if (limits_.reserved_slots != 0 && room_for_ordinary() == 0) return false;
   const std::uint32_t index = fresh_idle(preference, now);
   if (index == no_slot) return false;
   idle_.remove(index);
@@ -64,10 +65,13 @@ inline void pool_core::offer(std::uint32_t index, time_point now, action_list& o
   if (const auto why = retired(slots_[index], now)) [[unlikely]] {
     close(index, *why, out);
     serve(now, out);
-  } else if (!waiters_.empty()) {
-    hand_over(index, now, out);
-  } else {
+    return;
+  }
+  no_longer_privileged(slots_[index]);
+  if (waiters_.empty()) {
     make_idle(index);
+  } else {
+    hand_over(index, now, out);
   }
 }
 

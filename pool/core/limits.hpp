@@ -17,6 +17,12 @@ struct limits {
   double connect_rate = 0;                // connects a second while they fail, and in slow start; 0: back-off alone
   std::uint32_t breaker_threshold = 0;    // failed rounds in a row that open the breaker; 0: it never opens
   std::uint16_t shards = 1;               // io_contexts
+  std::uint32_t reserved_slots = 0;       // of max_size, for priority::high alone; clamped to max_size - 1
+  bool refuse_hopeless = false;           // who would be served too late is refused when he comes
+
+  // A lease that lasts longer is told of; one that lasts longer than leak_reclaim is taken away.
+  duration leak_threshold{};
+  duration leak_reclaim{};
 
   duration max_lifetime = std::chrono::hours{1};
   double max_lifetime_jitter = 0.1;  // a connection lives between (1 - jitter) x max_lifetime and max_lifetime

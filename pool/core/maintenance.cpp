@@ -9,6 +9,7 @@ void pool_core::expire(time_point now, action_list& out) {
   observe_time(now);
   expire_waiters(now, out);
   expire_idle(now, out);
+  expire_leases(now, out);
   keep_alive(now, out);
   serve(now, out);
   plan_next_deadline(now);
@@ -86,7 +87,7 @@ void pool_core::plan_next_deadline(time_point now) noexcept {
     if (const time_point due = lifecycle_.keepalive_at(s); due != never)
       t = std::min(t, pings ? due : add(now, limits_.keepalive_interval));
   }
-  set_deadline(t);
+  set_deadline(std::min(t, next_long_hold(now)));
 }
 
 void pool_core::set_deadline(time_point t) noexcept {
@@ -171,6 +172,8 @@ stats pool_core::statistics() const noexcept {
   s.generation = generation_;
   for (std::size_t i = 0; i < slot_state_count; ++i) s.slots[i] = slots_.count(static_cast<slot_state>(i));
   s.waiting = waiters_.size();
+  for (std::size_t c = 0; c < waiter_class_count; ++c)
+    s.waiting_in[c] = waiters_.size(only(static_cast<waiter_class>(c)));
   s.max_size = limits_.max_size;
   s.breaker = breaker_.state();
   s.state = state_;

@@ -12,6 +12,7 @@ limits sane(limits l) {
   l.max_size = std::max(l.max_size, 1U);
   l.min_size = std::min(l.min_size, l.max_size);
   l.min_idle = std::min(l.min_idle, l.max_size);
+  l.reserved_slots = std::min(l.reserved_slots, l.max_size - 1);
   l.connect_concurrency = std::max(l.connect_concurrency, 1U);
   l.shards = std::clamp<std::uint16_t>(l.shards, 1, any_shard - 1);
   l.max_lifetime_jitter = std::clamp(l.max_lifetime_jitter, 0.0, 1.0);
@@ -28,7 +29,9 @@ pool_core::pool_core(const limits& l, time_point now)
       idle_(slots_, limits_.shards),
       random_(l.seed),
       lifecycle_(limits_),
+      nesting_(slots_),
       wears_out_(limits_.max_uses != 0 || limits_.max_bytes_received != 0) {
+  nesting_.grow();
   if (limits_.min_size > 0 || limits_.min_idle > 0) wake_at(now);
 }
 
@@ -42,6 +45,7 @@ void pool_core::reconfigure(const limits& l, time_point now, action_list& out) {
   }
   slots_.grow(limits_.max_size);
   idle_.grow(limits_.shards);
+  nesting_.grow();
   if (next_shard_ >= limits_.shards) next_shard_ = 0;
   if (state_ <= pool_state::paused) close_surplus(out);
   set_warm_floor();
@@ -56,15 +60,21 @@ acquire_result pool_core::acquire(waiter& w, time_point now, action_list& out) {
   w.enqueued_at_ = now;
   waiters_.arrive(w);
   const acquire_result result = admit(w, now, out);
-  if (result == acquire_result::timeout) ++counters_.timeouts;
-  if (result == acquire_result::breaker_open) ++counters_.failed_fast;
-  if (result == acquire_result::pool_closed || result == acquire_result::too_many_waiters ||
-      result == acquire_result::breaker_open) {
-    ++counters_.refused_acquires;
-  }
-  if (result == acquire_result::queued) ++counters_.waits;
+  count(result);
   serve(now, out);
   return result;
+}
+
+void pool_core::count(acquire_result r) noexcept {
+  switch (r) {
+    case acquire_result::granted: return;
+    case acquire_result::queued: ++counters_.waits; return;
+    case acquire_result::timeout: ++counters_.timeouts; return;
+    case acquire_result::pool_closed: return refuse(refusal::pool_closed);
+    case acquire_result::too_many_waiters: return refuse(refusal::max_waiters);
+    case acquire_result::breaker_open: return refuse(refusal::breaker);
+    case acquire_result::overloaded: return refuse(refusal::admission);
+  }
 }
 
 acquire_result pool_core::admit(waiter& w, time_point now, action_list& out) {
@@ -73,8 +83,10 @@ acquire_result pool_core::admit(waiter& w, time_point now, action_list& out) {
   if (w.deadline_ <= now) return acquire_result::timeout;
   if (breaker_.tripped() && state_ == pool_state::open && hopeless(now)) return acquire_result::breaker_open;
   if (waiters_.size() >= limits_.max_waiters) return acquire_result::too_many_waiters;
+  const bool asks = limits_.refuse_hopeless && state_ == pool_state::open;  // how long a pause lasts, nobody knows
+  if (asks && admission_.hopeless(place_in(w.class_), in_use(), w.deadline_, now)) return acquire_result::overloaded;
   waiters_.push_back(w);
-  wake_at(w.deadline_);
+  queue(w, out);
   return acquire_result::queued;
 }
 
@@ -83,7 +95,7 @@ bool pool_core::cancel(waiter& w, time_point now, action_list& out) {
   if (w.state_ == waiter_state::detached) return false;
   ++counters_.cancelled_acquires;
   const bool passes = holds(w);
-  if (w.state_ == waiter_state::queued) waiters_.remove(w);
+  if (w.state_ == waiter_state::queued) leave_queue(w);
   w.state_ = waiter_state::detached;
   if (passes) pass_on(w.lease_.index, now, out);
   return true;
@@ -109,7 +121,7 @@ bool pool_core::requeue(waiter& w, time_point now, action_list& out) {
     fail(w, fail_reason::timeout, out);
   } else {
     waiters_.put_back(w);
-    wake_at(w.deadline_);
+    queue(w, out);
   }
   serve(now, out);
   return again;
@@ -139,6 +151,7 @@ void pool_core::connected(slot_id id, endpoint_id where, time_point now, action_
   breaker_.succeeded(limits_);
   s->retire_at = lifecycle_.retirement(random_, now);
   settle_generation(*s, where);
+  wake_at(next_long_hold(now));
   offer(id.index, now, out);
   serve(now, out);
 }
@@ -178,7 +191,7 @@ void pool_core::validated(slot_id id, bool ok, time_point now, action_list& out,
   if (limits_.keepalive_interval > duration::zero()) wake_at(now);  // others may have had to wait for this one
   if (!ok) {
     check_failed(*s, id.index, why, now, out);
-  } else if (std::exchange(s->for_its_own_sake, false) && waiters_.empty()) {
+  } else if (std::exchange(s->for_its_own_sake, false) && servable() == 0) {
     kept_alive(id.index, now, out);
   } else {
     offer(id.index, now, out);

@@ -22,12 +22,14 @@
 #pragma once
 
 #include "pool/core/action.hpp"
+#include "pool/core/admission.hpp"
 #include "pool/core/breaker.hpp"
 #include "pool/core/endpoints.hpp"
 #include "pool/core/goal.hpp"
 #include "pool/core/idle_stack.hpp"
 #include "pool/core/lifecycle.hpp"
 #include "pool/core/limits.hpp"
+#include "pool/core/nesting.hpp"
 #include "pool/core/random.hpp"
 #include "pool/core/slot_table.hpp"
 #include "pool/core/stats.hpp"
@@ -50,12 +52,13 @@ class pool_core {
   // --- users ---
 
   // The fast path: a connection that is idle, young and beyond doubt, and nobody waits. No actions, no allocation.
-  // The preference picks among idle connections, one of another shard is better than none (I10).
+  // The preference picks among idle connections, one of another shard is better than none (I10). Of normal priority.
   [[nodiscard]] bool try_acquire(shard_id preference, time_point now, lease_id& out) noexcept;
 
   // granted: w.lease() is set aside; no grant action; call resume() now or when the handler runs.
-  // queued: a grant or fail action will name w, unless it is cancelled. The others: w stays detached, no action names
-  // it. breaker_open: connects keep failing, and there is no connection that could become free.
+  // queued: a grant or fail action will name w, unless it is cancelled; it may be among those of this very call. The
+  // others: w stays detached, no action names it. breaker_open: connects keep failing, and there is no connection that
+  // could become free.
   acquire_result acquire(waiter& w, time_point now, action_list& out);
 
   // True when w was known (queued or granted); it is detached now. A queued one leaves without trace, a granted
@@ -149,15 +152,31 @@ class pool_core {
   [[nodiscard]] const limits& settings() const noexcept { return limits_; }
   [[nodiscard]] const breaker& connect_breaker() const noexcept { return breaker_; }
   [[nodiscard]] bool usable_at_once(std::uint32_t index, time_point now) const noexcept;
+  // Classes that may have one more connection now: all, unless the reserved slots are all that is left.
+  // One that is about to come back counts as free.
+  [[nodiscard]] class_set admitted(std::uint32_t coming_back = 0) const noexcept {
+    return limits_.reserved_slots == 0 || room_for_ordinary(coming_back) > 0 ? every_class
+                                                                             : only(class_of(priority::high));
+  }
+  // How many of those who wait may have a connection as soon as there is one.
+  [[nodiscard]] std::size_t servable() const noexcept;
+
+  // How long somebody of that class who came now would wait; zero: not known.
+  [[nodiscard]] duration expected_wait(waiter_class c, time_point now) const noexcept;
+  [[nodiscard]] duration expected_hold() const noexcept { return admission_.hold(); }
+  // Whose lease it is, if it has a name.
+  [[nodiscard]] task_id task_of(std::uint32_t index) const noexcept { return nesting_.task_of(index); }
+  // A connection that this task holds, or no_slot.
+  [[nodiscard]] std::uint32_t held_by(task_id task) const noexcept { return nesting_.held_by(task); }
 
  private:
   // lending.hpp, supply.cpp: who gets what
   void offer(std::uint32_t index, time_point now, action_list& out);
   void pass_on(std::uint32_t index, time_point now, action_list& out);
   void set_aside(std::uint32_t index, time_point now, action_list& out);
-  void hand_over(std::uint32_t index, time_point now, action_list& out);
   void serve(time_point now, action_list& out);
   void serve_waiters(time_point now, action_list& out);
+  void serve_idle(time_point now, action_list& out);
   void stock_up(time_point now, action_list& out);
   std::uint32_t pick_fresh(shard_id preference, time_point now, action_list& out);
   bool validate_idle(shard_id preference, time_point now, action_list& out);
@@ -167,7 +186,8 @@ class pool_core {
   void lend(std::uint32_t index, time_point now) noexcept;
   void grant(std::uint32_t index, waiter& to, time_point now) noexcept;
   bool grant_idle(waiter& w, time_point now, action_list& out);
-  void grant_first(std::uint32_t index, time_point now, action_list& out);
+  void hand_over(std::uint32_t index, time_point now, action_list& out);
+  void grant_queued(std::uint32_t index, waiter& to, class_set of, time_point now, action_list& out);
   void make_idle(std::uint32_t index) noexcept;
   void validate(std::uint32_t index, time_point now, action_list& out);
   void recover(std::uint32_t index, action_list& out);
@@ -175,6 +195,14 @@ class pool_core {
   void vacate(std::uint32_t index, action_list& out);
   void fail(waiter& w, fail_reason why, action_list& out);
   void fail_all(fail_reason why, action_list& out);
+  void no_longer_privileged(slot& s) noexcept {
+    if (s.privileged) [[unlikely]] {
+      s.privileged = false;
+      --privileged_;
+    }
+  }
+  [[nodiscard]] std::uint32_t in_use() const noexcept;
+  [[nodiscard]] std::size_t room_for_ordinary(std::uint32_t coming_back = 0) const noexcept;
   [[nodiscard]] std::uint32_t fresh_idle(shard_id preference, time_point now) const noexcept;
   [[nodiscard]] std::uint32_t supply() const noexcept;
   [[nodiscard]] std::uint32_t spare() const noexcept { return slots_.count(slot_state::idle) + supply(); }
@@ -183,6 +211,18 @@ class pool_core {
 
   // pool_core.cpp
   acquire_result admit(waiter& w, time_point now, action_list& out);
+  void count(acquire_result r) noexcept;
+  void refuse(refusal why) noexcept { ++counters_.refused[static_cast<std::size_t>(why)]; }
+
+  // demand.cpp: who waits
+  void queue(waiter& w, action_list& out);
+  void leave_queue(waiter& w);
+  [[nodiscard]] std::size_t place_in(waiter_class c) const noexcept { return waiters_.size(up_to(c)) + 1; }
+  void break_deadlock(action_list& out);
+  [[nodiscard]] waiter* deadlocked(std::uint32_t& holds) const noexcept;
+  void expire_leases(time_point now, action_list& out);
+  [[nodiscard]] time_point next_long_hold(time_point now) const noexcept;
+  [[nodiscard]] duration soonest_long_hold() const noexcept;
   [[nodiscard]] slot* current(slot_id id, slot_state expected) noexcept;
   [[nodiscard]] slot* current(const lease_id& id) noexcept;
   [[nodiscard]] bool holds(const waiter& w) noexcept;
@@ -230,12 +270,15 @@ class pool_core {
   breaker breaker_;
   random random_;
   lifecycle lifecycle_;
+  admission admission_;
+  nesting nesting_;
   stats counters_;
   std::uint32_t dead_leases_ = 0;
   std::vector<goal*> goals_;
   std::uint32_t warm_floor_ = 0;  // the highest of the warm goals
   time_point next_prune_ = time_point::min();
   bool wears_out_ = false;  // max_uses or max_bytes_received is set
+  std::uint32_t privileged_ = 0;  // slots with that mark
   std::uint32_t generation_ = 0;
   std::uint32_t all_retired_ = 0;                           // the generation that began when all were
   std::array<std::uint32_t, most_endpoints> retired_in_{};  // and the ones that began when one host's were

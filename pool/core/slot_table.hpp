@@ -34,6 +34,8 @@ struct alignas(64) slot {
   bool for_its_own_sake = false;  // validating: a keepalive, nobody has asked for the connection
   bool inspected = false;         // validating: the user's check is part of it
   close_reason retire_why = close_reason::max_lifetime;
+  bool privileged = false;        // in use, and lent to priority::high: it may be one of the reserved
+  std::uint32_t told_tenure = 0;  // the tenure of the last lease that was told to last too long
 };
 
 class slot_table {

@@ -10,15 +10,17 @@ namespace lido::inline v0::core {
 
 struct stats {
   // since the beginning
-  std::uint64_t acquires = 0;            // leases that began, immediate ones included
-  std::uint64_t waits = 0;               // acquires that had to queue
-  std::uint64_t timeouts = 0;            // acquires that ended by their deadline
-  std::uint64_t cancelled_acquires = 0;  // queued, or granted and not resumed
-  std::uint64_t refused_acquires = 0;    // pool_closed, too_many_waiters, connect_refused, breaker_open
-  std::uint64_t failed_fast = 0;         // of them: breaker_open
-  std::uint64_t voided_grants = 0;       // the connection died between grant and resumption: the waiter went back
-  std::uint64_t connects = 0;            // started
-  std::uint64_t created = 0;             // succeeded
+  std::uint64_t acquires = 0;                          // leases that began, immediate ones included
+  std::uint64_t waits = 0;                             // acquires that had to queue
+  std::uint64_t timeouts = 0;                          // acquires that ended by their deadline
+  std::uint64_t cancelled_acquires = 0;                // queued, or granted and not resumed
+  std::array<std::uint64_t, refusal_count> refused{};  // by refusal
+  std::uint64_t nested_waits = 0;                      // a named task waited while it held a connection
+  std::uint64_t long_holds = 0;                        // leases that lasted longer than leak_threshold
+  std::uint64_t reclaimed = 0;                         // leases taken away after leak_reclaim
+  std::uint64_t voided_grants = 0;  // the connection died between grant and resumption: the waiter went back
+  std::uint64_t connects = 0;       // started
+  std::uint64_t created = 0;        // succeeded
   std::uint64_t connect_failures = 0;
   std::uint64_t connects_throttled = 0;  // held back by connect_rate
   std::uint64_t breaker_opened = 0;      // from closed to open
@@ -37,6 +39,7 @@ struct stats {
   std::uint32_t generation = 0;
   std::array<std::uint32_t, slot_state_count> slots{};  // by slot_state; absent: those free under the table's size
   std::uint64_t waiting = 0;
+  std::array<std::uint64_t, waiter_class_count> waiting_in{};  // of them, by class
   std::uint32_t max_size = 0;
   breaker_state breaker = breaker_state::closed;
   pool_state state = pool_state::open;

@@ -8,16 +8,13 @@ namespace lido::inline v0::core {
 
 // A connection comes back that was set aside and not used: it is not younger than it was (I10: the baton).
 void pool_core::pass_on(std::uint32_t index, time_point now, action_list& out) {
-  const slot& s = slots_[index];
+  slot& s = slots_[index];
   if (state_ != pool_state::open) return set_aside(index, now, out);
   if (const auto why = retired(s, now)) {
     close(index, *why, out);
-  } else if (waiters_.empty()) {
-    make_idle(index);
-  } else if (lifecycle_.fresh(s, now)) {
-    grant_first(index, now, out);
   } else {
-    validate(index, now, out);
+    no_longer_privileged(s);
+    make_idle(index);
   }
   serve(now, out);
 }
@@ -28,41 +25,60 @@ void pool_core::set_aside(std::uint32_t index, time_point now, action_list& out)
   if (why) {
     close(index, *why, out);
   } else {
+    no_longer_privileged(slots_[index]);
     make_idle(index);
   }
   serve(now, out);
 }
 
-// To the first in the queue; through the user's check, when he has one and this connection has not just passed it.
+// Somebody waits, and here is a connection that works: to him whose turn it is; through the user's check, when he has
+// one and this connection has not just passed it.
 void pool_core::hand_over(std::uint32_t index, time_point now, action_list& out) {
-  if (limits_.inspect && !std::exchange(slots_[index].inspected, false)) {
+  slot& s = slots_[index];
+  const bool was_used = s.state == slot_state::leased || s.state == slot_state::recovering;
+  if (was_used) admission_.returned(now - s.lent_at, now);
+  const bool has_passed = std::exchange(s.inspected, false);
+  const class_set of = admitted(was_used ? 1 : 0);
+  waiter* const next = waiters_.next(of);
+  if (next == nullptr) {
+    make_idle(index);  // reserved, and not for any of those
+  } else if (limits_.inspect && !has_passed) {
     validate(index, now, out);
   } else {
-    grant_first(index, now, out);
+    grant_queued(index, *next, of, now, out);
   }
 }
 
 // Leaves no one waiting who could be served, and no one without a connection on its way while one may be made.
 void pool_core::serve(time_point now, action_list& out) {
-  if (state_ == pool_state::open) serve_waiters(now, out);
+  if (state_ == pool_state::open && !waiters_.empty()) serve_waiters(now, out);
   stock_up(now, out);
   if (!goals_.empty()) check_goals(now, out);
 }
 
 void pool_core::serve_waiters(time_point now, action_list& out) {
-  while (!waiters_.empty() && slots_.count(slot_state::idle) != 0) {
-    const std::uint32_t index = pick_fresh(waiters_.front().preference(), now, out);
-    if (index == no_slot) break;
-    idle_.remove(index);
-    grant_first(index, now, out);
-  }
+  serve_idle(now, out);
+  const std::size_t wanted = servable();
+  const shard_id preference = wanted != 0 ? waiters_.last(admitted())->preference() : any_shard;
   // A ping is sooner back than a connect, even one that is under way already.
-  while (slots_.count(slot_state::validating) < waiters_.size()) {
-    if (!validate_idle(waiters_.back().preference(), now, out)) break;
+  while (slots_.count(slot_state::validating) < wanted && validate_idle(preference, now, out)) {
   }
   // Only now: what was idle may have turned out to be too old.
-  if (breaker_.state() == breaker_state::open && hopeless(now)) fail_all(fail_reason::breaker_open, out);
-  while (supply() < waiters_.size() && connect_new(waiters_.back().preference(), now, out)) {
+  if (breaker_.state() == breaker_state::open && hopeless(now)) return fail_all(fail_reason::breaker_open, out);
+  while (supply() < wanted && connect_new(preference, now, out)) {
+  }
+}
+
+void pool_core::serve_idle(time_point now, action_list& out) {
+  while (slots_.count(slot_state::idle) != 0) {
+    const class_set of = admitted();
+    waiter* const next = waiters_.next(of);
+    if (next == nullptr) return;
+    const std::uint32_t index = pick_fresh(next->preference(), now, out);
+    if (index == no_slot) return;
+    if (admitted() != of) continue;  // what it closed on the way counts
+    idle_.remove(index);
+    grant_queued(index, *next, of, now, out);
   }
 }
 
@@ -72,7 +88,7 @@ void pool_core::stock_up(time_point now, action_list& out) {
   while (slots_.live() < floor && connect_new(any_shard, now, out)) {
   }
   if (limits_.min_idle == 0) return;
-  while (spare() < limits_.min_idle + waiters_.size() && connect_new(any_shard, now, out)) {
+  while (spare() < limits_.min_idle + servable() && connect_new(any_shard, now, out)) {
   }
 }
 
@@ -146,23 +162,29 @@ void pool_core::grant(std::uint32_t index, waiter& to, time_point now) noexcept 
   slots_[index].granted_to = &to;
   to.lease_ = {slots_.id(index), slots_[index].tenure};
   to.state_ = waiter_state::granted;
+  if (!to.is_ordinary()) {
+    slots_[index].privileged = true;
+    ++privileged_;
+  }
+  if (to.task_ != 0) nesting_.lent(index, to.task_);
 }
 
-// An idle connection for somebody who does not wait yet: only when nobody else does.
+// An idle connection for somebody who does not wait yet: only when nobody does who goes before him.
 bool pool_core::grant_idle(waiter& w, time_point now, action_list& out) {
-  const bool may = state_ == pool_state::open && waiters_.empty();
-  const std::uint32_t index = may ? pick_fresh(w.preference_, now, out) : no_slot;
-  if (index == no_slot) return false;
+  const auto may = [&] { return state_ == pool_state::open && (admitted() & only(w.class_)) != 0; };
+  if (waiters_.any(up_to(w.class_)) || !may()) return false;
+  const std::uint32_t index = pick_fresh(w.preference_, now, out);
+  if (index == no_slot || !may()) return false;  // asked again: what it closed on the way counts
   idle_.remove(index);
   grant(index, w, now);
   return true;
 }
 
-void pool_core::grant_first(std::uint32_t index, time_point now, action_list& out) {
-  waiter& first = waiters_.front();
-  waiters_.remove(first);
-  grant(index, first, now);
-  out.add({.kind = action_kind::grant, .slot = slots_.id(index), .who = &first});
+void pool_core::grant_queued(std::uint32_t index, waiter& to, class_set of, time_point now, action_list& out) {
+  waiters_.serve(to, of);
+  if (to.task_ != 0) nesting_.left(to);
+  grant(index, to, now);
+  out.add({.kind = action_kind::grant, .slot = slots_.id(index), .who = &to});
 }
 
 void pool_core::validate(std::uint32_t index, time_point now, action_list& out) {
@@ -193,20 +215,26 @@ void pool_core::close(std::uint32_t index, close_reason why, action_list& out) {
 }
 
 void pool_core::vacate(std::uint32_t index, action_list& out) {
+  no_longer_privileged(slots_[index]);
   slots_.vacate(index);
   finish_if_empty(out);
 }
 
 void pool_core::fail(waiter& w, fail_reason why, action_list& out) {
-  if (w.state_ == waiter_state::queued) waiters_.remove(w);
+  if (w.state_ == waiter_state::queued) leave_queue(w);
   w.state_ = waiter_state::detached;
-  ++(why == fail_reason::timeout ? counters_.timeouts : counters_.refused_acquires);
-  if (why == fail_reason::breaker_open) ++counters_.failed_fast;
-  out.add({.kind = action_kind::fail, .failure = why, .who = &w});
+  switch (why) {
+    case fail_reason::timeout: ++counters_.timeouts; break;
+    case fail_reason::pool_closed: refuse(refusal::pool_closed); break;
+    case fail_reason::connect_refused: refuse(refusal::connect); break;
+    case fail_reason::breaker_open: refuse(refusal::breaker); break;
+    case fail_reason::nested_acquire: refuse(refusal::nested); break;
+  }
+  out.add({.kind = action_kind::fail, .failure = why, .slot = {}, .who = &w});
 }
 
 void pool_core::fail_all(fail_reason why, action_list& out) {
-  while (!waiters_.empty()) fail(waiters_.front(), why, out);
+  while (!waiters_.empty()) fail(*waiters_.first(), why, out);
 }
 
 }  // namespace lido::inline v0::core

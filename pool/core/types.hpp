@@ -51,10 +51,34 @@ enum class pool_state : std::uint8_t {
 
 enum class breaker_state : std::uint8_t { closed, half_open, open };
 
-enum class acquire_result : std::uint8_t { granted, queued, timeout, pool_closed, too_many_waiters, breaker_open };
+enum class acquire_result : std::uint8_t {
+  granted,
+  queued,
+  timeout,
+  pool_closed,
+  too_many_waiters,
+  breaker_open,
+  overloaded,
+};
 
 // connect_refused: a permanent error of a connect. breaker_open: connects keep failing, and nothing else could serve.
-enum class fail_reason : std::uint8_t { timeout, pool_closed, connect_refused, breaker_open };
+enum class fail_reason : std::uint8_t { timeout, pool_closed, connect_refused, breaker_open, nested_acquire };
+
+// Why somebody got no connection though his deadline had not come.
+enum class refusal : std::uint8_t { max_waiters, admission, pool_closed, connect, breaker, nested };
+inline constexpr std::size_t refusal_count = 6;
+
+// What a waiter is worth. Each is a class of waiters of its own, first come, first served within it; `high` alone may
+// have the reserved slots.
+enum class priority : std::uint8_t { high, normal, low };
+
+// The queue knows classes by a small number only: the lower, the sooner served.
+using waiter_class = std::uint8_t;
+inline constexpr std::size_t waiter_class_count = 3;
+[[nodiscard]] constexpr waiter_class class_of(priority p) noexcept { return static_cast<waiter_class>(p); }
+
+// A task as its owner names it; nobody in particular is 0. A task is sequential: while it waits it does nothing else.
+using task_id = std::uint64_t;
 
 // How a lease comes back.
 enum class condition : std::uint8_t {

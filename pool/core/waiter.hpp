@@ -30,11 +30,16 @@ class waiter {
   // Before acquire() only.
   void set_deadline(time_point t) noexcept { deadline_ = t; }
   void set_preference(shard_id s) noexcept { preference_ = s; }
+  void set_priority(priority p) noexcept { class_ = class_of(p); }
+  void set_task(task_id t) noexcept { task_ = t; }
 
   [[nodiscard]] waiter_state state() const noexcept { return state_; }
   [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
   [[nodiscard]] time_point enqueued_at() const noexcept { return enqueued_at_; }
   [[nodiscard]] shard_id preference() const noexcept { return preference_; }
+  [[nodiscard]] waiter_class in_class() const noexcept { return class_; }
+  [[nodiscard]] bool is_ordinary() const noexcept { return class_ != class_of(priority::high); }
+  [[nodiscard]] task_id task() const noexcept { return task_; }
   // Valid while granted, and after resume() was true.
   [[nodiscard]] const lease_id& lease() const noexcept { return lease_; }
 
@@ -45,14 +50,16 @@ class waiter {
 
   waiter* prev_ = nullptr;
   waiter* next_ = nullptr;
-  std::uint64_t ticket_ = 0;  // order of arrival, kept when a waiter goes back to the head
   time_point deadline_;
   time_point enqueued_at_{};
+  task_id task_ = 0;
+  std::uint32_t ticket_ = 0;      // order of arrival, kept when a waiter goes back to the head; wraps round
   std::uint32_t heap_index_ = 0;  // while queued in the heap of deadlines
   lease_id lease_;
   shard_id preference_;
   waiter_state state_ = waiter_state::detached;
   deadline_kept deadline_kept_ = deadline_kept::nowhere;
+  waiter_class class_ = class_of(priority::normal);
 };
 
 }  // namespace lido::inline v0::core

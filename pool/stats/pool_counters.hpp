@@ -45,6 +45,8 @@ class pool_counters {
   void hook_failed(pool_hook which) noexcept { add(hook_errors_[static_cast<std::size_t>(which)]); }
   void sink_failed() noexcept { add(sink_errors_); }
 
+  void slow_acquire() noexcept { add(slow_acquires_); }
+
   // Durations. The _serialised ones only under the pool's mutex: they cost a third.
   void waited(duration d) noexcept { wait_.observe(d); }
   void waited_serialised(duration d) noexcept { wait_.observe_serialised(d); }
@@ -99,6 +101,7 @@ class pool_counters {
   std::array<counter, reset_kind_count> resets_{};
   std::array<counter, pool_hook_count> hook_errors_{};
   counter sink_errors_{0};
+  counter slow_acquires_{0};
 };
 
 }  // namespace lido::inline v0::stats

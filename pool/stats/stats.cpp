@@ -68,6 +68,18 @@ std::string_view to_string(pool_phase p) noexcept {
   return "unspecified";
 }
 
+std::string_view to_string(acquire_refusal r) noexcept {
+  switch (r) {
+    case acquire_refusal::max_waiters: return "max_waiters";
+    case acquire_refusal::admission: return "admission";
+    case acquire_refusal::pool_closed: return "pool_closed";
+    case acquire_refusal::connect: return "connect";
+    case acquire_refusal::breaker: return "breaker";
+    case acquire_refusal::nested: return "nested";
+  }
+  return "unspecified";
+}
+
 std::string_view to_string(cancel_suppression s) noexcept {
   switch (s) {
     case cancel_suppression::unsent: return "unsent";
@@ -198,6 +210,7 @@ void pool_counters::snapshot(pool_stats& out) const noexcept {
   load_all(resets_, out.resets);
   load_all(hook_errors_, out.hook_errors);
   out.sink_errors = load(sink_errors_);
+  out.slow_acquires = load(slow_acquires_);
   out.wait_time = wait_.snapshot();
   out.use_time = use_.snapshot();
   out.create_time = create_.snapshot();
@@ -221,8 +234,12 @@ void copy(const core::stats& from, pool_stats& to) noexcept {
   to.acquires_queued = from.waits;
   to.acquire_timeouts = from.timeouts;
   to.acquires_cancelled = from.cancelled_acquires;
-  to.acquires_refused = from.refused_acquires;
-  to.acquires_failed_fast = from.failed_fast;
+  to.acquires_failed_fast = from.refused[static_cast<std::size_t>(core::refusal::breaker)];
+  to.refused = from.refused;
+  to.waiting_by_priority = from.waiting_in;
+  to.nested_waits = from.nested_waits;
+  to.long_holds = from.long_holds;
+  to.reclaimed = from.reclaimed;
   to.connects = from.connects;
   to.created = from.created;
   to.connect_failures = from.connect_failures;

@@ -47,7 +47,7 @@ TEST(breaker, P62_opens_after_so_many_failed_rounds_and_waiters_fail_fast) {
   core::waiter b;
   EXPECT_EQ(p.next().acquire(b), core::acquire_result::breaker_open);
   EXPECT_TRUE(p.actions.empty()) << "nobody connects while the pause lasts";
-  EXPECT_EQ(p.stats().failed_fast, 2U);
+  EXPECT_EQ(p.stats().refused[static_cast<std::size_t>(core::refusal::breaker)], 2U);
   EXPECT_EQ(p.stats().breaker_opened, 1U);
 }
 

@@ -61,6 +61,8 @@ TEST(I23_collector, labels_come_from_fixed_sets_and_are_there_before_anything_ha
   c.add("a", [] { return lido::pool_stats{}; });
   const exposition e = scrape(c);
   EXPECT_EQ(e.all("lido_connections_closed_total").size(), lido::close_reason_count);
+  EXPECT_EQ(e.all("lido_acquires_refused_total").size(), lido::acquire_refusal_count);
+  EXPECT_EQ(e.all("lido_waiting_tasks").size(), 3U);
   EXPECT_EQ(e.all("lido_pool_resets_total").size(), lido::reset_kind_count);
   EXPECT_EQ(e.all("lido_cancels_suppressed_total").size(), lido::cancel_suppression_count);
   EXPECT_EQ(e.all("lido_cancels_failed_total").size(), lido::cancel_channel_count * lido::cancel_phase_count);
@@ -69,6 +71,19 @@ TEST(I23_collector, labels_come_from_fixed_sets_and_are_there_before_anything_ha
   for (const auto& s : e.all("lido_connections_closed_total")) reasons.insert(s.labels.at("reason"));
   EXPECT_EQ(reasons.size(), lido::close_reason_count);
   EXPECT_FALSE(reasons.contains("unspecified"));
+}
+
+TEST(I23_collector, tags_are_series_of_their_own_once_there_are_some) {
+  const auto scraped = [](lido::pool_stats s) {
+    collector c;
+    c.add("a", [s] { return s; });
+    return scrape(c);
+  };
+  EXPECT_TRUE(scraped({}).all("lido_tag_acquires_total").empty());
+  lido::pool_stats s;
+  s.tags.push_back({"checkout", 3, {}, {}});
+  s.tags.push_back({"other", 0, {}, {}});
+  EXPECT_EQ(scraped(s).all("lido_tag_failures_total").size(), 2U);
 }
 
 TEST(I23_collector, two_pools_are_two_series_of_one_family) {

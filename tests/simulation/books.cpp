@@ -39,6 +39,7 @@ void world::end() {
     }
   }
   for (const core::action& a : actions_) perform(a);
+  for (backend& b : backends_) b.lent_high = b.lent_high && in_use(b);
   check_slots();
   check_idle_stacks();
   check_queue();
@@ -46,6 +47,7 @@ void world::end() {
   check_supply();
   check_deadlines();
   check_goals();
+  check_holds();
   check_closing();
 }
 
@@ -58,7 +60,7 @@ void world::note(const char* what, core::slot_id id) const {
   for (std::uint32_t i = 0; i < seen().slots().size(); ++i) {
     *trace_ << (i == 0 ? "" : " ") << view_names[static_cast<std::size_t>(view_of(i))];
   }
-  *trace_ << " | waiting " << queue_.size() << "]\n";
+  *trace_ << " | waiting " << waiting() << "]\n";
 }
 
 view world::view_of(std::uint32_t index) const {
@@ -131,16 +133,18 @@ void world::check_idle_stacks() const {
 }
 
 void world::check_queue() const {
-  require(seen().waiters().size() == queue_.size(), "I10: the queue has lost or invented somebody");
-  const core::waiter* w = queue_.empty() ? nullptr : &seen().waiters().front();
-  for (const client* c : queue_) {
-    require(w == &c->node && w->state() == core::waiter_state::queued, "I10 FIFO: the queue is out of order");
-    w = core::waiter_queue::after(*w);
+  require(seen().waiters().size() == waiting(), "I10: the queue has lost or invented somebody");
+  const core::waiter* w = seen().waiters().first();
+  for (std::size_t i = 0; i < lines_.size(); ++i) {
+    const auto number = static_cast<core::waiter_class>(i);
+    require(seen().waiters().passed_over(number) == passed_over_[i], "starvation: who is passed over is not counted");
+    for (const client* c : lines_[i]) {
+      require(w == &c->node && w->state() == core::waiter_state::queued, "I10 FIFO: the queue is out of order");
+      w = seen().waiters().after(*w);
+      if (now_happening_ == event::expire) require(c->node.deadline() > now_, "a waiter outlived its deadline");
+    }
   }
   require(w == nullptr, "I10: the queue has no end");
-  if (now_happening_ == event::expire) {
-    for (const client* c : queue_) require(c->node.deadline() > now_, "a waiter outlived its deadline");
-  }
 }
 
 // Each leased slot has one owner, who knows it.
@@ -221,7 +225,9 @@ void world::check_goals() const {
 // I10: nobody waits who could be served, and whoever waits has something under way, or there is a reason why not.
 void world::check_supply() const {
   if (seen().state() != core::pool_state::open) return;
-  require(queue_.empty() || !usable_idle(), "I10 lost wake-up: idle while somebody waits");
+  const std::size_t wanted = servable();
+  require(wanted == seen().servable(), "priorities: who may be served is not who is counted");
+  require(wanted == 0 || !usable_idle(), "I10 lost wake-up: idle while somebody waits");
   const bool timer_due = seen().next_deadline() <= now_;
   const core::slot_table& slots = seen().slots();
   const std::uint32_t connecting = slots.count(core::slot_state::connecting);
@@ -231,25 +237,27 @@ void world::check_supply() const {
   const bool blocked =
       slots.occupied() >= limits_.max_size || timer_due || !breaker.may_begin(limits_, connecting, now_);
   const bool pausing = breaker.state() == core::breaker_state::open && now_ < breaker.ready_at();
-  require(!pausing || any_live() || queue_.empty(), "the breaker is open, and somebody waits for nothing");
+  require(!pausing || any_live() || waiting() == 0, "the breaker is open, and somebody waits for nothing");
   const std::uint32_t validating = slots.count(core::slot_state::validating);
   const bool none_idle = slots.count(core::slot_state::idle) == 0;
-  require(none_idle || validating >= queue_.size(), "I10 lost wake-up: idle and not even pinged");
-  require(blocked || connecting + validating >= queue_.size(), "I10 lost wake-up: no connection on its way");
+  require(none_idle || validating >= wanted, "I10 lost wake-up: idle and not even pinged");
+  require(blocked || connecting + validating >= wanted, "I10 lost wake-up: no connection on its way");
   require(slots.live() >= limits_.min_size || blocked, "min_size is not being restored");
   if (now_happening_ == event::expire) {
     const std::size_t spare = slots.count(core::slot_state::idle) + validating + connecting;
-    require(spare >= limits_.min_idle + queue_.size() || blocked, "min_idle is not being restored");
+    require(spare >= limits_.min_idle + wanted || blocked, "min_idle is not being restored");
   }
 }
 
 // The timer is never later than what it is for.
 void world::check_deadlines() const {
   const core::time_point timer = pool_.next_deadline();
-  for (const client* c : queue_) require(timer <= c->node.deadline(), "the timer oversleeps a waiter's deadline");
+  for (const line& l : lines_) {
+    for (const client* c : l) require(timer <= c->node.deadline(), "the timer oversleeps a waiter's deadline");
+  }
   const core::slot_table& slots = seen().slots();
   const auto coming = slots.count(core::slot_state::connecting) + slots.count(core::slot_state::validating);
-  const bool wanted = coming < queue_.size() || slots.live() < limits_.min_size;
+  const bool wanted = coming < servable() || slots.live() < limits_.min_size;
   const bool room = seen().state() == core::pool_state::open && slots.occupied() < limits_.max_size;
   const core::time_point ready = seen().connect_breaker().ready_at();
   if (wanted && room && ready > now_) require(timer <= ready, "the timer oversleeps the end of the back-off");
@@ -263,7 +271,7 @@ void world::check_deadlines() const {
 void world::check_closing() const {
   if (seen().state() <= core::pool_state::paused) return;
   const core::slot_table& slots = seen().slots();
-  require(queue_.empty(), "I21: somebody waits for a closed pool");
+  require(waiting() == 0, "I21: somebody waits for a closed pool");
   const std::uint32_t unused = slots.count(core::slot_state::connecting) + slots.count(core::slot_state::validating) +
                                slots.count(core::slot_state::idle);
   require(unused == 0, "I21: an unused connection outlives close");

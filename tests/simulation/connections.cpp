@@ -184,17 +184,19 @@ void world::perform(const core::action& a) {
     case core::action_kind::grant: grant(owner_of(a.who), a); break;
     case core::action_kind::fail: fail(owner_of(a.who), a); break;
     case core::action_kind::goal_ended: goal_ended(*a.what); break;
+    case core::action_kind::long_hold:
+    case core::action_kind::reclaim: long_hold(a); break;
     case core::action_kind::finished: require(++finished_ == 1, "I21: close completes exactly once"); break;
   }
 }
 
 void world::grant(client& c, const core::action& a) {
-  require(!queue_.empty() && queue_.front() == &c, "I10 FIFO: granted out of turn");
+  require(next_in_turn() == &c, "I10 FIFO: granted out of turn");
   require(c.node.state() == core::waiter_state::granted && c.node.lease() == a.slot, "I10: a grant without its slot");
-  queue_.erase(queue_.begin());
+  serve(c);
+  c.state = client_state::outside;
+  lend(c, c.node.lease());
   c.state = client_state::granted;
-  c.lease = c.node.lease();
-  check_grant(c.lease.index);
 }
 
 void world::fail(client& c, const core::action& a) {
@@ -202,7 +204,8 @@ void world::fail(client& c, const core::action& a) {
   require(was_queued || (c.state == client_state::granted && now_happening_ == event::resume),
           "failed, and not waiting");
   require(c.node.state() == core::waiter_state::detached, "I10: failed and still known");
-  std::erase(queue_, &c);
+  if (a.failure == core::fail_reason::nested_acquire) check_nested(c, a);
+  leave(c);
   c.state = client_state::outside;
   switch (a.failure) {
     case core::fail_reason::timeout: require(c.node.deadline() <= now_, "timed out too early"); break;
@@ -212,6 +215,7 @@ void world::fail(client& c, const core::action& a) {
     case core::fail_reason::connect_refused:
       require(now_happening_ == event::connect_refused, "refused for no reason");
       break;
+    case core::fail_reason::nested_acquire: break;
     case core::fail_reason::breaker_open: check_refusal(); break;
   }
 }
@@ -251,7 +255,7 @@ void world::close(backend& b) {
 void world::take_away(core::slot_id id) {
   for (client& c : clients_) {
     if (c.state != client_state::holding || !(c.lease == id)) continue;
-    require(now_happening_ == event::force_close, "a lease was taken from its owner");
+    require(now_happening_ == event::force_close || id == reclaimed_, "a lease was taken from its owner");
     c.state = client_state::revoked;
   }
 }

@@ -129,7 +129,8 @@ INSTANTIATE_TEST_SUITE_P(mutants, simulation_notices,
                          testing::Values(fault::leak_cancelled_grant, fault::lost_baton, fault::double_grant,
                                          fault::lost_timeout, fault::early_vacate, fault::oversleep, fault::lost_goal,
                                          fault::no_inspection, fault::impatient_connect, fault::lost_connect,
-                                         fault::resume_dead),
+                                         fault::resume_dead, fault::blind_to_class, fault::open_reserve,
+                                         fault::silent_hold),
                          [](const auto& tested) { return fault_names[static_cast<std::size_t>(tested.param)]; });
 
 }  // namespace simulation

@@ -25,17 +25,22 @@ enum class fault : std::uint8_t {
   lost_goal,             // nobody hears that the pool has come to rest, or is warm
   no_inspection,         // the user's check before an acquire is forgotten
   impatient_connect,     // a connect is made at once, whatever the breaker and connect_rate say
+  blind_to_class,        // everybody is of normal priority
+  open_reserve,          // the reserved slots are for all
+  silent_hold,           // a lease that lasts too long is not told of
 };
-inline constexpr std::array<const char*, 12> fault_names{
-    "none",      "leak_cancelled_grant", "lost_baton",  "double_grant", "lost_timeout",  "early_vacate",
-    "oversleep", "lost_connect",         "resume_dead", "lost_goal",    "no_inspection", "impatient_connect"};
+inline constexpr std::array<const char*, 15> fault_names{
+    "none",      "leak_cancelled_grant", "lost_baton",     "double_grant", "lost_timeout",
+    "early_vacate", "oversleep", "lost_connect", "resume_dead", "lost_goal",
+    "no_inspection", "impatient_connect", "blind_to_class", "open_reserve", "silent_hold"};
 
 class port {
  public:
-  port(const core::limits& l, core::time_point now, fault f) : core_(without_rate(l, f), now), fault_(f) {}
+  port(const core::limits& l, core::time_point now, fault f) : core_(misread(l, f), now), fault_(f) {}
 
-  static core::limits without_rate(core::limits l, fault f) {
+  static core::limits misread(core::limits l, fault f) {
     if (f == fault::impatient_connect) l.connect_rate = 0;
+    if (f == fault::open_reserve) l.reserved_slots = 0;
     return l;
   }
 
@@ -52,6 +57,11 @@ class port {
     return got;
   }
 
+  core::acquire_result acquire(core::waiter& w, core::time_point now, core::action_list& out) {
+    if (fault_ == fault::blind_to_class) w.set_priority(core::priority::normal);
+    return core_.acquire(w, now, out);
+  }
+
   bool cancel(core::waiter& w, core::time_point now, core::action_list& out) {
     if (fault_ == fault::leak_cancelled_grant && core_.resume(w, now, out)) return true;
     const bool known = core_.cancel(w, now, out);
@@ -66,6 +76,7 @@ class port {
 
   void expire(core::time_point now, core::action_list& out) {
     core_.expire(now, out);
+    if (fault_ == fault::silent_hold) drop(core::action_kind::long_hold, out);
     if (fault_ == fault::lost_timeout) drop(core::action_kind::fail, out);
   }
 

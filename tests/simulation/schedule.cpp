@@ -2,6 +2,8 @@
 // served; then the end.
 #include "tests/simulation/world.hpp"
 
+#include <algorithm>
+
 namespace simulation {
 
 using namespace std::chrono_literals;
@@ -32,6 +34,10 @@ core::limits world::draw_limits(core::random& r) {
   l.prune_interval = one_of(core::duration{}, core::duration{5ms});
   l.keepalive_interval = one_of(core::duration{}, core::duration{}, core::duration{3ms}, core::duration{1s});
   l.inspect = one_of(0, 0, 0, 1) == 1;
+  l.reserved_slots = one_of(0U, 0U, 0U, 1U, 2U);
+  l.refuse_hopeless = one_of(false, false, true);
+  l.leak_threshold = one_of(core::duration{}, core::duration{}, core::duration{3ms}, core::duration{100ms});
+  l.leak_reclaim = one_of(core::duration{}, core::duration{}, core::duration{5ms}, core::duration{100ms});
   l.seed = r.next();
   return l;
 }
@@ -44,9 +50,10 @@ world::world(std::uint64_t seed, fault f, transition_table& table, std::ostream*
       table_(table),
       trace_(trace) {
   const double rate = limits_.connect_rate;
+  const std::uint32_t reserved = limits_.reserved_slots;
   limits_ = seen().settings();
   limits_.connect_rate = rate;
-  queue_.reserve(max_clients);
+  limits_.reserved_slots = std::min(reserved, limits_.max_size - 1);
   draw_weights();
 }
 
@@ -155,7 +162,7 @@ void world::calm() {
   for (int rounds = 0; rounds < 2000; ++rounds) {
     if (settle()) continue;
     const bool content =
-        queue_.empty() && (seen().state() != core::pool_state::open || seen().slots().live() >= limits_.min_size);
+        waiting() == 0 && (seen().state() != core::pool_state::open || seen().slots().live() >= limits_.min_size);
     if (content) return;
     require(seen().next_deadline() != core::never, "I10 lost wake-up: somebody waits, and nothing will ever happen");
     if (seen().next_deadline() > now_) now_ = seen().next_deadline();

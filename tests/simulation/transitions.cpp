@@ -76,6 +76,8 @@ constexpr transition direct[] = {
     {event::orphaned, view::closing, view::connecting},
     {event::orphaned, view::aborting, view::absent},
     {event::expire, view::idle, view::closing},
+    {event::expire, view::leased, view::recovering},  // leak_reclaim
+    {event::expire, view::dead, view::closing},
     {event::new_generation, view::validating, view::closing},
     {event::new_generation, view::idle, view::closing},
     {event::new_generation, view::granted, view::closing},
@@ -84,6 +86,8 @@ constexpr transition direct[] = {
     {event::endpoint_changed, view::granted, view::closing},
     {event::reconfigure, view::idle, view::granted},
     {event::reconfigure, view::idle, view::closing},
+    {event::reconfigure, view::leased, view::recovering},
+    {event::reconfigure, view::dead, view::closing},
     {event::begin_close, view::connecting, view::aborting},
     {event::begin_close, view::validating, view::closing},
     {event::begin_close, view::idle, view::closing},
@@ -95,14 +99,15 @@ constexpr transition direct[] = {
     {event::force_close, view::dead, view::closing},
 };
 
-// What an event may do to other slots: a connection is fetched, pinged, or found to be too old, for those who wait.
+// What an event may do to other slots: a connection is fetched, pinged, or found to be too old, for those who wait; one
+// that was reserved is lent because another one is free now.
 constexpr bool side_effect(view from, event e, view to) {
   if (e == event::try_acquire || e == event::time_lost || e == event::stale || e == event::begin_close ||
       e == event::force_close) {
     return false;
   }
   return (from == view::absent && to == view::connecting) ||
-         (from == view::idle && (to == view::validating || to == view::closing));
+         (from == view::idle && (to == view::validating || to == view::closing || to == view::granted));
 }
 
 std::string text(view from, view to) {

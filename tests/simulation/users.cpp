@@ -10,33 +10,40 @@ bool world::acquire() {
   if (c == nullptr) return false;
   c->node.set_deadline(chance(30) ? core::never : now_ + tick * static_cast<core::duration::rep>(below(60)));
   c->node.set_preference(chance(30) ? core::any_shard : static_cast<core::shard_id>(below(limits_.shards)));
-  const bool waited_for = !queue_.empty();
+  c->worth = static_cast<core::priority>(chance(60) ? 1 : below(core::waiter_class_count));
+  c->task = chance(50) ? 0 : 1 + below(2);
+  c->node.set_priority(c->worth);
+  c->node.set_task(c->task);
+  const bool waited_for = anybody_before(c->worth) || !has_room(c->worth);
+  // What is past its lifetime is closed when it is come across, and then counts as taken.
+  const bool paused = seen().state() == core::pool_state::paused;
+  const bool excused = paused || waited_for || (limits_.reserved_slots != 0 && past_lifetime());
   c->arrival = ++arrivals_;
   begin(event::acquire);
-  const core::acquire_result result = pool_.real().acquire(c->node, now_, actions_);
+  const core::acquire_result result = pool_.acquire(c->node, now_, actions_);
   const bool open = seen().state() <= core::pool_state::paused;
-  const bool paused = seen().state() == core::pool_state::paused;
   require((result == core::acquire_result::pool_closed) == !open, "I21: pool_closed exactly when it is");
   switch (result) {
     case core::acquire_result::granted:
-      require(!waited_for, "I10 FIFO: a newcomer overtook");
+      require(!waited_for, "I10 FIFO: a newcomer overtook, or took a reserved slot");
       require(!paused, "granted during a pause");
+      lend(*c, c->node.lease());
       c->state = client_state::granted;
-      c->lease = c->node.lease();
-      check_grant(c->lease.index);
       break;
     case core::acquire_result::queued:
-      require(queue_.size() < limits_.max_waiters, "the queue has a bound");
+      require(waiting() < limits_.max_waiters, "the queue has a bound");
       c->state = client_state::waiting;
-      queue_.push_back(c);
+      line_of(*c).push_back(c);
       break;
     case core::acquire_result::timeout:
-      require(c->node.deadline() <= now_ && (paused || waited_for || !usable_idle()),
-              "timed out though it could be served");
+      require(c->node.deadline() <= now_ && (excused || !usable_idle()), "timed out though it could be served");
       break;
     case core::acquire_result::too_many_waiters:
-      require(queue_.size() >= limits_.max_waiters && (paused || waited_for || !usable_idle()),
-              "refused though there was room");
+      require(waiting() >= limits_.max_waiters && (excused || !usable_idle()), "refused though there was room");
+      break;
+    case core::acquire_result::overloaded:
+      require(!paused && limits_.refuse_hopeless && c->node.deadline() != core::never, "refused, and nobody asked for it");
+      require(excused || !usable_idle(), "refused though it could be served");
       break;
     case core::acquire_result::breaker_open:
     case core::acquire_result::pool_closed: break;
@@ -49,15 +56,18 @@ bool world::acquire() {
 bool world::try_acquire() {
   client* c = some_client(client_state::outside);
   if (c == nullptr) return false;
-  const bool possible = seen().state() == core::pool_state::open && queue_.empty() && usable_idle();
+  const bool possible =
+      seen().state() == core::pool_state::open && waiting() == 0 && has_room(core::priority::normal) && usable_idle();
   begin(event::try_acquire);
   // It may give up, for acquire() to find out more, when the timer is late or a connection past its lifetime is on top.
   const bool late = timer_is_late() || past_lifetime();
   const bool got = pool_.try_acquire(static_cast<core::shard_id>(below(limits_.shards)), now_, c->lease);
   require(got || !possible || late, "the fast path missed an idle connection");
-  require(!got || queue_.empty(), "I10 FIFO: the fast path overtook");
+  require(!got || waiting() == 0, "I10 FIFO: the fast path overtook");
   if (got) {
-    check_grant(c->lease.index);
+    c->worth = core::priority::normal;
+    c->task = 0;
+    lend(*c, c->lease);
     c->state = client_state::holding;
   }
   end();
@@ -75,9 +85,7 @@ bool world::resume(client* c) {
     resumed(*c, alive);
   } else if (c->node.state() == core::waiter_state::queued) {
     require(c->node.deadline() > now_, "I10: put back after its deadline");
-    c->state = client_state::waiting;
-    const auto later = [c](const client* other) { return other->arrival > c->arrival; };
-    queue_.insert(std::find_if(queue_.begin(), queue_.end(), later), c);
+    join(*c);
   }
   end();
   return true;
@@ -87,10 +95,9 @@ void world::resumed(client& c, bool had_it) {
   const core::lease_id& lease = c.node.lease();
   require(had_it == (lease == c.lease), "I10: the lease is the one that was granted, unless that one died");
   if (!had_it) {
-    require(queue_.empty(), "I10 FIFO: a second grant overtook");
-    check_grant(lease.index);
+    require(!anybody_before(c.worth) && has_room(c.worth), "I10 FIFO: a second grant overtook");
+    lend(c, lease);
   }
-  c.lease = lease;
   c.state = client_state::holding;
   require(backends_[lease.index].is == phase::open && !backends_[lease.index].dead, "resumed with a dead connection");
 }
@@ -101,7 +108,7 @@ bool world::cancel() {
   if (c == nullptr) return false;
   const bool known = c->state != client_state::outside;
   begin(event::cancel);
-  std::erase(queue_, c);
+  leave(*c);
   c->state = client_state::outside;
   require(pool_.cancel(c->node, now_, actions_) == known, "I10: cancel knows whom the pool knows");
   require(c->node.state() == core::waiter_state::detached, "I10: cancelled and still known");

@@ -29,6 +29,10 @@ struct client {
   client_state state = client_state::outside;
   std::uint64_t arrival = 0;
   core::lease_id lease;
+  core::priority worth = core::priority::normal;
+  core::task_id task = 0;
+  core::time_point since{};  // granted or holding: since when the connection is his
+  bool told = false;         // holding: the core has said that it lasts long
 };
 
 enum class phase : std::uint8_t { none, connecting, open, pinging, recovering, closing };
@@ -37,8 +41,9 @@ enum class phase : std::uint8_t { none, connecting, open, pinging, recovering, c
 struct backend {
   core::slot_id id;
   phase is = phase::none;
-  bool dead = false;     // open: lost, and the core was told
-  bool aborted = false;  // closing: was still connecting
+  bool dead = false;       // open: lost, and the core was told
+  bool aborted = false;    // closing: was still connecting
+  bool lent_high = false;  // in use, and lent to priority::high last
   core::time_point last_ok{};
   std::uint32_t generation = 0;  // when it was decided to connect
   core::endpoint_id host = 0;    // known once it is open
@@ -129,6 +134,7 @@ class world {
   void check_goals() const;
   void connect_outcome(bool good) { unwell_ = !good; }
   [[nodiscard]] bool any_live() const;
+  void lend(client& c, const core::lease_id& lease);
   void check_slots() const;
   void check_idle_stacks() const;
   void check_queue() const;
@@ -136,10 +142,28 @@ class world {
   void check_supply() const;
   void check_deadlines() const;
   void check_closing() const;
+  void check_holds() const;
   [[nodiscard]] bool is_current(const backend& b) const {
     return b.generation >= all_retired_ && b.generation >= host_retired_[b.host];
   }
   [[nodiscard]] bool usable_idle() const;
+
+  // --- demand.cpp: who waits, in the world's own books ---
+  using line = std::vector<client*>;
+  [[nodiscard]] line& line_of(const client& c) { return lines_[static_cast<std::size_t>(c.worth)]; }
+  [[nodiscard]] std::size_t waiting() const;
+  [[nodiscard]] bool anybody_before(core::priority p) const;  // in that class, or in one that is served before it
+  [[nodiscard]] std::size_t room_for_ordinary() const;
+  [[nodiscard]] bool has_room(core::priority p) const;
+  [[nodiscard]] std::size_t servable() const;
+  [[nodiscard]] bool in_use(const backend& b) const;
+  [[nodiscard]] const client* owner(const backend& b) const;
+  [[nodiscard]] const client* next_in_turn() const;
+  void join(client& c);
+  void leave(client& c);
+  void serve(client& c);
+  void long_hold(const core::action& a);
+  void check_nested(const client& victim, const core::action& a) const;
   [[nodiscard]] bool past_lifetime() const;
   [[nodiscard]] bool timer_is_late() const;
   [[nodiscard]] view view_of(std::uint32_t index) const;
@@ -160,7 +184,9 @@ class world {
   std::array<client, max_clients> clients_;
   std::size_t client_count_;
   std::array<backend, max_backends> backends_{};
-  std::vector<client*> queue_;  // in the order in which they have to be served
+  std::array<line, core::waiter_class_count> lines_;  // each in the order in which they have to be served
+  std::array<unsigned, core::waiter_class_count> passed_over_{};
+  core::slot_id reclaimed_;
   std::vector<core::lease_id> past_leases_;
   std::array<std::uint32_t, event_count> weights_{};
   std::uint64_t arrivals_ = 0;

@@ -93,6 +93,12 @@ enum class replica_fallback {
   none,     ///< nobody: the acquire ends with what the connects met, or by its deadline
 };
 
+/// Whether an acquire that will come too late for its deadline is refused when it begins.
+enum class admission_mode {
+  off,       ///< it waits, and fails at its deadline
+  deadline,  ///< it completes with errc::overloaded at once, by how long leases last and how many are ahead of it
+};
+
 /// Every duration is a bound: none may be infinite (contract I5).
 struct pool_config {
   connect_config connect;
@@ -103,6 +109,17 @@ struct pool_config {
   std::size_t min_size = 0;   ///< kept open
   std::size_t min_idle = 0;   ///< kept open beside those in use, up to max_size
   std::size_t max_waiters = 10'000;  ///< tasks that may wait for a connection; the next one gets errc::too_many_waiters
+
+  std::size_t reserved_slots = 0;  ///< of max_size, for priority::high alone: health checks get in
+  admission_mode admission = admission_mode::off;
+  std::size_t max_tags = 16;  ///< tags of acquires that are kept apart; the rest is "other"
+
+  /// An acquire that waited as long as this is told to the log. 0: none.
+  std::chrono::nanoseconds slow_acquire_threshold{0};
+  /// A lease that lasts longer is told to the log once, with the place where it was acquired. 0: none.
+  std::chrono::nanoseconds leak_threshold{0};
+  /// A lease that lasts longer is taken away: it is revoked as by a terminal cancel, its connection recovers. 0: none.
+  std::chrono::nanoseconds leak_reclaim{0};
 
   std::chrono::nanoseconds acquire_timeout =
       std::chrono::seconds(30);                                      ///< when the caller gives no deadline of its own

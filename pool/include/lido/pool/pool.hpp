@@ -12,8 +12,10 @@
 // connections keep the io_context busy: run() returns after async_close() or the pool's destruction.
 #pragma once
 
+#include <lido/pool/acquire_options.hpp>
 #include <lido/pool/config.hpp>
 #include <lido/pool/detail/acquire.hpp>
+#include <lido/pool/holders.hpp>
 #include <lido/pool/lease.hpp>
 #include <lido/pool/stats.hpp>
 #include <lido/pool/warm_up.hpp>
@@ -28,6 +30,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -59,28 +62,41 @@ class pool {
 
   /// A connection, within `options.deadline`, or `acquire_timeout` when there is none. One that is idle is set aside
   /// when this is called, and co_await does not suspend. Throws lido::error: acquire_timeout (diag().context tells who
-  /// has the connections and why the last connect failed), pool_closed, too_many_waiters, operation_aborted, or a
-  /// permanent connect error (wrong password, no such database). Cancellation: total, partial and terminal alike; the
-  /// waiter is gone without trace, a connect that it started goes on for others (contract I11). Any thread.
-  [[nodiscard]] asio::awaitable<lease> async_acquire(op_options options = {});
+  /// has the connections, since when and from where, and why the last connect failed), pool_closed, too_many_waiters,
+  /// overloaded (with `admission` = deadline), nested_acquire (of a named task), operation_aborted, or a permanent
+  /// connect error (wrong password, no such database). Cancellation: total, partial and terminal alike; the waiter is
+  /// gone without trace, a connect that it started goes on for others (contract I11). Any thread. The place of the call
+  /// is remembered for as long as the lease lasts.
+  [[nodiscard]] asio::awaitable<lease> async_acquire(op_options options = {},
+                                                     std::source_location where = std::source_location::current());
+  /// With a tag, a priority, a task.
+  [[nodiscard]] asio::awaitable<lease> async_acquire(const acquire_options& options);
   /// Handler: void(std::error_code, lease). Any completion token, any cancellation slot.
   template <asio::completion_token_for<void(std::error_code, lease)> Token>
-  auto async_acquire(op_options options, Token&& token) {
-    return asio::async_initiate<Token, void(std::error_code, lease)>(detail::start_acquire{}, token, impl_, options);
+  auto async_acquire(op_options options, Token&& token, std::source_location where = std::source_location::current()) {
+    return asio::async_initiate<Token, void(std::error_code, lease)>(detail::start_acquire{}, token, impl_,
+                                                                     detail::terms_of(options, where), options.diag);
   }
   template <asio::completion_token_for<void(std::error_code, lease)> Token>
-  auto async_acquire(Token&& token) {
-    return async_acquire(op_options{}, std::forward<Token>(token));
+  auto async_acquire(const acquire_options& options, Token&& token) {
+    return asio::async_initiate<Token, void(std::error_code, lease)>(
+        detail::start_acquire{}, token, impl_, detail::terms_of(*impl_, options), options.plain().diag);
+  }
+  template <asio::completion_token_for<void(std::error_code, lease)> Token>
+  auto async_acquire(Token&& token, std::source_location where = std::source_location::current()) {
+    return async_acquire(op_options{}, std::forward<Token>(token), where);
   }
   /// A connection to a replica, with `replica.max_size`: to the primary when no replica can be reached, unless
   /// `replica.fallback` is none. role::primary is as without it. Errors and cancellation as above.
-  [[nodiscard]] asio::awaitable<lease> async_acquire(role which, op_options options = {});
+  [[nodiscard]] asio::awaitable<lease> async_acquire(role which, op_options options = {},
+                                                     std::source_location where = std::source_location::current());
   /// One that showed everything older than `max_lag` when it was last looked at (each `role_probe_interval`); the
   /// primary when there is none, or errc::wrong_server_role with `replica.fallback` none.
   [[nodiscard]] asio::awaitable<lease> async_acquire(role which, std::chrono::nanoseconds max_lag,
-                                                     op_options options = {});
+                                                     op_options options = {},
+                                                     std::source_location where = std::source_location::current());
   /// An idle connection, now, or an empty lease. Never waits, never connects, never overtakes a waiter. Any thread.
-  [[nodiscard]] lease try_acquire() noexcept;
+  [[nodiscard]] lease try_acquire(std::source_location where = std::source_location::current()) noexcept;
 
   /// Acquire, run, release in one. Same errors as async_acquire and connection::async_query.
   template <row_type Row = row, class... Args>
@@ -91,7 +107,14 @@ class pool {
   [[nodiscard]] asio::awaitable<result<Row>> async_query(op_options options, std::string_view sql, Args&&... args) {
     static_assert((detail::await_safe<Args&&> && ...),
                   "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
-    return co_query<Row>(impl_, options, detail::make_request(sql, args...));
+    return co_query<Row>(impl_, detail::terms_of(options, {}), options, detail::make_request(sql, args...));
+  }
+  template <row_type Row = row, class... Args>
+  [[nodiscard]] asio::awaitable<result<Row>> async_query(const acquire_options& options, std::string_view sql,
+                                                         Args&&... args) {
+    static_assert((detail::await_safe<Args&&> && ...),
+                  "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
+    return co_query<Row>(impl_, detail::terms_of(*impl_, options), options.plain(), detail::make_request(sql, args...));
   }
 
   /// Refuses new work, wakes every waiter with pool_closed, lets leases end until the deadline, then cancels and closes
@@ -169,6 +192,9 @@ class pool {
   /// A consistent copy of all counters and gauges. Any thread, does not block; cheap enough for a scrape, not for every
   /// request.
   pool_stats stats() const;
+  /// Who has the connections: one entry each that is lent or being recovered, those longest in use first. Any thread,
+  /// does not block.
+  [[nodiscard]] std::vector<lease_holder> holders() const;
   const std::string& name() const noexcept;
   /// Of the connections to replicas; all zero without `replica.max_size`.
   pool_stats replica_stats() const;
@@ -187,21 +213,21 @@ class pool {
   static void begin_close(const std::shared_ptr<detail::pool_impl>& impl,
                           const std::shared_ptr<detail::pool_impl>& replicas, std::chrono::nanoseconds patience,
                           detail::any_completion<> done);
-  static asio::awaitable<lease> co_lease(std::shared_ptr<detail::pool_impl> impl, time_point deadline,
+  static asio::awaitable<lease> co_lease(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms,
                                          time_point asked);
   static asio::awaitable<lease> co_replica(std::shared_ptr<detail::pool_impl> replicas,
                                            std::shared_ptr<detail::pool_impl> primary, std::chrono::nanoseconds max_lag,
-                                           op_options options);
-  static asio::awaitable<lease> co_lease_nearby(std::shared_ptr<detail::pool_impl> impl, time_point deadline);
+                                           detail::acquire_terms terms);
+  static asio::awaitable<lease> co_lease_nearby(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms);
 
   template <row_type Row>
-  static asio::awaitable<result<Row>> co_query(std::shared_ptr<detail::pool_impl> impl, op_options options,
-                                               detail::request statement) {
+  static asio::awaitable<result<Row>> co_query(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms,
+                                               op_options options, detail::request statement) {
     // co_lease() and detail::co_query() in one: each coroutine between a query and its user costs 500 instructions.
     const asio::execution_context* context = nullptr;
     if (detail::prefers_shards(*impl))
       context = &asio::query(co_await asio::this_coro::executor, asio::execution::context);
-    detail::acquire_in<result<Row>> acquire(std::move(impl), options.deadline, context);
+    detail::acquire_in<result<Row>> acquire(std::move(impl), terms, context);
     if (!acquire.is_ready()) co_await acquire.wait();
     const detail::op_plan plan{detail::op_kind::query, true, options};
     detail::run_in<result<Row>> query(acquire.lease_or_throw()->handle(), plan, statement);

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lido {
 inline namespace v0 {
@@ -66,6 +67,17 @@ enum class reset_kind : std::uint8_t {
 };
 inline constexpr std::size_t reset_kind_count = 3;
 
+/// Why an acquire ended without a connection before its deadline.
+enum class acquire_refusal : std::uint8_t {
+  max_waiters,  ///< the queue was full
+  admission,    ///< it would have been served too late for its deadline (`admission` = deadline)
+  pool_closed,  ///< the pool was closing, or closed while it waited
+  connect,      ///< a connect error that waiting cannot cure: wrong password, no such database
+  breaker,      ///< connects keep failing, and no other connection could have served it
+  nested,       ///< every connection was held by a task that waited for another one, this one's included
+};
+inline constexpr std::size_t acquire_refusal_count = 6;
+
 /// Why a cancel that somebody asked for was never sent.
 enum class cancel_suppression : std::uint8_t {
   unsent,     ///< the operation had not been sent yet: nothing to cancel
@@ -115,6 +127,7 @@ enum class breaker_state : std::uint8_t {
 [[nodiscard]] std::string_view to_string(breaker_state s) noexcept;
 [[nodiscard]] std::string_view to_string(pool_hook h) noexcept;
 [[nodiscard]] std::string_view to_string(pool_phase p) noexcept;
+[[nodiscard]] std::string_view to_string(acquire_refusal r) noexcept;
 [[nodiscard]] std::string_view to_string(cancel_suppression s) noexcept;
 [[nodiscard]] std::string_view to_string(cancel_phase p) noexcept;
 [[nodiscard]] std::string_view to_string(reset_kind k) noexcept;
@@ -179,6 +192,14 @@ struct cancel_stats {
   [[nodiscard]] std::uint64_t of(cancel_phase p) const noexcept { return failed[static_cast<std::size_t>(p)]; }
 };
 
+/// What one tag had of the pool.
+struct tag_stats {
+  std::string name;
+  std::uint64_t failures = 0;    ///< acquires that ended without a connection: late, refused; not those cancelled
+  histogram_snapshot wait_time;  ///< of those that got one
+  histogram_snapshot use_time;   ///< of those that gave it back
+};
+
 struct pool_stats {
   // now
   std::uint32_t idle = 0;
@@ -187,7 +208,8 @@ struct pool_stats {
   std::uint32_t validating = 0;
   std::uint32_t recovering = 0;
   std::uint32_t closing = 0;
-  std::uint64_t waiting = 0;  ///< acquires in the queue
+  std::uint64_t waiting = 0;                           ///< acquires in the queue
+  std::array<std::uint64_t, 3> waiting_by_priority{};  ///< of them, by lido::priority
   std::uint32_t max_size = 0;
   std::uint32_t min_size = 0;
   std::uint32_t min_idle = 0;
@@ -199,8 +221,13 @@ struct pool_stats {
   std::uint64_t acquires_queued = 0;  ///< acquires that found no idle connection
   std::uint64_t acquire_timeouts = 0;
   std::uint64_t acquires_cancelled = 0;
-  std::uint64_t acquires_refused = 0;  ///< pool_closed, too_many_waiters, a permanent connect error, an open breaker
-  std::uint64_t acquires_failed_fast = 0;  ///< of them: the breaker was open
+  std::uint64_t acquires_failed_fast = 0;                        ///< of `refused`, those by an open breaker
+  std::array<std::uint64_t, acquire_refusal_count> refused{};  ///< by acquire_refusal
+
+  std::uint64_t slow_acquires = 0;  ///< waited for `slow_acquire_threshold` or longer
+  std::uint64_t nested_waits = 0;   ///< a named task waited for a connection while it held one
+  std::uint64_t long_holds = 0;     ///< leases that lasted longer than `leak_threshold`
+  std::uint64_t reclaimed = 0;      ///< leases that were taken away after `leak_reclaim`
 
   // connections
   std::uint64_t connects = 0;  ///< started
@@ -242,6 +269,15 @@ struct pool_stats {
   histogram_snapshot reset_time;   ///< of the statements that undo what a lease left, its ROLLBACK included
 
   [[nodiscard]] std::uint64_t of(pool_hook h) const noexcept { return hook_errors[static_cast<std::size_t>(h)]; }
+  std::vector<tag_stats> tags;  ///< those seen so far, at most `max_tags` and "other"
+
+  [[nodiscard]] std::uint64_t of(acquire_refusal r) const noexcept { return refused[static_cast<std::size_t>(r)]; }
+  /// All of `refused` together.
+  [[nodiscard]] std::uint64_t acquires_refused() const noexcept {
+    std::uint64_t sum = 0;
+    for (const std::uint64_t n : refused) sum += n;
+    return sum;
+  }
   [[nodiscard]] std::uint64_t of(close_reason r) const noexcept { return closed[static_cast<std::size_t>(r)]; }
   [[nodiscard]] std::uint64_t of(reset_kind k) const noexcept { return resets[static_cast<std::size_t>(k)]; }
   /// Slots in use, all states: never above max_size, except while the pool shrinks (contract I9).

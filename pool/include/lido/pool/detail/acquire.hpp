@@ -5,6 +5,7 @@
 #include <lido/driver/detail/hand_over.hpp>
 #include <lido/driver/detail/operation.hpp>
 #include <lido/driver/options.hpp>
+#include <lido/pool/acquire_options.hpp>
 #include <lido/pool/lease.hpp>
 
 #include <asio/associated_cancellation_slot.hpp>
@@ -50,9 +51,9 @@ class acquire_op {
 
  protected:
   // The context is the caller's: its own connections are preferred.
-  acquire_op(std::shared_ptr<pool_impl> pool, time_point deadline, const asio::execution_context* context,
+  acquire_op(std::shared_ptr<pool_impl> pool, const acquire_terms& terms, const asio::execution_context* context,
              time_point asked) noexcept
-      : pool_(std::move(pool)), wanted_{deadline, asked, context} {}
+      : pool_(std::move(pool)), wanted_{terms, asked, context} {}
   ~acquire_op() {
     if (has_node_) forget();
   }
@@ -73,11 +74,11 @@ class acquire_op {
   void forget() noexcept;
 
   struct wish {
-    time_point deadline;
+    acquire_terms terms;
     time_point asked;  // when it was tried without waiting; 0: it was not
     const asio::execution_context* context;
   };
-  static constexpr std::size_t node_size = 72;
+  static constexpr std::size_t node_size = 96;
 
   std::shared_ptr<pool_impl> pool_;  // moves into the lease
   std::unique_ptr<acquire_failure> failure_;
@@ -104,10 +105,11 @@ bool prefers_shards(const pool_impl& pool) noexcept;
 template <class Handler>
 class acquire_with final : public acquire_op {
  public:
-  static void start(Handler handler, std::shared_ptr<pool_impl> pool, const op_options& options) {
+  static void start(Handler handler, std::shared_ptr<pool_impl> pool, const acquire_terms& terms, diagnostics* diag) {
     auto alloc = rebound(handler);
     acquire_with* const memory = alloc.allocate(1);
-    auto* const made = ::new (static_cast<void*>(memory)) acquire_with(std::move(handler), std::move(pool), options);
+    auto* const made =
+        ::new (static_cast<void*>(memory)) acquire_with(std::move(handler), std::move(pool), terms, diag);
     auto slot = asio::get_associated_cancellation_slot(made->handler_);
     if (slot.is_connected()) slot.assign([made](asio::cancellation_type) { made->cancel(); });
     made->enqueue();
@@ -133,12 +135,12 @@ class acquire_with final : public acquire_op {
     }
   };
 
-  acquire_with(Handler handler, std::shared_ptr<pool_impl> pool, const op_options& options)
-      : acquire_op(std::move(pool), options.deadline,
-                   context_of(asio::get_associated_executor(handler, asio::system_executor())), {}),
+  acquire_with(Handler handler, std::shared_ptr<pool_impl> pool, const acquire_terms& terms, diagnostics* diag)
+      : acquire_op(std::move(pool), terms, context_of(asio::get_associated_executor(handler, asio::system_executor())),
+                   {}),
         handler_(std::move(handler)),
         context_(handler_, executor_of(*this->pool())),
-        diag_(options.diag) {}
+        diag_(diag) {}
 
   static auto rebound(const Handler& handler) {
     auto alloc = recycled_allocator(handler);
@@ -165,15 +167,15 @@ class acquire_with final : public acquire_op {
 
 // In a coroutine of type asio::awaitable<T>, and in its frame:
 //
-//   acquire_in<lease> op(pool, deadline, context);
+//   acquire_in<lease> op(pool, terms, context);
 //   if (!op.is_ready()) co_await op.wait();
 //   co_return std::move(op.lease_or_throw());
 template <class T>
 class acquire_in final : public acquire_op {
  public:
-  acquire_in(std::shared_ptr<pool_impl> pool, time_point deadline, const asio::execution_context* context,
+  acquire_in(std::shared_ptr<pool_impl> pool, const acquire_terms& terms, const asio::execution_context* context,
              time_point asked = {}) noexcept
-      : acquire_op(std::move(pool), deadline, context, asked) {}
+      : acquire_op(std::move(pool), terms, context, asked) {}
   acquire_in(const acquire_in&) = delete;
   acquire_in& operator=(const acquire_in&) = delete;
   ~acquire_in() {}  // NOLINT(modernize-use-equals-default): with a union there is no default
@@ -221,10 +223,16 @@ class acquire_in final : public acquire_op {
 
 struct start_acquire {
   template <class Handler>
-  void operator()(Handler&& handler, std::shared_ptr<pool_impl> pool, const op_options& options) const {
-    acquire_with<std::decay_t<Handler>>::start(std::forward<Handler>(handler), std::move(pool), options);
+  void operator()(Handler&& handler, std::shared_ptr<pool_impl> pool, const acquire_terms& terms,
+                  diagnostics* diag) const {
+    acquire_with<std::decay_t<Handler>>::start(std::forward<Handler>(handler), std::move(pool), terms, diag);
   }
 };
+
+inline acquire_terms terms_of(const op_options& plain, const std::source_location& where) noexcept {
+  return {.deadline = plain.deadline, .place = where};
+}
+acquire_terms terms_of(pool_impl& pool, const acquire_options& options) noexcept;
 
 }  // namespace detail
 }  // namespace v0
