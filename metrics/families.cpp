@@ -404,7 +404,8 @@ std::vector<MetricFamily> render(const std::vector<pool_sample>& pools, resoluti
       "Acquires that ended without a connection before their deadline, by reason. max_waiters, admission: more load "
       "than "
       "the pool can carry, see pending_requests. connect: the server refuses this configuration, read the error in the "
-      "application's log. breaker: connects keep failing, see lido_breaker_state. nested: tasks take a second connection while they hold one; let them finish with the first, "
+      "application's log. breaker: connects keep failing, see lido_breaker_state. nested: tasks take a second "
+      "connection while they hold one; let them finish with the first, "
       "or "
       "raise max_size. pool_closed: shutdown.",
       "reason", pools, [](const pool_stats& s) -> auto& { return s.refused; }));

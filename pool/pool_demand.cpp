@@ -164,7 +164,8 @@ std::string pool_impl::what_failed(const acquire_node& node, core::time_point no
   switch (node.why) {
     case acquire_node::end::timed_out:
       return "no connection within " + in_words(node.deadline() - node.enqueued_at()) + ": ";
-    case acquire_node::end::crowded: return std::to_string(config_->max_waiters) + " tasks wait already (max_waiters): ";
+    case acquire_node::end::crowded:
+      return std::to_string(config_->max_waiters) + " tasks wait already (max_waiters): ";
     case acquire_node::end::overloaded:
       return "it would have waited for about " + in_words(core_.expected_wait(node.in_class(), node.enqueued_at())) +
              " and leases last " + in_words(core_.expected_hold()) + ", with " +
@@ -206,8 +207,7 @@ void pool_impl::told_long(const core::action& a) noexcept try {
     if (!who || !(who->id == a.slot)) return;
     const lease_holder h = holder_of(a.slot.index, now);
     if (!taken && h.held < config_->leak_threshold) return;  // it came back meanwhile
-    text = "pool " + name_ + (taken ? ": a lease was taken away (leak_reclaim), " : ": a long lease, ") +
-           h.to_string();
+    text = "pool " + name_ + (taken ? ": a lease was taken away (leak_reclaim), " : ": a long lease, ") + h.to_string();
   }
   sink_.line(text, now);
 } catch (const std::bad_alloc&) {
@@ -231,9 +231,9 @@ void pool_impl::told_nested(const std::source_location& place, std::uint32_t hol
     const lock guard(mutex_);
     if (!gone_) has = holder_of(holds, now).to_string();
   }
-  sink_.line("pool " + name_ + ": a task waits for a further connection" + in_words(place) +
-                 " while it has one (" + has + ")",
-             now);
+  sink_.line(
+      "pool " + name_ + ": a task waits for a further connection" + in_words(place) + " while it has one (" + has + ")",
+      now);
 } catch (const std::bad_alloc&) {
   return;
 }

@@ -277,7 +277,7 @@ class pool_core {
   std::vector<goal*> goals_;
   std::uint32_t warm_floor_ = 0;  // the highest of the warm goals
   time_point next_prune_ = time_point::min();
-  bool wears_out_ = false;  // max_uses or max_bytes_received is set
+  bool wears_out_ = false;        // max_uses or max_bytes_received is set
   std::uint32_t privileged_ = 0;  // slots with that mark
   std::uint32_t generation_ = 0;
   std::uint32_t all_retired_ = 0;                           // the generation that began when all were

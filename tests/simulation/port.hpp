@@ -30,9 +30,9 @@ enum class fault : std::uint8_t {
   silent_hold,           // a lease that lasts too long is not told of
 };
 inline constexpr std::array<const char*, 15> fault_names{
-    "none",      "leak_cancelled_grant", "lost_baton",     "double_grant", "lost_timeout",
-    "early_vacate", "oversleep", "lost_connect", "resume_dead", "lost_goal",
-    "no_inspection", "impatient_connect", "blind_to_class", "open_reserve", "silent_hold"};
+    "none",           "leak_cancelled_grant", "lost_baton",  "double_grant", "lost_timeout",  "early_vacate",
+    "oversleep",      "lost_connect",         "resume_dead", "lost_goal",    "no_inspection", "impatient_connect",
+    "blind_to_class", "open_reserve",         "silent_hold"};
 
 class port {
  public:

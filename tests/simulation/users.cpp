@@ -42,7 +42,8 @@ bool world::acquire() {
       require(waiting() >= limits_.max_waiters && (excused || !usable_idle()), "refused though there was room");
       break;
     case core::acquire_result::overloaded:
-      require(!paused && limits_.refuse_hopeless && c->node.deadline() != core::never, "refused, and nobody asked for it");
+      require(!paused && limits_.refuse_hopeless && c->node.deadline() != core::never,
+              "refused, and nobody asked for it");
       require(excused || !usable_idle(), "refused though it could be served");
       break;
     case core::acquire_result::breaker_open:

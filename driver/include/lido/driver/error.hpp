@@ -56,8 +56,8 @@ enum class errc {
   too_many_waiters,  ///< the queue of waiters is full
   // several hosts
   wrong_server_role,  ///< a server answered, but none is what target_session_attrs wants
-  overloaded,        ///< a connection would have come too late for the deadline: refused instead of queued
-  nested_acquire,    ///< every connection is held by a task that waits for another one, the caller's among them
+  overloaded,         ///< a connection would have come too late for the deadline: refused instead of queued
+  nested_acquire,     ///< every connection is held by a task that waits for another one, the caller's among them
 };
 
 /// Classes of errors, for `ec == lido::condition::x`. Each matches Lido's, SQLSTATE's, asio's and std's categories

@@ -221,7 +221,7 @@ struct pool_stats {
   std::uint64_t acquires_queued = 0;  ///< acquires that found no idle connection
   std::uint64_t acquire_timeouts = 0;
   std::uint64_t acquires_cancelled = 0;
-  std::uint64_t acquires_failed_fast = 0;                        ///< of `refused`, those by an open breaker
+  std::uint64_t acquires_failed_fast = 0;                      ///< of `refused`, those by an open breaker
   std::array<std::uint64_t, acquire_refusal_count> refused{};  ///< by acquire_refusal
 
   std::uint64_t slow_acquires = 0;  ///< waited for `slow_acquire_threshold` or longer
