@@ -155,10 +155,10 @@ TEST(dsn, at_most_32_hosts) {
 }
 
 TEST(dsn, which_host_will_do_and_in_which_order) {
-  using target = target_session_attrs;
-  const std::pair<std::string_view, target> targets[] = {
-      {"any", target::any},         {"read-write", target::read_write}, {"read-only", target::read_only},
-      {"primary", target::primary}, {"standby", target::standby},       {"prefer-standby", target::prefer_standby}};
+  using attrs = target_session_attrs;
+  const std::pair<std::string_view, attrs> targets[] = {
+      {"any", attrs::any},         {"read-write", attrs::read_write}, {"read-only", attrs::read_only},
+      {"primary", attrs::primary}, {"standby", attrs::standby},       {"prefer-standby", attrs::prefer_standby}};
   for (const auto& [text, wanted] : targets) {
     EXPECT_EQ(connect_config::parse("target_session_attrs=" + std::string(text)).target_session_attrs, wanted) << text;
   }

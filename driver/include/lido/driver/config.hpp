@@ -40,7 +40,7 @@ enum class load_balance_hosts {
 /// One of several servers.
 struct host_entry {
   std::string host;        ///< as connect_config::host
-  std::string hostaddr;    ///< as connect_config::hostaddr
+  std::string hostaddr{};  ///< as connect_config::hostaddr
   std::uint16_t port = 0;  ///< 0: connect_config::port
 };
 
