@@ -63,6 +63,7 @@ pool_config replica_lane(pool_config config) {
   config.name += "_replica";
   config.max_size = config.replica.max_size;
   config.min_size = 0;
+  config.min_idle = 0;
   config.reserved_slots = std::min(config.reserved_slots, std::max<std::size_t>(config.max_size, 1) - 1);
   config.replica.max_size = 0;
   config.connect.target_session_attrs = target_session_attrs::standby;

@@ -604,8 +604,8 @@ void pool_impl::close(std::chrono::nanoseconds patience, any_completion<> done) 
     const auto now = steady_now();
     closers_.push_back(std::move(done));
     c.begin_close(now, out);
-    force_at_ = std::min(force_at_, within(patience).deadline);
     over = c.is_closed();
+    if (!over) force_at_ = std::min(force_at_, within(patience).deadline);
   });
   if (over) finished();
 }
