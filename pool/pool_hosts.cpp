@@ -146,8 +146,8 @@ void pool_impl::on_read_only_refusal(pool_member& who) noexcept {
 
 void pool_impl::start_watches() {
   const auto how = config();
-  const bool one_will_do =
-      endpoints_.size() == 1 && wish_of(how->connect.target_session_attrs) == core::endpoint_wish::any;
+  const auto hosts = hosts_of(how->connect);
+  const bool one_will_do = hosts.size() == 1 && wish_of(how->connect.target_session_attrs) == core::endpoint_wish::any;
   if (one_will_do || how->role_probe_interval <= std::chrono::nanoseconds::zero()) return;
   host_news news;
   news.seen = [weak = weak_from_this()](core::endpoint_id host, const core::sighting& what) {
@@ -163,7 +163,6 @@ void pool_impl::start_watches() {
     if (const auto self = weak.lock()) self->on_addresses(host, now);
   };
   std::vector<std::shared_ptr<host_watch>> made;
-  const auto hosts = hosts_of(how->connect);
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     connect_config config = how->connect;
     config.hosts = {hosts[i]};

@@ -88,8 +88,9 @@ class control_session final : public detail::session_observer,
   void close_session() LIDO_REQUIRES(mutex_);
   void write();
   void send(const rows& what, std::uint64_t generation);
+  // An event names the lock as its own object's: clang cannot see that it is this one.
   template <class Event>
-  void tell(Event event);
+  void tell(Event event) LIDO_THREAD_ATTRIBUTE(no_thread_safety_analysis);
   void count_refusals(control_channel::state before) noexcept LIDO_REQUIRES(mutex_);
   void report(const std::string& what);
 
