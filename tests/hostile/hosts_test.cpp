@@ -153,7 +153,11 @@ TEST(hosts, P107_the_first_host_that_is_what_is_wanted) {
 
 TEST(hosts, a_server_that_does_not_say_what_it_is_is_asked) {
   const auto silent = [](std::string_view name, const std::string& recovering) {
-    return script{steps::trusted_session(auth_ok() + usual_parameters() + named(name) + backend_key() + ready()),
+    const std::string parameters =  // of a server before PostgreSQL 14
+        parameter_status("server_version", "13.9") + parameter_status("server_encoding", "UTF8") +
+        parameter_status("client_encoding", "UTF8") + parameter_status("DateStyle", "ISO, MDY") +
+        parameter_status("integer_datetimes", "on") + parameter_status("standard_conforming_strings", "on");
+    return script{steps::trusted_session(auth_ok() + parameters + named(name) + backend_key() + ready()),
                   steps::tolerate_loss(script{steps::expect_query("SELECT pg_catalog.pg_is_in_recovery()"),
                                               steps::send(row_description({{"r", 16, 1}}) + data_row({recovering}) +
                                                           command_complete("SELECT 1") + ready()),

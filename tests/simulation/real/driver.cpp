@@ -143,6 +143,7 @@ void deadline_entry::arm(time_point when) noexcept {
 }
 
 void deadline_entry::detach() noexcept {
+  place_ = 0;
   queue_.reset();
   target_.reset();
 }
