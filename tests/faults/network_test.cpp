@@ -2,6 +2,7 @@
 #include "tests/faults/users.hpp"
 #include "tests/support/loopback.hpp"
 
+#include <asio/steady_timer.hpp>
 #include <gtest/gtest.h>
 
 namespace lido::testing {

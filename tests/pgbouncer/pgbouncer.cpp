@@ -41,7 +41,7 @@ std::string configuration(const postgres_cluster& server, const pgbouncer_settin
 }  // namespace
 
 pgbouncer::pgbouncer(postgres_cluster& server, const pgbouncer_settings& settings)
-    : server_{server}, run_as_{server_account()}, folder_{"lido-pgbouncer-"}, port_{free_port()} {
+    : run_as_{server_account()}, folder_{"lido-pgbouncer-"}, port_{free_port()} {
   write_file(folder_.path() / "users.txt", "\"" + server.user() + "\" \"\"\n\"boss\" \"\"\n");
   write_file(folder_.path() / "pgbouncer.ini", configuration(server, settings, folder_.path(), port_));
   checked(::chmod(folder_.path().c_str(), 0755), "chmod");

@@ -36,7 +36,6 @@ class pgbouncer {
  private:
   [[nodiscard]] bool answers() const;
 
-  postgres_cluster& server_;
   std::optional<account> run_as_;
   temporary_folder folder_;
   std::uint16_t port_;

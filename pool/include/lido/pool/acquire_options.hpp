@@ -40,7 +40,7 @@ class task_scope {
 /// Trivially destructible: safe as a temporary in a co_await expression with g++ 12.
 class acquire_options {
  public:
-  // Implicit, so that the plain options do wherever these are wanted.
+  // NOLINTNEXTLINE(google-explicit-constructor): implicit, so that the plain options do wherever these are wanted
   acquire_options(op_options plain, std::source_location where = std::source_location::current()) noexcept
       : plain_(plain), place_(where) {}
 
