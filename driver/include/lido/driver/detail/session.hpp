@@ -101,6 +101,7 @@ class session_observer {
   virtual bool prefers_control() noexcept { return false; }  // it is there, or is the only way that is allowed
   virtual bool allows_request() noexcept { return true; }    // a CancelRequest where it is not
   // Calls back later, never from inside. 0: not this way.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): who overrides it keeps it
   virtual std::uint64_t submit_control(std::weak_ptr<control_client>) noexcept { return 0; }
   virtual void withdraw_control(std::uint64_t /*ticket*/) noexcept {}  // without the lock
 
