@@ -37,6 +37,14 @@ std::vector<MetricFamily> reload_collector::Collect() const {
     metric.counter.value = static_cast<double>(ok ? s->successes : s->failures);
   }
   families.push_back(std::move(total));
+  MetricFamily thrown{
+      "lido_config_sink_errors_total",
+      "Exceptions thrown by the application's callbacks of a reload (reloader::options), contained. Fix "
+      "the callback: until then what it was to do is not done.",
+      MetricType::Counter,
+      {}};
+  thrown.metric.emplace_back().counter.value = static_cast<double>(s->sink_errors);
+  families.push_back(std::move(thrown));
   return families;
 }
 

@@ -24,6 +24,11 @@ struct pool_registry::impl {
   std::vector<reload_result::pool_changes> change_all(std::vector<std::pair<std::string, pool_config>> next);
   // Whether one of the files is another one than when it was last read.
   bool files_changed();
+  // One of the reloader's callbacks threw.
+  void sink_failed() noexcept {
+    const std::lock_guard guard(noted);
+    ++numbers.sink_errors;
+  }
   std::string stamps_of_files();
   static std::vector<std::string> files_of(const std::vector<std::pair<std::string, pool_config>>& configs);
 

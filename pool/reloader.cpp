@@ -42,7 +42,7 @@ class reloader::impl : public std::enable_shared_from_this<impl> {
       return gone;
     }
     reload_result result = pools->reload();
-    tell(result);
+    tell(result, *pools);
     return result;
   }
 
@@ -70,17 +70,27 @@ class reloader::impl : public std::enable_shared_from_this<impl> {
     });
   }
 
-  // Foreign code: no lock is held, and what it throws ends here (I27).
-  void tell(const reload_result& result) noexcept {
+  // Foreign code: no lock is held, and what it throws ends here, counted (I27). Each call by itself: a log that throws
+  // at one line loses that line, and nobody else's news.
+  void tell(const reload_result& result, pool_registry::impl& whose) noexcept {
+    if (!result.ok) say(whose, [&] { return "configuration not reloaded, nothing changed: " + result.error; });
+    for (const auto& of : result.pools) {
+      for (const knob_change& c : of.changes) say(whose, [&] { return "pool " + of.pool + ": " + to_text(c); });
+    }
+    if (how_.on_reload) contained(whose, [&] { how_.on_reload(result); });
+  }
+
+  template <class Line>
+  void say(pool_registry::impl& whose, Line line) noexcept {
+    if (how_.log) contained(whose, [&] { how_.log(line()); });
+  }
+
+  template <class Call>
+  static void contained(pool_registry::impl& whose, Call call) noexcept {
     try {
-      if (how_.log) {
-        if (!result.ok) how_.log("configuration not reloaded, nothing changed: " + result.error);
-        for (const auto& of : result.pools) {
-          for (const knob_change& c : of.changes) how_.log("pool " + of.pool + ": " + to_text(c));
-        }
-      }
-      if (how_.on_reload) how_.on_reload(result);
-    } catch (...) {  // NOLINT(bugprone-empty-catch): a sink's failure concerns nobody else
+      call();
+    } catch (...) {
+      whose.sink_failed();
     }
   }
 

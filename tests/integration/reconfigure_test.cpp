@@ -250,6 +250,36 @@ TEST_P(reload_trigger, reloads_and_tells) {
   EXPECT_EQ(pools.at("web").stats().max_size, 7U);
 }
 
+using I27_reload = registry_file;
+
+TEST_F(I27_reload, callbacks_that_throw_are_contained_and_counted_each_by_itself) {
+  write(3, 2);
+  asio::io_context io;
+  lido::pool_registry pools{io.get_executor(), sources};
+  lido::reloader::options how;
+  how.interval = 0ns;
+  int lines = 0;
+  int attempts = 0;
+  how.log = [&](std::string_view) {
+    ++lines;
+    throw std::runtime_error("of the log");
+  };
+  how.on_reload = [&](const lido::reload_result&) {
+    ++attempts;
+    throw 7;  // NOLINT(hicpp-exception-baseclass): anything may come
+  };
+  lido::reloader watch{io.get_executor(), pools, how};
+  write(7, 4);
+  EXPECT_TRUE(watch.reload().ok);
+  EXPECT_EQ(lines, 2) << "one for each pool that changed";
+  EXPECT_EQ(attempts, 1) << "told although the log threw";
+  EXPECT_EQ(pools.reloads().sink_errors, 3U);
+  write(9, 4, "max_sise = 4\n");
+  EXPECT_FALSE(watch.reload().ok);
+  EXPECT_EQ(pools.reloads().sink_errors, 5U);
+  EXPECT_EQ(pools.at("web").stats().max_size, 7U);
+}
+
 INSTANTIATE_TEST_SUITE_P(by, reload_trigger, testing::Values(false, true),
                          [](const auto& p) { return std::string(p.param ? "signal" : "file"); });
 

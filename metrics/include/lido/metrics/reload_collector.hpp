@@ -17,7 +17,8 @@ namespace lido {
 inline namespace v0 {
 namespace metrics {
 
-/// lido_config_reload_success, lido_config_last_reload_success_timestamp_seconds, lido_config_reloads_total{result}.
+/// lido_config_reload_success, lido_config_last_reload_success_timestamp_seconds, lido_config_reloads_total{result},
+/// lido_config_sink_errors_total.
 /// Does not keep the registry alive; nothing once it is gone. Any thread.
 class reload_collector final : public prometheus::Collectable {
  public:

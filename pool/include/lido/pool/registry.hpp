@@ -40,6 +40,7 @@ struct reload_stats {
   std::chrono::system_clock::time_point last_success;
   std::uint64_t successes = 0;
   std::uint64_t failures = 0;
+  std::uint64_t sink_errors = 0;  ///< exceptions of reloader::options::log and on_reload, contained (contract I27)
 };
 
 class pool_registry {
@@ -86,7 +87,7 @@ class reloader {
     /// SIGHUP reloads. Off unless asked for: a library that takes signals surprises (contract I28).
     bool on_sighup = false;
     /// One line for each changed knob and one for each failure; secrets redacted. On the executor; what it throws is
-    /// swallowed.
+    /// contained and counted (reload_stats::sink_errors).
     std::function<void(std::string_view)> log;
     /// After each attempt; the same rules.
     std::function<void(const reload_result&)> on_reload;
