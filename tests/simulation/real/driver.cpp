@@ -44,6 +44,7 @@ class attempt final : public detail::connect_attempt, public std::enable_shared_
       : server_(s), executor_(std::move(executor)), observer_(std::move(observer)), done_(std::move(done)) {}
 
   void start(std::chrono::nanoseconds patience) {
+    epoch_ = server_.epoch;
     server_.connect_begins();
     const bool swallowed = server_.chance(server_.today.swallows);
     const auto takes = swallowed ? patience : std::min(patience, server_.some(10ms));
@@ -66,7 +67,7 @@ class attempt final : public detail::connect_attempt, public std::enable_shared_
     } else if (server_.chance(server_.today.refuses)) {
       result.error = std::make_error_code(std::errc::connection_refused);
     } else {
-      const auto made = std::make_shared<simulated_session>(server_, executor_, observer_);
+      const auto made = std::make_shared<simulated_session>(server_, executor_, observer_, epoch_);
       server_.add(made);
       result.session = made;
     }
@@ -78,6 +79,7 @@ class attempt final : public detail::connect_attempt, public std::enable_shared_
   asio::any_io_executor executor_;
   std::weak_ptr<detail::session_observer> observer_;
   std::function<void(detail::connect_result)> done_;
+  unsigned epoch_ = 0;
 };
 
 }  // namespace

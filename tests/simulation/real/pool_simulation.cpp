@@ -90,11 +90,13 @@ TEST(pool_simulation, no_task_is_hurt_by_another_ones_cancel_and_everything_ends
   std::cout << "simulated " << shared.next - 1 << " pools, " << t.events << " events: " << t.acquires << " leases, "
             << t.answers << " answers, " << t.cancelled << " tasks cancelled, " << t.timeouts << " timed out, "
             << t.lost << " lost their connection, " << t.refused << " were refused, " << t.closed
-            << " met a closed pool\n";
+            << " met a closed pool; " << t.reloads << " reloads, " << t.bad_reloads << " refused\n";
   EXPECT_GT(t.cancelled, 0U);
   EXPECT_GT(t.timeouts, 0U);
   EXPECT_GT(t.lost, 0U);
   EXPECT_GT(t.closed, 0U);
+  EXPECT_GT(t.reloads, 0U);
+  EXPECT_GT(t.bad_reloads, 0U);
 }
 
 TEST(pool_simulation, the_same_seed_tells_the_same_story) {

@@ -50,6 +50,9 @@ class server {
   void backend_gone() noexcept { --backends_; }
   [[nodiscard]] unsigned backends() const noexcept { return backends_; }
   unsigned limit = 0;
+  // How often the configuration has changed so that every connection is to be made anew. A connect belongs to the one
+  // that it began in.
+  unsigned epoch = 0;
 
   [[nodiscard]] bool chance(unsigned percent) noexcept { return random_.next() % 100 < percent; }
   [[nodiscard]] std::uint64_t below(std::uint64_t n) noexcept { return random_.next() % n; }

@@ -36,8 +36,8 @@ void echo(detail::operation& op) {
 }  // namespace
 
 simulated_session::simulated_session(server& s, asio::any_io_executor executor,
-                                     std::weak_ptr<detail::session_observer> observer)
-    : server_(s), executor_(std::move(executor)), observer_(std::move(observer)) {}
+                                     std::weak_ptr<detail::session_observer> observer, unsigned epoch)
+    : server_(s), executor_(std::move(executor)), observer_(std::move(observer)), epoch_(epoch) {}
 
 // An event of this session, if it lives to see it. Like everything of a driver's it runs on the executor.
 void simulated_session::soon(std::chrono::nanoseconds most, std::function<void(simulated_session&)> what) {
@@ -189,6 +189,8 @@ std::uint64_t simulated_session::begin_tenure() noexcept {
   const session_condition now = condition();
   server_.require(now == session_condition::clean || now == session_condition::dead,
                   "I14: a connection with something left on it was handed out");
+  server_.require(now == session_condition::dead || epoch_ == server_.epoch,
+                  "a connection of an earlier configuration was handed out");
   return ++tenure_;
 }
 

@@ -12,7 +12,8 @@ namespace detail = lido::detail;
 
 class simulated_session final : public detail::managed_session, public std::enable_shared_from_this<simulated_session> {
  public:
-  simulated_session(server& s, asio::any_io_executor executor, std::weak_ptr<detail::session_observer> observer);
+  simulated_session(server& s, asio::any_io_executor executor, std::weak_ptr<detail::session_observer> observer,
+                    unsigned epoch);
 
   // ---- operation_owner ----
   void abandon(detail::operation& op) noexcept override;
@@ -63,6 +64,7 @@ class simulated_session final : public detail::managed_session, public std::enab
   server& server_;
   const asio::any_io_executor executor_;
   const std::weak_ptr<detail::session_observer> observer_;
+  const unsigned epoch_;
   detail::recovery_budgets budgets_;
   link link_ = link::open;
   std::uint64_t tenure_ = 1;

@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 void world::spawn(user& who) {
   who.busy = true;
   who.cancelled = false;
+  who.strict = strict_;
   ++who.life;
   asio::co_spawn(io_, live(who),
                  asio::bind_cancellation_slot(who.signal.slot(),
@@ -53,9 +54,10 @@ asio::awaitable<void> world::pause(std::chrono::nanoseconds most) {
 asio::awaitable<void> world::live(user& who) {
   const std::uint64_t rounds = 1 + server_.below(3);
   for (std::uint64_t i = 0; i < rounds; ++i) {
-    const auto what = static_cast<plan>(server_.below(plan_count));
-    const auto patience = server_.chance(30) ? server_.some(50ms) : 500ms + server_.some(5s);
-    const lido::op_options options = lido::within(patience);
+    // A strict one's own deadline is no excuse for anything.
+    const auto what = static_cast<plan>(server_.below(who.strict ? plan_count - 1 : plan_count));
+    const auto patience = who.strict ? 60s : server_.chance(30) ? server_.some(50ms) : 500ms + server_.some(5s);
+    const lido::op_options options = !who.strict && server_.chance(15) ? lido::op_options{} : lido::within(patience);
     if (!pool_) co_return;
     bool acquiring = true;
     std::error_code failure;
@@ -67,8 +69,10 @@ asio::awaitable<void> world::live(user& who) {
         ++tally_.answers;
         continue;
       }
+      const instant bound = std::min(options.deadline, time_.now() + config_.acquire_timeout);
       lido::lease db = co_await pool_->async_acquire(options);
-      require(std::chrono::steady_clock::now() <= options.deadline, "I5: an acquire that ended after its deadline");
+      require(time_.now() <= (options.deadline == lido::time_point::max() ? bound : options.deadline),
+              "I5: an acquire that ended after its deadline");
       ++tally_.acquires;
       acquiring = false;
       if (what != plan::look) co_await use(who, db, what);
@@ -134,6 +138,8 @@ asio::awaitable<void> world::use(user& who, lido::lease& db, plan what) {
 // What the contract allows a task to see.
 void world::judge(const user& who, const std::error_code& ec, bool acquiring) {
   note("a task sees: " + ec.message());
+  const bool by_cancel = ec == asio::error::operation_aborted || ec == lido::errc::outcome_unknown;
+  require(!who.strict || (who.cancelled && by_cancel), "a task saw an error in good weather: a reload's");
   if (ec == asio::error::operation_aborted) {
     require(who.cancelled || cancelled_all_ || shutting_down_, "I1: operation_aborted, and nobody has cancelled");
     ++tally_.cancelled;

@@ -1,5 +1,6 @@
 #include "tests/simulation/real/world.hpp"
 
+#include <algorithm>
 #include <ostream>
 
 namespace simulation {
@@ -16,13 +17,11 @@ void tally::add(const tally& other) noexcept {
   closed += other.closed;
   refused += other.refused;
   recovered += other.recovered;
+  reloads += other.reloads;
+  bad_reloads += other.bad_reloads;
 }
 
 lido::pool_config world::draw_config() {
-  const auto one_of = [this](auto... values) {
-    const std::array all{values...};
-    return all[server_.below(all.size())];
-  };
   lido::pool_config c;
   c.connect.host = "/run/simulated";
   c.connect.connect_timeout = one_of(200ms, 2000ms);
@@ -72,6 +71,7 @@ void world::run() {
     drain(time_.now() + gap);
   }
   calm();
+  reload_under_load();
   shut_down();
 }
 
@@ -101,6 +101,7 @@ void world::something_happens() {
       require(!db || pool_->stats().leased > 0, "a lease that the pool does not know of");
       return;
     }
+    case 5: return reload();
     default:
       if (!who.busy) return spawn(who);
       if (server_.chance(35)) cancel(who);
@@ -123,17 +124,27 @@ void world::drain(instant until) {
 void world::calm() {
   note("calm");
   server_.today = {};
-  const instant end = time_.now() + 60s;
   for (std::size_t i = 0; i < user_count_; ++i) {
     if (!users_[i].busy) spawn(users_[i]);
   }
-  drain(end);
+  be_at_rest();
+}
+
+void world::be_at_rest() {
+  const instant end = time_.now() + 60s;
+  const auto somebody = [this] {
+    const lido::pool_stats now = pool_->stats();
+    const auto under_way = now.leased + now.waiting + now.recovering + now.connecting + now.closing;
+    return under_way > 0 || now.size() < config_.min_size || std::ranges::any_of(users_, &user::busy);
+  };
+  while (somebody() && time_.now() < end) drain(time_.now() + 100ms);
   for (const user& u : users_) require(!u.busy, "I10: a calm world, and still somebody waits");
   const lido::pool_stats now = pool_->stats();
   require(now.leased == 0, "I9: a connection that nobody holds counts as leased");
   require(now.waiting == 0, "I10: nobody waits, and the pool counts one");
   require(now.recovering == 0, "I5: a recovery that does not end");
   require(now.size() >= config_.min_size, "min_size does not come back");
+  require(now.size() <= config_.max_size, "I9: more connections than the max_size that was reloaded");
   require(now.size() == server_.backends(), "I9: the pool and the server count differently");
 }
 

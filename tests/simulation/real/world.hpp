@@ -28,6 +28,8 @@ struct tally {
   std::uint64_t closed = 0;
   std::uint64_t refused = 0;
   std::uint64_t recovered = 0;
+  std::uint64_t reloads = 0;
+  std::uint64_t bad_reloads = 0;
   void add(const tally& other) noexcept;
 };
 
@@ -51,6 +53,7 @@ class world {
     asio::cancellation_signal signal;
     bool busy = false;
     bool cancelled = false;
+    bool strict = false;  // the weather is good and its patience long: it may see no error
     std::uint64_t life = 0;
   };
 
@@ -60,12 +63,25 @@ class world {
   void spawn(user& who);
   void cancel(user& who);
   void calm();
+  void be_at_rest();  // everybody is served, and soon
   void shut_down();
   void drain(instant until);  // all that is due by then
   void check();
   void note(const std::string& what) const;
   void require(bool holds, const char* rule) const;
   void close_pool(std::chrono::nanoseconds patience);
+
+  // reload.cpp: another configuration while the pool runs
+  void reload();
+  void change(lido::pool_config& c);
+  void spoil(lido::pool_config& c);
+  void reload_under_load();
+
+  template <class... T>
+  auto one_of(T... values) {
+    const std::array all{values...};
+    return all[server_.below(all.size())];
+  }
 
   // users.cpp: what a task does, and what it may see
   asio::awaitable<void> live(user& who);
@@ -86,6 +102,7 @@ class world {
   int closing_ = 0;  // close() calls that have not completed
   bool shutting_down_ = false;
   bool cancelled_all_ = false;
+  bool strict_ = false;  // so are those who begin now
   tally tally_;
   std::ostream* trace_;
 };
