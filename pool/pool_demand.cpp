@@ -78,7 +78,8 @@ acquire_terms terms_of(pool_impl& pool, const acquire_options& options) noexcept
           .place = options.place(),
           .task = options.task(),
           .tag = pool.tags().intern(options.tag()),
-          .worth = options.priority()};
+          .worth = options.priority(),
+          .bounds_lease = options.is_lease_bounded() && options.plain().deadline != time_point::max()};
 }
 
 // ---- who holds what ----

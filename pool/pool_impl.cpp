@@ -459,6 +459,8 @@ bool pool_impl::try_acquire(acquire_op& op) noexcept {
     op.lease_ = lease(lend(id, terms.place, {terms.tag, terms.worth}, std::move(op.pool_)));
     wants_stock = core_.wants_stock();
   }
+  if (terms.bounds_lease) [[unlikely]]
+    op.lease_->set_deadline(terms.deadline);
   if (wants_stock) [[unlikely]]
     restock();
   return true;
@@ -511,6 +513,7 @@ bool pool_impl::on_turn(acquire_op& op) {
   bool heard = false;
   std::chrono::nanoseconds waited{0};
   std::chrono::nanoseconds slow{0};
+  time_point bound = time_point::max();
   tell([&](core::pool_core& c, core::action_list& actions) LIDO_REQUIRES(mutex_) {
     heard = true;
     if (node.why != acquire_node::end::granted) {
@@ -525,12 +528,15 @@ bool pool_impl::on_turn(acquire_op& op) {
       counters_.waited_serialised(waited);
       tags_.began(node.note.tag, waited);
       op.lease_ = lease(lend(id, node.place, node.note, std::move(op.pool_)));
+      if (node.note.bounds_lease) bound = node.deadline();
     } else {
       node.held_by = acquire_node::owner::queue;  // again; or an action is about to tell why not
       final = false;
     }
   });
   if (!heard && node.why == acquire_node::end::granted) node.why = acquire_node::end::closed;  // the pool has let go
+  if (bound != time_point::max()) [[unlikely]]
+    op.lease_->set_deadline(bound);
   if (slow > slow.zero() && waited >= slow) [[unlikely]]
     told_slow(node, waited);
   return final;

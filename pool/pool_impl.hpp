@@ -46,6 +46,7 @@ class pool_member;
 struct holder_note {
   std::uint16_t tag = stats::tag_table::none;
   priority worth = priority::normal;
+  bool bounds_lease = false;  // its deadline is the lease's, too
 };
 
 // Where an acquire stands, besides what the core knows. Guarded by the pool's mutex.
@@ -68,7 +69,7 @@ class acquire_node : public core::waiter {
   };
 
   acquire_node(acquire_op& op, const acquire_terms& terms, time_point deadline, core::shard_id shard)
-      : waiter(deadline, shard), note{terms.tag, terms.worth}, place(terms.place), op_(&op) {
+      : waiter(deadline, shard), note{terms.tag, terms.worth, terms.bounds_lease}, place(terms.place), op_(&op) {
     set_priority(static_cast<core::priority>(terms.worth));
     set_task(terms.task);
   }

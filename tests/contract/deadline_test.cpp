@@ -3,6 +3,7 @@
 #include "tests/support/fake_server.hpp"
 #include "tests/support/fake_server_steps.hpp"
 
+#include <asio/use_awaitable.hpp>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -253,6 +254,45 @@ TEST(lease_deadline, bounds_every_operation_of_its_lease_and_no_other) {
   ASSERT_EQ(seen.size(), 2U);
   EXPECT_EQ(seen[0], errc::timeout);
   EXPECT_EQ(seen[1], errc::lease_revoked);
+  EXPECT_EQ(w.wrong_answers(3), 0);
+  EXPECT_EQ(w.stats().created, 1U);
+  EXPECT_TRUE(w.close());
+}
+
+// By the acquire's own deadline: whether the connection was idle, had to be waited for, or came through a callback.
+asio::awaitable<void> ends_with_its_acquire(lido::connection& db, const char* how) {
+  try {
+    co_await db.async_query("select pg_sleep(1000)");
+    ADD_FAILURE() << how;
+  } catch (const lido::error& e) {
+    EXPECT_EQ(e.code(), errc::timeout) << how << ": " << e.what();
+  }
+}
+
+asio::awaitable<void> is_bounded(lido::pool& pool, const char* how) {
+  lido::lease db = co_await pool.async_acquire(bounded_by(within(300ms)).tag("bounded"));
+  co_await ends_with_its_acquire(*db, how);
+}
+
+asio::awaitable<void> is_bounded_by_callback(lido::pool& pool) {
+  lido::lease db = co_await pool.async_acquire(bounded_by(within(300ms)), asio::use_awaitable);
+  co_await ends_with_its_acquire(*db, "by any token");
+}
+
+asio::awaitable<void> is_not_bounded(lido::pool& pool) {
+  lido::lease plain = co_await pool.async_acquire(tagged("plain", within(20ms)));
+  co_await plain->async_query("select pg_sleep(0.1)");
+  plain.release();
+  lido::lease patient = co_await pool.async_acquire(bounded_by(op_options{}));  // no deadline, no bound
+  co_await patient->async_query("select 1");
+}
+
+TEST(lease_deadline, of_the_acquire_bounds_all_that_the_lease_does_when_asked_for) {
+  world w{route::unix_socket, [](pool_config& c) { c.max_size = 1; }};
+  run_to_end(w, is_bounded(*w.pool, "waited for a connect"));
+  run_to_end(w, is_bounded(*w.pool, "idle"));
+  run_to_end(w, is_bounded_by_callback(*w.pool));
+  run_to_end(w, is_not_bounded(*w.pool));
   EXPECT_EQ(w.wrong_answers(3), 0);
   EXPECT_EQ(w.stats().created, 1U);
   EXPECT_TRUE(w.close());

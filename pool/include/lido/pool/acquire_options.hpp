@@ -3,6 +3,8 @@
 //   auto db = co_await pool.async_acquire(lido::tagged("checkout", lido::within(250ms)));
 //   auto db = co_await pool.async_acquire(lido::with_priority(lido::priority::high, lido::within(1s)).tag("health"));
 //
+//   auto db = co_await pool.async_acquire(lido::bounded_by(request.deadline));  // and all that the lease does
+//
 //   lido::task_scope me;                                             // one a request or job
 //   auto db = co_await pool.async_acquire(lido::tagged("report").task(me));
 #pragma once
@@ -58,6 +60,11 @@ class acquire_options {
     task_ = whose.id();
     return *this;
   }
+  /// The deadline is the lease's, too: as connection::set_deadline() with the same time, without a moment in between.
+  acquire_options& bounds_lease(bool on = true) noexcept {
+    bounds_lease_ = on;
+    return *this;
+  }
   /// Where the acquire is said to be, for errors and the table of holders; by itself the place where these options were
   /// made.
   acquire_options& at(std::source_location where) noexcept {
@@ -70,6 +77,7 @@ class acquire_options {
   [[nodiscard]] lido::priority priority() const noexcept { return priority_; }
   [[nodiscard]] std::uint64_t task() const noexcept { return task_; }
   [[nodiscard]] const std::source_location& place() const noexcept { return place_; }
+  [[nodiscard]] bool is_lease_bounded() const noexcept { return bounds_lease_; }
 
  private:
   op_options plain_;
@@ -77,6 +85,7 @@ class acquire_options {
   std::uint64_t task_ = 0;
   std::source_location place_;
   lido::priority priority_ = lido::priority::normal;
+  bool bounds_lease_ = false;
 };
 
 [[nodiscard]] inline acquire_options tagged(std::string_view name, op_options plain = {},
@@ -88,6 +97,17 @@ class acquire_options {
   return acquire_options(plain, where).priority(p);
 }
 
+/// One deadline from a request's edge on: it bounds the acquire, and every operation of the lease, COMMIT included.
+/// What is left to clean up afterwards has the pool's own budgets, out of the request's time (contract I13).
+[[nodiscard]] inline acquire_options bounded_by(time_point deadline,
+                                                std::source_location where = std::source_location::current()) noexcept {
+  return acquire_options(until(deadline), where).bounds_lease();
+}
+[[nodiscard]] inline acquire_options bounded_by(op_options plain,
+                                                std::source_location where = std::source_location::current()) noexcept {
+  return acquire_options(plain, where).bounds_lease();
+}
+
 namespace detail {
 
 // An acquire as the pool wants it: the tag as a number.
@@ -97,6 +117,7 @@ struct acquire_terms {
   std::uint64_t task = 0;
   std::uint16_t tag = 0;
   lido::priority worth = lido::priority::normal;
+  bool bounds_lease = false;
 };
 
 }  // namespace detail
