@@ -1,5 +1,6 @@
 #include "driver/io/context_registry.hpp"
 #include "driver/io/settings.hpp"
+#include "driver/session/commit_evidence.hpp"
 #include "driver/sync.hpp"
 
 #include <lido/driver/connection.hpp>
@@ -174,6 +175,7 @@ std::string detail::begin_text(const transaction_options& mode) {
   }
   if (mode.read_only) sql += " READ ONLY";
   if (mode.deferrable) sql += " DEFERRABLE";
+  if (mode.resolvable && !mode.read_only) sql += "; " + session::naming_statement();
   return sql;
 }
 
@@ -212,6 +214,7 @@ transaction& transaction::operator=(transaction&& other) noexcept {
   if (this == &other) return *this;
   leave();
   db_ = std::move(other.db_);
+  id_ = other.id_;
   open_ = std::exchange(other.open_, false);
   return *this;
 }
@@ -228,8 +231,12 @@ asio::awaitable<transaction> transaction::co_begin(detail::session_handle on, tr
   const detail::op_plan plan{detail::op_kind::begin, false, options};
   detail::run_in<transaction> begin(on, plan, statement);
   co_await begin.run();
-  if (begin.out.error) detail::throw_outcome(begin.out);
-  co_return transaction(std::move(on));
+  if (begin.out.error) {
+    detail::undo_begin(on, begin.out);
+    detail::throw_outcome(begin.out);
+  }
+  auto id = detail::name_in(begin.out);
+  co_return transaction(std::move(on), id);
 }
 
 asio::awaitable<commit_result> transaction::async_commit(op_options options) {

@@ -20,6 +20,7 @@
 // (Asio's rule), lido::canceller from anywhere.
 #pragma once
 
+#include <lido/driver/commit_status.hpp>
 #include <lido/driver/config.hpp>
 #include <lido/driver/detail/abi.hpp>
 #include <lido/driver/detail/any_completion.hpp>
@@ -56,6 +57,10 @@ struct transaction_options {
   lido::isolation isolation = lido::isolation::server_default;
   bool read_only = false;
   bool deferrable = false;
+  /// transaction::id() names it, so that a COMMIT without an answer can be resolved (contract I15). It is asked for in
+  /// BEGIN's own message, without a round trip more, but it is a statement: the server gives an xid at once, and
+  /// repeatable read and serializable take their snapshot here. Without effect for read_only, and on a standby.
+  bool resolvable = false;
 };
 
 /// Cancels, as `terminal` does, whatever its lease or connection is running. Any thread, noexcept, outlives its
@@ -145,6 +150,11 @@ class connection {
   template <class Token>
   auto async_begin_with(Token&& token, transaction_options mode = {}, op_options options = {});
 
+  /// What became of a transaction whose COMMIT was not answered, asked once over this connection, which must be to the
+  /// same server, idle, and another one. Errors as async_query's; from a server that cannot know,
+  /// commit_status::unknown.
+  [[nodiscard]] asio::awaitable<commit_status> async_commit_status(transaction_id which, op_options options = {});
+
   /// Says goodbye and waits for the server's own EOF, at most `config.close_timeout`. Never fails.
   [[nodiscard]] asio::awaitable<void> async_close();
   /// Handler: void().
@@ -162,8 +172,7 @@ class connection {
   /// One deadline for all that is done through this lease or connection from now on, COMMIT included, besides each
   /// operation's own: the earlier one counts. For a request that has one from its edge on:
   ///
-  ///   lido::lease db = co_await pool.async_acquire(lido::until(request.deadline));
-  ///   db->set_deadline(request.deadline);
+  ///   db->set_deadline(request.deadline);      // of a pool: pool.async_acquire(lido::bounded_by(request.deadline))
   ///
   /// An operation that would begin behind it completes with errc::timeout and is not sent; the pool cleans up as after
   /// any lease. Ends with the lease. Any thread, does not block; time_point::max() takes it away.

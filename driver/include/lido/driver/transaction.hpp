@@ -27,6 +27,11 @@ struct commit_result {
 
 namespace detail {
 
+// What BEGIN brought besides; the transaction's name, if it was asked for and the server could tell.
+std::optional<transaction_id> name_in(op_outcome& out);
+// BEGIN and what stood behind it are one message: when that failed, a transaction is open, and nobody's.
+void undo_begin(const session_handle& on, op_outcome& out) noexcept;
+
 struct finish_commit {
   template <class Handler>
   void operator()(Handler&& handler, op_outcome& out, diagnostics* diag) const {
@@ -46,7 +51,8 @@ struct finish_begin {
 class transaction {
  public:
   transaction() = default;
-  transaction(transaction&& other) noexcept : db_(std::move(other.db_)), open_(std::exchange(other.open_, false)) {}
+  transaction(transaction&& other) noexcept
+      : db_(std::move(other.db_)), id_(other.id_), open_(std::exchange(other.open_, false)) {}
   transaction& operator=(transaction&& other) noexcept;
   ~transaction() { leave(); }
 
@@ -89,24 +95,29 @@ class transaction {
   }
 
   bool is_open() const noexcept { return open_; }
+  /// With transaction_options::resolvable: what to ask pool::async_commit_status() about. Keep it before the commit.
+  const std::optional<transaction_id>& id() const noexcept { return id_; }
 
  private:
   friend class connection;
   friend struct detail::finish_begin;
-  explicit transaction(detail::session_handle handle) noexcept : db_(std::move(handle)), open_(true) {}
+  explicit transaction(detail::session_handle handle, std::optional<transaction_id> id = {}) noexcept
+      : db_(std::move(handle)), id_(id), open_(true) {}
   void leave() noexcept;
   static asio::awaitable<commit_result> co_commit(detail::session_handle on, op_options options);
   static asio::awaitable<void> co_roll_back(detail::session_handle on, op_options options);
   static asio::awaitable<transaction> co_begin(detail::session_handle on, transaction_options mode, op_options options);
 
   connection db_;
+  std::optional<transaction_id> id_;
   bool open_ = false;
 };
 
 template <class Handler>
 void detail::finish_begin::operator()(Handler&& handler, op_outcome& out, diagnostics* diag) const {
   report(out, diag);
-  std::forward<Handler>(handler)(out.error, out.error ? transaction() : transaction(on));
+  if (out.error) undo_begin(on, out);
+  std::forward<Handler>(handler)(out.error, out.error ? transaction() : transaction(on, name_in(out)));
 }
 
 template <class Token>

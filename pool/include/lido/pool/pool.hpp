@@ -117,6 +117,12 @@ class pool {
     return co_query<Row>(impl_, detail::terms_of(*impl_, options), options.plain(), detail::make_request(sql, args...));
   }
 
+  /// What became of a transaction whose COMMIT was not answered (contract I15): asks the server over a connection of
+  /// the pool's, and again while it is in progress or the server cannot be reached, until the deadline (without one:
+  /// acquire_timeout). In doubt the answer is in_progress or unknown, and `options.diag` has the words for the last
+  /// obstacle. Throws lido::error operation_aborted alone. Any thread.
+  [[nodiscard]] asio::awaitable<commit_status> async_commit_status(transaction_id which, op_options options = {});
+
   /// Refuses new work, wakes every waiter with pool_closed, lets leases end until the deadline, then cancels and closes
   /// (contract I21). Always ends, whatever the server does: at most `patience` plus the budgets of cancel and close.
   /// Idempotent; several callers all complete. Any thread.
@@ -218,6 +224,8 @@ class pool {
   static asio::awaitable<lease> co_replica(std::shared_ptr<detail::pool_impl> replicas,
                                            std::shared_ptr<detail::pool_impl> primary, std::chrono::nanoseconds max_lag,
                                            detail::acquire_terms terms);
+  static asio::awaitable<commit_status> co_commit_status(std::shared_ptr<detail::pool_impl> impl, transaction_id which,
+                                                         op_options options);
   static asio::awaitable<lease> co_lease_nearby(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms);
 
   template <row_type Row>
