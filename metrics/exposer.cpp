@@ -153,7 +153,7 @@ class exposer::parts {
     frame.monotonic_ms = milliseconds_of<std::chrono::steady_clock>(std::chrono::steady_clock::now());
     frame.ready = h.ready;
     frame.reason = h.reason;
-    return pools_json(render(samples, resolution::every_bucket), frame);
+    return pools_json(render(samples, resolution::every_bucket), frame, pools_->holders());
   }
 
   static void page(http::answer& a) {

@@ -1,5 +1,7 @@
 #include "metrics/families.hpp"
 
+#include "metrics/endpoint_families.hpp"
+
 #include <lido/pool/acquire_options.hpp>
 
 #include <array>
@@ -202,6 +204,11 @@ constexpr histogram_family histograms[] = {
      "Of the statements that undo what a lease left in its session, between two users. The slot is out of use for so "
      "long; near reset.timeout: the server is overloaded, or a lease leaves very many temporary tables.",
      &pool_stats::reset_time},
+    {"lido_ping_seconds",
+     "Of the round trips that check an idle connection, before its use or in the background; failed ones included. "
+     "Near validation_timeout: connections die unnoticed, and each costs its acquire so long; switch on "
+     "keepalive_interval.",
+     &pool_stats::ping_time},
 };
 
 // OpenTelemetry's bounds and some below, since a wait or a fence is often shorter than its least.
@@ -454,6 +461,7 @@ std::vector<MetricFamily> render(const std::vector<pool_sample>& pools, resoluti
       "Runs of the application's hooks that threw or took longer than hook_timeout, by hook; contained. Fix the hook: "
       "see pool_hooks for what each failure leads to.",
       "hook", pools, [](const pool_stats& s) -> auto& { return s.hook_errors; }));
+  add_endpoints(families, pools);
   add_tags(families, pools);
   return families;
 }

@@ -2,7 +2,11 @@
 
 #include "metrics/json.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <source_location>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -93,6 +97,32 @@ void write_histograms(json_writer& out, const std::vector<MetricFamily>& familie
   out.end_object();
 }
 
+// Where an acquire is, short enough for a table: the file with the folder it is in, and the line. No more of the path:
+// it may begin with somebody's home.
+std::string place_of(const std::source_location& at) {
+  std::string_view file = at.file_name();
+  if (file.empty()) return {};
+  const std::size_t last = file.rfind('/');
+  const std::size_t one_up = last == std::string_view::npos || last == 0 ? last : file.rfind('/', last - 1);
+  if (one_up != std::string_view::npos) file.remove_prefix(one_up + 1);
+  return std::string(file) + ':' + std::to_string(at.line());
+}
+
+void write_holder(json_writer& out, const lease_holder& h) {
+  out.begin_object().key("held_seconds").number(std::chrono::duration<double>(h.held).count());
+  out.key("state").text(to_string(h.state)).key("tag").text(h.tag).key("priority").text(to_string(h.priority));
+  out.key("place").text(place_of(h.place)).key("backend_pid").number(h.backend_pid).end_object();
+}
+
+void write_holders(json_writer& out, const std::vector<pool_holders>& all, std::string_view pool) {
+  const auto found = std::ranges::find(all, pool, &pool_holders::pool_name);
+  if (found == all.end()) return;
+  const std::vector<lease_holder>& holders = found->holders;
+  out.key("holders_count").number(static_cast<double>(holders.size())).key("holders").begin_array();
+  for (std::size_t i = 0; i < std::min(holders.size(), most_holders); ++i) write_holder(out, holders[i]);
+  out.end_array();
+}
+
 void write_bounds(json_writer& out, const std::vector<MetricFamily>& families) {
   out.key("bounds").begin_array();
   for (const MetricFamily& f : families) {
@@ -107,7 +137,8 @@ void write_bounds(json_writer& out, const std::vector<MetricFamily>& families) {
 
 }  // namespace
 
-std::string pools_json(const std::vector<MetricFamily>& families, const pools_json_frame& frame) {
+std::string pools_json(const std::vector<MetricFamily>& families, const pools_json_frame& frame,
+                       const std::vector<pool_holders>& holders) {
   json_writer out;
   out.begin_object().key("version").number(pools_json_version);
   out.key("unix_ms").number(static_cast<double>(frame.unix_ms));
@@ -119,6 +150,7 @@ std::string pools_json(const std::vector<MetricFamily>& families, const pools_js
     out.begin_object().key("name").text(pool);
     write_values(out, families, pool);
     write_histograms(out, families, pool);
+    write_holders(out, holders, pool);
     out.end_object();
   }
   out.end_array();

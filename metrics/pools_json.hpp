@@ -2,8 +2,11 @@
 // docs/metrics.md; `version` changes when a reader of it would break.
 #pragma once
 
+#include <lido/metrics/collector.hpp>
+
 #include <prometheus/metric_family.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -19,8 +22,11 @@ struct pools_json_frame {
   std::string reason;
 };
 
+/// Rows of "who holds what" for each pool; those longest in use are shown.
+inline constexpr std::size_t most_holders = 20;
+
 /// `families` are those of collector::Collect() with finer buckets; every series but the collector's own has pool_name.
 [[nodiscard]] std::string pools_json(const std::vector<prometheus::MetricFamily>& families,
-                                     const pools_json_frame& frame);
+                                     const pools_json_frame& frame, const std::vector<pool_holders>& holders = {});
 
 }  // namespace lido::inline v0::metrics

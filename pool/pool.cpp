@@ -213,23 +213,5 @@ asio::any_io_executor pool::get_executor() const { return impl_->executor(); }
 
 pool_stats pool::replica_stats() const { return replicas_ ? replicas_->stats() : pool_stats{}; }
 
-namespace {
-
-std::function<std::optional<pool_stats>()> source_of(std::weak_ptr<detail::pool_impl> weak) {
-  return [weak = std::move(weak)]() -> std::optional<pool_stats> {
-    const auto impl = weak.lock();
-    if (!impl) return std::nullopt;
-    return impl->stats();
-  };
-}
-
-}  // namespace
-
-std::function<std::optional<pool_stats>()> pool::stats_source() const { return source_of(impl_); }
-std::function<std::optional<pool_stats>()> pool::replica_stats_source() const {
-  if (!replicas_) return nullptr;
-  return source_of(replicas_);
-}
-
 }  // namespace v0
 }  // namespace lido

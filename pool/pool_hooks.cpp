@@ -81,7 +81,7 @@ void pool_impl::ask_for_credentials(const std::shared_ptr<pool_member>& born) {
 void pool_impl::connect_as(const std::shared_ptr<pool_member>& born, const connect_config& changed) {
   std::error_code ec;
   diagnostics diag;
-  auto settings = with_credentials(*settings_now(), changed, ec, diag.context);
+  auto settings = with_credentials(*settings_for_connect(), changed, ec, diag.context);
   if (!settings) return connect_failed(*born, ec, std::move(diag), false);
   open_session(born, std::move(settings));
 }

@@ -245,16 +245,14 @@ std::shared_ptr<pool_member> pool_impl::member_at(core::slot_id id) {
 
 void pool_impl::connect(const core::action& a) {
   auto born = std::make_shared<pool_member>(shared_from_this(), a.slot);
-  std::shared_ptr<const session_settings> with;
   {
     const lock guard(mutex_);
-    with = settings_;
     born->shard = living(a.shard);
     born->choice = choose_hosts(*born);
     members_[a.slot.index] = born;
   }
   if (hooks_.before_connect) return ask_for_credentials(born);
-  open_session(born, std::move(with));
+  open_session(born, settings_for_connect());
 }
 
 void pool_impl::open_session(const std::shared_ptr<pool_member>& born,
@@ -311,11 +309,12 @@ void pool_impl::validate(const core::action& a) {
   const auto who = member_at(a.slot);
   if (!who) return;
   if (!a.ping) return inspect(who);
-  who->session->ping(within(config()->validation_timeout).deadline,
-                     [self = shared_from_this(), who, then = a.inspect](const std::error_code& ec) {
-                       if (!ec && then) return self->inspect(who);
-                       self->checked(who->id, ec);
-                     });
+  who->session->ping(within(config()->validation_timeout).deadline, [self = shared_from_this(), who, then = a.inspect,
+                                                                     begun = steady_now()](const std::error_code& ec) {
+    self->counters_.pinged(steady_now() - begun);
+    if (!ec && then) return self->inspect(who);
+    self->checked(who->id, ec);
+  });
 }
 
 void pool_impl::checked(core::slot_id id, const std::error_code& ec) {

@@ -248,7 +248,8 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   // pool_usage.cpp: what went over the connections
   void keep_usage(const pool_member& gone) noexcept LIDO_REQUIRES(mutex_);
   void note_certificates(const certificate_expiry& seen) noexcept LIDO_REQUIRES(mutex_);
-  void read_usage(pool_stats& out) const noexcept LIDO_REQUIRES(mutex_);
+  void read_usage(pool_stats& out) const LIDO_REQUIRES(mutex_);
+  void read_endpoints(pool_stats& out) const LIDO_REQUIRES(mutex_);
   // pool_supply.cpp
   std::string breaker_words() const LIDO_REQUIRES(mutex_);
   std::string last_failure() const LIDO_REQUIRES(mutex_);
@@ -292,10 +293,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   core::limits limits_for(const pool_config& c) const;
   static core::condition left_clean(const pool_config& c) noexcept;
   static core::condition left_soiled(const pool_config& c) noexcept;
-  std::shared_ptr<const session_settings> settings_now() const {
-    const lock guard(mutex_);
-    return settings_;
-  }
+  std::shared_ptr<const session_settings> settings_for_connect();  // pool_tls_files.cpp
   void give_budgets(managed_session& to) const;
   recovery::settings recovery_now() const {
     const lock guard(mutex_);
@@ -306,8 +304,9 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   std::shared_ptr<const pool_config> config_ LIDO_GUARDED_BY(mutex_);
   std::shared_ptr<const session_settings> settings_ LIDO_GUARDED_BY(mutex_);
   recovery::settings recovery_ LIDO_GUARDED_BY(mutex_);
-  std::uint64_t configured_ LIDO_GUARDED_BY(mutex_) = 0;  // how often
-  std::string tls_stamps_ LIDO_GUARDED_BY(mutex_);        // of the TLS files as they were read
+  std::uint64_t configured_ LIDO_GUARDED_BY(mutex_) = 0;                      // how often
+  std::string tls_stamps_ LIDO_GUARDED_BY(mutex_);                            // of the TLS files as they were read
+  std::string tls_stamps_of_connects_ LIDO_GUARDED_BY(mutex_) = tls_stamps_;  // as read for the latest connect
   const std::string name_;
   const lane lane_;
   const cancel_channel_choice channel_;

@@ -97,11 +97,13 @@ void pool_impl::apply(const prepared& p) noexcept {
   budget_.adjust(p.config->cancel.concurrency, p.config->cancel.rate);
   std::vector<std::shared_ptr<managed_session>> living;
   std::string stamps = stamps_of_tls_files(p.config->connect);
+  std::string as_read = stamps;
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
     const auto now = std::chrono::steady_clock::now();
     config_ = p.config;
     settings_ = p.settings;
     recovery_ = how;
+    tls_stamps_of_connects_.swap(as_read);
     tls_stamps_.swap(stamps);
     acquire_timeout_.store(p.config->acquire_timeout.count(), std::memory_order_relaxed);
     when_clean_.store(left_clean(*p.config), std::memory_order_relaxed);

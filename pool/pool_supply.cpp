@@ -1,4 +1,5 @@
 // Administration: warming up, pausing, how far a close has come, whether the pool can serve; and words for people.
+#include "pool/core/readiness.hpp"
 #include "pool/pool_impl.hpp"
 #include "pool/stats/from_core.hpp"
 
@@ -122,14 +123,18 @@ void pool_impl::restock() noexcept {
 pool_readiness pool_impl::readiness() const {
   const lock guard(mutex_);
   const core::slot_table& slots = core_.slots();
-  const core::breaker& breaker = core_.connect_breaker();
-  if (gone_ || core_.state() > core::pool_state::paused) return {false, "the pool is closing"};
-  if (core_.state() == core::pool_state::paused) return {false, "the pool is paused"};
-  if (!core_.can_serve() && breaker.failed_rounds() > 0)
-    return {false, "no connection, and connects fail: " + last_failure()};
-  return {true, std::to_string(slots.count(core::slot_state::idle)) + " idle, " +
-                    std::to_string(slots.count(core::slot_state::leased)) + " leased, " +
-                    std::to_string(core_.waiters().size()) + " tasks waiting"};
+  switch (gone_ ? core::readiness::closing : judge(core_, steady_now())) {
+    case core::readiness::paused: return {false, "the pool is paused", readiness_state::paused};
+    case core::readiness::closing: return {false, "the pool is closing", readiness_state::closing};
+    case core::readiness::unreachable:
+      return {false, "no connection, and connects fail: " + last_failure(), readiness_state::unreachable};
+    case core::readiness::ready: break;
+  }
+  return {true,
+          std::to_string(slots.count(core::slot_state::idle)) + " idle, " +
+              std::to_string(slots.count(core::slot_state::leased)) + " leased, " +
+              std::to_string(core_.waiters().size()) + " tasks waiting",
+          readiness_state::ready};
 }
 
 close_progress pool_impl::progress() const {

@@ -2,6 +2,7 @@
 // costs more than a plain one; here it is summed when somebody asks.
 #include "pool/member.hpp"
 #include "pool/pool_impl.hpp"
+#include "pool/stats/from_core.hpp"
 
 #include <algorithm>
 
@@ -30,7 +31,26 @@ void pool_impl::keep_usage(const pool_member& gone) noexcept {
 
 void pool_impl::note_certificates(const certificate_expiry& seen) noexcept { last_certificates_ = seen; }
 
-void pool_impl::read_usage(pool_stats& out) const noexcept {
+// By host, when there are several.
+void pool_impl::read_endpoints(pool_stats& out) const {
+  if (endpoints_.size() < 2) return;
+  out.endpoints.resize(endpoints_.size());
+  for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+    const auto which = static_cast<core::endpoint_id>(i);
+    endpoint_stats& e = out.endpoints[i];
+    e.role = stats::to_public(endpoints_.role(which));
+    e.state = stats::to_public(endpoints_.state(which), endpoints_.barred(which));
+    e.preferred = endpoints_.primary() == which;
+    e.lag = endpoints_.lag(which);
+  }
+  for (const auto& member : members_) {
+    if (member && member->session && member->session->host() < out.endpoints.size())
+      ++out.endpoints[member->session->host()].connections;
+  }
+}
+
+void pool_impl::read_usage(pool_stats& out) const {
+  read_endpoints(out);
   session_usage all = past_usage_;
   certificate_expiry ends;
   for (const auto& member : members_) {

@@ -1,6 +1,7 @@
 // The part of pool_stats that the bookkeeping counts itself, carried over from its own vocabulary.
 #pragma once
 
+#include "pool/core/endpoints.hpp"
 #include "pool/core/stats.hpp"
 
 #include <lido/pool/stats.hpp>
@@ -46,6 +47,24 @@ namespace lido::inline v0::stats {
     case core::pool_state::closed: return pool_phase::closed;
   }
   return pool_phase::closed;
+}
+
+[[nodiscard]] constexpr endpoint_role to_public(core::endpoint_role r) noexcept {
+  switch (r) {
+    case core::endpoint_role::unknown: return endpoint_role::unknown;
+    case core::endpoint_role::primary: return endpoint_role::primary;
+    case core::endpoint_role::standby: return endpoint_role::standby;
+  }
+  return endpoint_role::unknown;
+}
+
+[[nodiscard]] constexpr endpoint_state to_public(core::endpoint_state s, bool barred) noexcept {
+  switch (s) {
+    case core::endpoint_state::unseen: return endpoint_state::unseen;
+    case core::endpoint_state::up: return barred ? endpoint_state::barred : endpoint_state::up;
+    case core::endpoint_state::down: return endpoint_state::down;
+  }
+  return endpoint_state::unseen;
 }
 
 /// Writes everything that `from` knows except `closed`, which pool_counters keeps with recovery's finer reasons.

@@ -54,6 +54,7 @@ class pool_counters {
   void used(duration d) noexcept { use_.observe(d); }
   void used_serialised(duration d) noexcept { use_.observe_serialised(d); }
   void created_in(duration d) noexcept { create_.observe(d); }
+  void pinged(duration d) noexcept { ping_.observe(d); }
   // From the abandonment of the operation to the connection's next usability, or to its close.
   void fenced(duration d) noexcept { fence_.observe(d); }
   void reset(const std::array<bool, reset_kind_count>& kinds, duration d) noexcept {
@@ -87,6 +88,7 @@ class pool_counters {
   alignas(64) histogram create_;
   histogram fence_;
   histogram reset_;
+  histogram ping_;
   counter requested_{0};
   std::array<counter, cancel_suppression_count> suppressed_{};
   counter retried_{0};

@@ -216,6 +216,7 @@ void pool_counters::snapshot(pool_stats& out) const noexcept {
   out.create_time = create_.snapshot();
   out.fence_time = fence_.snapshot();
   out.reset_time = reset_.snapshot();
+  out.ping_time = ping_.snapshot();
 }
 
 void copy(const core::stats& from, pool_stats& to) noexcept {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""browser.py URL [--polls N] [--width W] [--height H] [--dark] [--png FILE] [--offline-after N]: opens a page in headless Chromium, waits until it has
+"""browser.py URL [--polls N] [--width W] [--height H] [--dark] [--png FILE [--to SELECTOR]]: opens a page in headless Chromium, waits until it has
 polled N times, and prints what a person would find there as JSON. Speaks the DevTools protocol over a pipe, so nothing but Chromium is needed.
 """
 import argparse
@@ -32,6 +32,7 @@ FACTS = """(() => {
         drawn: [...c.querySelectorAll('path')].map(number).reduce((a, b) => a + b, 0),
       })),
     })),
+    tables: [...document.querySelectorAll('.holders tr, .hosts tr')].map(r => [...r.children].map(text).join(' | ')),
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   });
 })()"""
@@ -118,8 +119,10 @@ class Browser:
         urls = [e["params"]["request"]["url"] for e in self.events if e.get("method") == "Network.requestWillBeSent"]
         return [u for u in urls if not u.startswith("data:") and u.split("/")[2] != host]
 
-    def screenshot(self, file):
+    def screenshot(self, file, to):
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
+        if to:
+            size["height"] = 16 + self.evaluate(f"document.querySelector({json.dumps(to)}).getBoundingClientRect().bottom + scrollY")
         clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
         with open(file, "wb") as out:
             out.write(base64.b64decode(self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)["data"]))
@@ -141,6 +144,7 @@ def main():
     arguments.add_argument("--height", type=int, default=900)
     arguments.add_argument("--dark", action="store_true")
     arguments.add_argument("--png")
+    arguments.add_argument("--to", help="the picture ends below the first such element")
     o = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="lido-browser-", ignore_cleanup_errors=True) as folder:
         browser = Browser(folder)
@@ -150,7 +154,7 @@ def main():
             browser.wait_for_polls(o.polls)
             facts = json.loads(browser.evaluate(FACTS))
             if o.png:
-                browser.screenshot(o.png)
+                browser.screenshot(o.png, o.to)
             facts["complaints"] = browser.complaints()
             facts["foreign"] = browser.foreign(o.url)
             print(json.dumps(facts, indent=1))

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -47,10 +48,22 @@ TEST(I23_page, shows_the_running_pool_in_a_real_browser) {
   lido::testing::storm_world world;
   const lido::testing::temporary_folder folder{"lido-page-"};
   const std::string picture = folder.path() / "pools.png";
-  const std::string facts = look_at("http://" + world.address() + "/pools", {"--polls", "4", "--png", picture});
+  const char* const keep = std::getenv("LIDO_KEEP_PICTURE");  // for the docs: the first pool, after a while
+  std::vector<std::string> how{"--polls", keep == nullptr ? "4" : "45", "--png", picture};
+  if (keep != nullptr) how.insert(how.end(), {"--to", ".pool"});
+  const std::string facts = look_at("http://" + world.address() + "/pools", how);
   expect_a_living_page(facts);
   EXPECT_THAT(facts, Not(HasSubstr("\"acquires\": \"0 /s\"")));
   EXPECT_GT(std::filesystem::file_size(picture), 20'000U);
+  if (keep != nullptr) std::filesystem::copy(picture, keep);
+}
+
+TEST(I23_page, shows_who_holds_what_and_which_hosts_there_are) {
+  lido::testing::storm_world world;
+  const std::string facts = look_at("http://" + world.address() + "/pools", {"--polls", "4"});
+  EXPECT_THAT(facts, HasSubstr("held for |  | state | tag | taken at | backend pid"));
+  EXPECT_THAT(facts, HasSubstr("no. 1 | primary, in use as such | up | "));
+  EXPECT_THAT(facts, HasSubstr("leased | monthly_report | metrics/storm_world.hpp:"));
 }
 
 TEST(I23_page, fits_a_phone_in_the_dark) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
 
+#include <cmath>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -71,6 +72,31 @@ TEST(I23_collector, labels_come_from_fixed_sets_and_are_there_before_anything_ha
   for (const auto& s : e.all("lido_connections_closed_total")) reasons.insert(s.labels.at("reason"));
   EXPECT_EQ(reasons.size(), lido::close_reason_count);
   EXPECT_FALSE(reasons.contains("unspecified"));
+}
+
+TEST(I23_collector, hosts_are_series_of_their_own_when_there_are_several) {
+  lido::pool_stats s;
+  s.endpoints = {{.role = lido::endpoint_role::primary,
+                  .state = lido::endpoint_state::up,
+                  .preferred = true,
+                  .connections = 3,
+                  .lag = 0ns},
+                 {.role = lido::endpoint_role::standby, .state = lido::endpoint_state::barred, .lag = 1500ms},
+                 {}};
+  collector c;
+  c.add("a", [s] { return s; });
+  c.add("b", [] { return lido::pool_stats{}; });
+  const exposition e = scrape(c);
+  EXPECT_EQ(e.all("lido_endpoint_connections").size(), 3U) << "a pool of one host has none";
+  EXPECT_EQ(e.value("lido_endpoint_connections", {{"pool_name", "a"}, {"endpoint", "0"}}), 3);
+  EXPECT_EQ(e.value("lido_endpoint_state", {{"endpoint", "0"}}), 1);
+  EXPECT_EQ(e.value("lido_endpoint_state", {{"endpoint", "1"}}), 3);
+  EXPECT_EQ(e.value("lido_endpoint_state", {{"endpoint", "2"}}), 0);
+  EXPECT_EQ(e.value("lido_endpoint_role", {{"endpoint", "1"}}), 2);
+  EXPECT_EQ(e.value("lido_endpoint_preferred", {{"endpoint", "0"}}), 1);
+  EXPECT_EQ(e.value("lido_endpoint_preferred", {{"endpoint", "1"}}), 0);
+  EXPECT_EQ(e.value("lido_endpoint_lag_seconds", {{"endpoint", "1"}}), 1.5);
+  EXPECT_TRUE(std::isnan(e.value("lido_endpoint_lag_seconds", {{"endpoint", "2"}}).value())) << "not known is not 0";
 }
 
 TEST(I23_collector, tags_are_series_of_their_own_once_there_are_some) {

@@ -3,6 +3,7 @@
 #include "tests/support/files.hpp"
 
 #include <lido/metrics/collector.hpp>
+#include <lido/metrics/reload_collector.hpp>
 
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
@@ -12,15 +13,33 @@
 #include <filesystem>
 #include <regex>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace {
 
 const std::filesystem::path root{LIDO_SOURCE_DIR};
 
-lido::storm::exposition everything() {
+// With what is there only when somebody asked for it: tags, several hosts.
+lido::pool_stats all_of_it() {
+  lido::pool_stats s;
+  s.tags.resize(1);
+  s.tags[0].name = "checkout";
+  s.endpoints.resize(2);
+  return s;
+}
+
+std::vector<prometheus::MetricFamily> all_families() {
   lido::metrics::collector c;
-  c.add("a", [] { return lido::pool_stats{}; });
-  return lido::storm::exposition::parse(prometheus::TextSerializer{}.Serialize(c.Collect()));
+  c.add("a", all_of_it);
+  std::vector<prometheus::MetricFamily> all = c.Collect();
+  for (auto& f : lido::metrics::reload_collector([] { return lido::reload_stats{}; }).Collect())
+    all.push_back(std::move(f));
+  return all;
+}
+
+lido::storm::exposition everything() {
+  return lido::storm::exposition::parse(prometheus::TextSerializer{}.Serialize(all_families()));
 }
 
 TEST(operations_guide, names_every_family_and_every_label_value) {
@@ -50,11 +69,9 @@ TEST(alert_rules, use_families_that_exist) {
 
 // The table of families as docs/metrics.md has it.
 std::string table_of_families() {
-  lido::metrics::collector c;
-  c.add("a", [] { return lido::pool_stats{}; });
   const auto e = everything();
   std::string table = "\n| family | type | labels | what it says |\n|---|---|---|---|\n";
-  for (const auto& family : c.Collect()) {
+  for (const auto& family : all_families()) {
     std::string labels;
     for (const auto& m : family.metric) {
       for (const auto& label : m.label) {
@@ -81,6 +98,36 @@ TEST(reference, has_every_family_in_the_words_of_the_exposition) {
   }
   EXPECT_EQ(page.substr(begin, end - begin), table)
       << "make it anew: LIDO_UPDATE_DOCS=1 metrics_test --gtest_filter=reference.*";
+}
+
+TEST(reference, every_name_of_opentelemetry_is_exposed_or_the_page_says_why_not) {
+  const std::string page = lido::testing::read_file(root / "docs" / "metrics.md");
+  const auto e = everything();
+  struct row {
+    const char* theirs;
+    const char* ours;  // nullptr: left out, with a reason
+  };
+  for (const row& r : {row{"connection.count", "db_client_connections"},
+                       {"connection.max", "db_client_connection_max"},
+                       {"connection.idle.min", "db_client_connection_idle_min"},
+                       {"connection.idle.max", nullptr},
+                       {"connection.pending_requests", "db_client_connection_pending_requests"},
+                       {"connection.timeouts", "db_client_connection_timeouts_total"},
+                       {"connection.create_time", "db_client_connection_create_time_seconds"},
+                       {"connection.wait_time", "db_client_connection_wait_time_seconds"},
+                       {"connection.use_time", "db_client_connection_use_time_seconds"},
+                       {"operation.duration", nullptr},
+                       {"response.returned_rows", nullptr}}) {
+    const std::size_t at = page.find('`' + std::string{r.theirs} + '`');
+    ASSERT_NE(at, std::string::npos) << r.theirs;
+    const std::string line = page.substr(at, page.find('\n', at) - at);
+    if (r.ours != nullptr) {
+      EXPECT_TRUE(e.types().contains(r.ours)) << r.ours;
+      EXPECT_NE(line.find('`' + std::string{r.ours} + '`'), std::string::npos) << line;
+    } else {
+      EXPECT_NE(line.find("not there"), std::string::npos) << line;
+    }
+  }
 }
 
 // What stands behind `key:` in each rule that begins with `- alert:`.

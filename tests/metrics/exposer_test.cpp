@@ -187,6 +187,32 @@ TEST(I23_exposer, healthz_says_whether_and_why_not) {
   EXPECT_EQ(get(e, "/healthz").body, "pool orders: no connection, and 4 connects failed since one last succeeded\n");
 }
 
+TEST(I23_exposer, healthz_and_the_table_of_holders_come_from_the_pool_itself) {
+  exposer e{anywhere_free()};
+  lido::pool_readiness said{true, "1 idle", lido::readiness_state::ready};
+  lido::lease_holder h;
+  h.tag = "checkout";
+  e.pools().add("orders", lido::pool_sources{.stats = [] { return lido::pool_stats{}; },
+                                             .holders = [&] { return std::vector{h}; },
+                                             .readiness = [&] { return said; }});
+  EXPECT_EQ(get(e, "/healthz").status, 200);
+  EXPECT_NE(get(e, "/pools.json").body.find("\"tag\":\"checkout\""), std::string::npos);
+  said = {false, "the pool is paused", lido::readiness_state::paused};
+  EXPECT_EQ(get(e, "/healthz").status, 503);
+  EXPECT_EQ(get(e, "/healthz").body, "pool orders is paused\n");
+}
+
+TEST(I27_exposer, holders_that_cannot_be_read_leave_the_rest_as_it_is) {
+  exposer e{anywhere_free()};
+  e.pools().add("orders",
+                lido::pool_sources{.stats = [] { return lido::pool_stats{}; },
+                                   .holders = []() -> std::optional<std::vector<lido::lease_holder>> { throw 7; },
+                                   .readiness = nullptr});
+  EXPECT_EQ(get(e, "/pools.json").status, 200);
+  const auto parsed = lido::storm::exposition::parse(get(e, "/metrics").body);
+  EXPECT_EQ(parsed.value("lido_scrape_errors_total"), 1);
+}
+
 TEST(I27_exposer, a_check_that_throws_is_a_500_and_nothing_else) {
   exposer_config c = anywhere_free();
   c.not_ready = []() -> std::optional<std::string> { throw std::runtime_error("secret words"); };

@@ -11,7 +11,11 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <optional>
+#include <source_location>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -53,7 +57,26 @@ std::vector<pool_sample> two_pools() {
   s.wait_time.counts[0] = 2;
   s.wait_time.counts[lido::histogram_snapshot::bound_count] = 1;
   s.wait_time.sum = 1s;
-  return {{"orders", s}, {"billing", lido::pool_stats{}}};
+  return {{"orders", s, std::nullopt}, {"billing", lido::pool_stats{}, std::nullopt}};
+}
+
+lido::lease_holder holder(std::string tag, std::chrono::nanoseconds held) {
+  lido::lease_holder h;
+  h.tag = std::move(tag);
+  h.held = held;
+  h.backend_pid = 4711;
+  h.place = std::source_location::current();
+  return h;
+}
+
+// As pool::holders() has them: those longest in use first.
+std::vector<pool_holders> some_holders() {
+  pool_holders orders{"orders", {holder("</script><b>", 4200ms), holder("", 1ms)}};
+  orders.holders[1].state = lido::holding::recovering;
+  orders.holders[1].place = {};
+  pool_holders billing{"billing", {}};
+  for (int i = 0; i < 1000; ++i) billing.holders.push_back(holder("import", 1s));
+  return {orders, billing};
 }
 
 std::string document() {
@@ -61,7 +84,7 @@ std::string document() {
   frame.unix_ms = 1'700'000'000'123;
   frame.monotonic_ms = 5;
   frame.reason = "ready";
-  return pools_json(render(two_pools(), resolution::every_bucket), frame);
+  return pools_json(render(two_pools(), resolution::every_bucket), frame, some_holders());
 }
 
 // The document as another program reads it: prints what the expression over `d` says.
@@ -99,15 +122,40 @@ TEST(I23_pools_json, says_what_every_family_means_and_leaves_none_out) {
             "True");
 }
 
+TEST(I23_pools_json, says_who_holds_what_since_when_and_from_where) {
+  const std::string first = "d[\"pools\"][0][\"holders\"][0]";
+  EXPECT_EQ(asked("d[\"pools\"][0][\"holders_count\"], " + first + "[\"held_seconds\"], " + first + "[\"state\"], " +
+                  first + "[\"priority\"], " + first + "[\"backend_pid\"]"),
+            "2 4.2 leased normal 4711");
+  EXPECT_THAT(asked(first + "[\"place\"]"), testing::MatchesRegex("metrics/pools_json_test.cpp:[0-9]+"))
+      << "the folder and the file, not the whole path";
+  const std::string second = "d[\"pools\"][0][\"holders\"][1]";
+  EXPECT_EQ(asked("[" + second + "[k] for k in (\"state\", \"tag\", \"place\")]"), "['recovering', '', '']");
+}
+
+TEST(S15_pools_json, a_tag_cannot_break_out_of_the_document) {
+  EXPECT_EQ(document().find("</script>"), std::string::npos);
+  EXPECT_EQ(asked("d[\"pools\"][0][\"holders\"][0][\"tag\"] == \"<\" + \"/script><b>\""), "True");
+}
+
+TEST(S13_pools_json, a_thousand_holders_are_a_number_and_the_longest_few) {
+  EXPECT_EQ(asked("d[\"pools\"][1][\"holders_count\"], len(d[\"pools\"][1][\"holders\"])"), "1000 20");
+}
+
+TEST(I23_pools_json, a_source_that_cannot_say_who_holds_what_has_no_such_table) {
+  EXPECT_THAT(pools_json(render(two_pools(), resolution::every_bucket), {}), Not(HasSubstr("\"holders")));
+}
+
 TEST(I23_pools_json, of_no_pool_is_a_document_too) { EXPECT_THAT(pools_json({}, {}), HasSubstr("\"pools\":[]")); }
 
 class I23_health : public testing::Test {
  protected:
   health judged(health_watch::time_point::duration at) {
-    return watch_.judge({{"a", stats_}}, health_watch::time_point{} + at);
+    return watch_.judge({{"a", stats_, said_}}, health_watch::time_point{} + at);
   }
   health_watch watch_;
   lido::pool_stats stats_;
+  std::optional<lido::pool_readiness> said_;
 };
 
 TEST_F(I23_health, without_a_pool_is_not_ready) { EXPECT_FALSE(watch_.judge({}, {}).ready); }
@@ -142,6 +190,34 @@ TEST_F(I23_health, failures_before_the_last_success_do_not_count) {
   stats_.connect_failures = 2;
   stats_.created = 5;
   EXPECT_TRUE(judged(0s).ready);
+}
+
+TEST_F(I23_health, a_pool_that_is_paused_or_closing_is_not_ready) {
+  stats_.idle = 3;
+  stats_.phase = lido::pool_phase::paused;
+  EXPECT_EQ(judged(0s).reason, "pool a is paused");
+  stats_.phase = lido::pool_phase::draining;
+  EXPECT_EQ(judged(0s).reason, "pool a is closing");
+  stats_.phase = lido::pool_phase::open;
+  EXPECT_TRUE(judged(0s).ready);
+}
+
+// Contract of docs/kubernetes.md: /healthz says what pool::readiness() says.
+TEST_F(I23_health, what_the_pool_says_itself_decides) {
+  stats_.connect_failures = 2;
+  said_ = {true, "3 idle", lido::readiness_state::ready};
+  EXPECT_TRUE(judged(0s).ready);
+  said_ = {false, "no connection, and connects fail", lido::readiness_state::unreachable};
+  EXPECT_FALSE(judged(100s).ready) << "it knows better how long a failure counts";
+  said_ = {false, "the pool is paused", lido::readiness_state::paused};
+  EXPECT_EQ(judged(101s).reason, "pool a is paused");
+}
+
+TEST_F(I23_health, S13_what_the_server_said_is_not_for_the_port) {
+  said_ = {false, "no connection, and connects fail: password authentication failed for user \"bob\" at db7",
+           lido::readiness_state::unreachable};
+  EXPECT_THAT(judged(0s).reason, Not(HasSubstr("bob")));
+  EXPECT_THAT(judged(0s).reason, HasSubstr("pool a: no connection"));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // A pool under load with its exposer, for tests that look at it from outside: a private PostgreSQL over TLS, tasks of
-// which a part is cancelled mid-query, a backend that is killed each second.
+// which a part is cancelled mid-query, two that say who they
+// are, a second pool with two hosts, a backend that is killed each second.
 #pragma once
 
 #include "bench/storm/runtime.hpp"
@@ -8,15 +9,23 @@
 #include "tests/support/postgres_cluster.hpp"
 
 #include <lido/metrics/exposer.hpp>
+#include <lido/metrics/reload_collector.hpp>
 #include <lido/pool/config.hpp>
 #include <lido/pool/pool.hpp>
 
+#include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+
 #include <chrono>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 
 namespace lido::testing {
 
@@ -25,7 +34,12 @@ class storm_world {
   static constexpr const char* pool_name = "orders";
 
   storm_world() {
+    exposer_.add(std::weak_ptr<prometheus::Collectable>{reloads_});
     storm_.start();
+    for (const auto& [tag, sql] :
+         {std::pair{"monthly_report", "select pg_sleep(30)"}, std::pair{"checkout", "select pg_sleep(0.4)"}})
+      asio::co_spawn(threads_.io(), keep_asking(pool_, tag, sql), asio::detached);
+    asio::co_spawn(threads_.io(), keep_asking(hosts_, "booking", "select pg_sleep(0.2)"), asio::detached);
     killer_ = std::jthread([this](const std::stop_token& stop) { kill_backends(stop); });
   }
   ~storm_world() {
@@ -33,6 +47,7 @@ class storm_world {
     storm_.stop();
     (void)storm_.wait(std::chrono::seconds(10));
     pool_.cancel_all();
+    hosts_.cancel_all();
   }
   storm_world(const storm_world&) = delete;
   storm_world& operator=(const storm_world&) = delete;
@@ -61,12 +76,44 @@ class storm_world {
     return s;
   }
 
+  // A pool of two hosts; it is one server under two names.
+  pool_config ledger() const {
+    pool_config c = configuration();
+    c.name = "ledger";
+    c.connect.host.clear();
+    c.connect.hosts = {{.host = server_.host(), .hostaddr = {}, .port = server_.port()},
+                       {.host = "localhost", .hostaddr = {}, .port = server_.port()}};
+    c.connect.target_session_attrs = target_session_attrs::read_write;
+    c.max_size = 4;
+    c.min_size = 1;
+    return c;
+  }
+
+  static std::optional<reload_stats> some_reloads() {
+    reload_stats s;
+    s.successes = 2;
+    s.last_success = std::chrono::system_clock::now();
+    return s;
+  }
+
+  // Somebody to be found in the table of holders.
+  static asio::awaitable<void> keep_asking(pool& on, std::string tag, std::string sql) {
+    for (;;) {
+      try {
+        lease db = co_await on.async_acquire(tagged(tag));
+        co_await db->async_simple_query(sql);
+      } catch (const error& e) {
+        if (e.code() == errc::pool_closed || e.code() == asio::error::operation_aborted) co_return;
+      }
+    }
+  }
+
   // One backend a second dies under its query: closed connections, reconnects, errors that are nobody's fault.
   void kill_backends(const std::stop_token& stop) {
     std::unique_lock lock{mutex_};
     while (!changed_.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; }) && !stop.stop_requested()) {
       server_.sql("select pg_terminate_backend(pid) from (select pid from pg_stat_activity where usename = '" +
-                  server_.user() + "' limit 1) victim");
+                  server_.user() + "' order by random() limit 1) victim");
     }
   }
 
@@ -79,7 +126,9 @@ class storm_world {
     c.port = 0;
     return c;
   }()};
-  bool added_ = (exposer_.add(pool_), true);
+  pool hosts_{threads_.io().get_executor(), ledger()};
+  std::shared_ptr<metrics::reload_collector> reloads_ = std::make_shared<metrics::reload_collector>(some_reloads);
+  bool added_ = (exposer_.add(pool_), exposer_.add(hosts_), true);
   storm::storm_engine storm_{threads_.io().get_executor(), pool_, load(), seen_};
   std::mutex mutex_;
   std::condition_variable_any changed_;

@@ -9,6 +9,7 @@
 // Families, labels and what to do about each: docs/operations.md.
 #pragma once
 
+#include <lido/pool/sources.hpp>
 #include <lido/pool/stats.hpp>
 
 #include <prometheus/collectable.h>
@@ -29,6 +30,13 @@ namespace metrics {
 struct pool_sample {
   std::string pool_name;
   pool_stats stats;
+  std::optional<pool_readiness> readiness;  ///< when its source can say
+};
+
+/// Who had a pool's connections at one moment, those longest in use first.
+struct pool_holders {
+  std::string pool_name;
+  std::vector<lease_holder> holders;
 };
 
 /// Any thread may add, remove and collect.
@@ -46,14 +54,17 @@ class collector final : public prometheus::Collectable {
   /// `pool_name` becomes the label of that name: [a-zA-Z0-9_]+, at most 64 characters, not in use here already; else
   /// throws lido::error (errc::invalid_config). At most 256 pools, so that the number of series has a bound.
   void add(std::string_view pool_name, source stats);
+  /// The same with who holds what, for the exposer's page, and readiness, for its probe.
+  void add(std::string_view pool_name, pool_sources sources);
   /// A lido::pool under its own name, its replicas as NAME_replica. Does not keep it alive: forgotten at the first
   /// scrape after its end.
   template <class Pool>
-    requires requires(const Pool& p) { source{p.stats_source()}; }
+    requires requires(const Pool& p) { pool_sources{p.sources()}; }
   void add(const Pool& of) {
-    add(of.name(), of.stats_source());
-    if constexpr (requires { of.replica_stats_source(); }) {
-      if (source replicas = of.replica_stats_source()) add(of.name() + "_replica", std::move(replicas));
+    add(of.name(), of.sources());
+    if constexpr (requires { of.replica_sources(); }) {
+      if (pool_sources replicas = of.replica_sources(); replicas.stats)
+        add(of.name() + "_replica", std::move(replicas));
     }
   }
   /// Whether there was such a pool.
@@ -62,6 +73,8 @@ class collector final : public prometheus::Collectable {
   [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
   /// The same before it is rendered, in the order of add().
   [[nodiscard]] std::vector<pool_sample> samples() const;
+  /// Of the pools whose source can say, in the order of add().
+  [[nodiscard]] std::vector<pool_holders> holders() const;
 
  private:
   struct state;

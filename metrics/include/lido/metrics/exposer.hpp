@@ -6,7 +6,8 @@
 // It listens on the loopback interface unless told otherwise twice, answers GET and HEAD of exactly these paths, and is
 // bounded in everything: 8 KiB a request, 64 connections, 5 s for each half of an exchange, one thread of its own named
 // lido-exposer. That thread is not the application's: an io_context that hangs is still seen. There is no log-in and no
-// TLS: whoever reaches the port reads pool names and numbers, never a host, a user, an SQL text or a secret.
+// TLS: whoever reaches the port reads names of pools, numbers, and of who holds a connection the tag, the line of the
+// source and the backend's pid; never a host, a user, an SQL text or a secret.
 #pragma once
 
 #include <lido/metrics/collector.hpp>

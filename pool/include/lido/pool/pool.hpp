@@ -17,6 +17,7 @@
 #include <lido/pool/detail/acquire.hpp>
 #include <lido/pool/holders.hpp>
 #include <lido/pool/lease.hpp>
+#include <lido/pool/sources.hpp>
 #include <lido/pool/stats.hpp>
 #include <lido/pool/warm_up.hpp>
 
@@ -177,7 +178,8 @@ class pool {
   void resume() noexcept;
 
   /// For a readiness probe: not while the pool is paused or closing, nor while it has no connection and connects fail.
-  /// A pool that has not connected yet is ready: async_warm_up() first, to know. Any thread.
+  /// A pool that has not connected yet is ready: async_warm_up() first, to know. So is one whose last failed attempt is
+  /// more than 30 s ago, because without traffic it makes no further one. Any thread.
   [[nodiscard]] pool_readiness readiness() const;
   [[nodiscard]] bool is_ready() const { return readiness().ready; }
 
@@ -208,6 +210,10 @@ class pool {
   std::function<std::optional<pool_stats>()> stats_source() const;
   /// Null without `replica.max_size`.
   std::function<std::optional<pool_stats>()> replica_stats_source() const;
+  /// The same with holders and readiness.
+  pool_sources sources() const;
+  /// All empty without `replica.max_size`. Ready, whatever befalls the replicas, unless `replica.fallback` is none.
+  pool_sources replica_sources() const;
   asio::any_io_executor get_executor() const;
 
  private:

@@ -122,6 +122,21 @@ enum class breaker_state : std::uint8_t {
   open,       ///< `breaker_threshold` rounds of connects have failed: no connect until the pause is over
 };
 
+/// What one of several hosts was last seen to be.
+enum class endpoint_role : std::uint8_t {
+  unknown,  ///< not asked yet, or it does not say
+  primary,
+  standby,
+};
+
+/// Whether a pool of several hosts uses this one.
+enum class endpoint_state : std::uint8_t {
+  unseen,  ///< nothing is known yet
+  up,      ///< seen, and fit for this pool
+  down,    ///< could not be reached when it was last looked at
+  barred,  ///< seen, and not fit: an old primary, or a standby that is more than `max_lag` behind
+};
+
 /// Labels as they appear in metrics: the enumerator's own name.
 [[nodiscard]] std::string_view to_string(close_reason r) noexcept;
 [[nodiscard]] std::string_view to_string(breaker_state s) noexcept;
@@ -190,6 +205,16 @@ struct cancel_stats {
     return suppressed[static_cast<std::size_t>(s)];
   }
   [[nodiscard]] std::uint64_t of(cancel_phase p) const noexcept { return failed[static_cast<std::size_t>(p)]; }
+};
+
+/// One of a pool's hosts.
+struct endpoint_stats {
+  endpoint_role role = endpoint_role::unknown;
+  endpoint_state state = endpoint_state::unseen;
+  bool preferred = false;         ///< the primary that this pool goes to
+  std::uint32_t connections = 0;  ///< open ones of this pool, whatever they are doing
+  /// How far what a standby shows is behind; 0 of a primary, max() when it is not known.
+  std::chrono::nanoseconds lag = std::chrono::nanoseconds::max();
 };
 
 /// What one tag had of the pool.
@@ -267,9 +292,12 @@ struct pool_stats {
   histogram_snapshot create_time;  ///< connect to ready for use
   histogram_snapshot fence_time;   ///< operation abandoned to connection usable again, or closed
   histogram_snapshot reset_time;   ///< of the statements that undo what a lease left, its ROLLBACK included
+  histogram_snapshot ping_time;    ///< of the round trips that check an idle connection; those that failed included
 
   [[nodiscard]] std::uint64_t of(pool_hook h) const noexcept { return hook_errors[static_cast<std::size_t>(h)]; }
   std::vector<tag_stats> tags;  ///< those seen so far, at most `max_tags` and "other"
+  /// Of a pool of several hosts: in the order of its configuration, at most 32. Empty when there is one.
+  std::vector<endpoint_stats> endpoints;
 
   [[nodiscard]] std::uint64_t of(acquire_refusal r) const noexcept { return refused[static_cast<std::size_t>(r)]; }
   /// All of `refused` together.
@@ -286,10 +314,18 @@ struct pool_stats {
   }
 };
 
+enum class readiness_state : std::uint8_t {
+  ready,
+  paused,       ///< async_pause() was called
+  closing,      ///< async_close() was called, or its io_context has gone
+  unreachable,  ///< no connection is left, and connects fail; believed for 30 s after the last attempt
+};
+
 /// Whether the pool can be expected to serve, and why not: what a readiness probe wants to know.
 struct pool_readiness {
   bool ready = false;
-  std::string reason;  ///< for people; never a secret
+  std::string reason;  ///< for people: may name the server and what it said; never a secret
+  readiness_state state = readiness_state::ready;
 };
 
 /// How far async_close() has come.
