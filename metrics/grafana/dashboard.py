@@ -26,6 +26,14 @@ def quantile(q, family):
             f" or sum by (pool_name) (0 * db_client_connection_max{{{POOL}}})")
 
 
+def by_host(family):
+    """Pools of several hosts alone have these; a pool of one is a 0 without a host."""
+    return f"(max by (pool_name, endpoint) ({family}{{{POOL}}}) >= 0) or on (pool_name) sum by (pool_name) (0 * db_client_connection_max{{{POOL}}})"
+
+
+HOST = "{{pool_name}} {{endpoint}}"
+
+
 def quantiles(family):
     return [(quantile(q, family), f"{{{{pool_name}}}} p{100 * q:.0f}") for q in (0.5, 0.99)]
 
@@ -65,6 +73,13 @@ ROWS = [
         graph("Went away without one", "Timed out, refused at once, or cancelled by the task itself.",
               [(per_second("db_client_connection_timeouts_total"), "{{pool_name}} timed out"), (per_second("lido_acquires_refused_total"), "{{pool_name}} refused"),
                (per_second("lido_acquires_cancelled_total"), "{{pool_name}} cancelled")], "ops"),
+        graph("Refused, by reason", "max_waiters, admission: more load than the pool carries. breaker, connect: the server. nested: tasks that take a second connection.",
+              [(per_second("lido_acquires_refused_total", "reason"), "{{reason}}")], "ops", stacked=True),
+        graph("Waiting, by priority", "high for long: reserved_slots is too small, or more than health checks calls itself high.",
+              [(now("lido_waiting_tasks", "priority"), "{{priority}}")], stacked=True),
+        graph("Slow, long, nested", "Acquires beyond slow_acquire_threshold, leases beyond leak_threshold and those taken away, tasks that wait while they hold one.",
+              [(per_second("lido_slow_acquires_total"), "{{pool_name}} slow acquires"), (per_second("lido_long_leases_total"), "{{pool_name}} long leases"),
+               (per_second("lido_leases_reclaimed_total"), "{{pool_name}} reclaimed"), (per_second("lido_nested_waits_total"), "{{pool_name}} nested waits")], "ops"),
         graph("Wait", "From the acquire until a connection is set aside.", quantiles("db_client_connection_wait_time_seconds"), "s", width=12),
         graph("Hold", "How long leases are kept. A long tail here is what makes others wait.", quantiles("db_client_connection_use_time_seconds"), "s", width=12),
     ]),
@@ -74,10 +89,18 @@ ROWS = [
         graph("Closed, by reason", "idle_timeout, max_lifetime, shrunk and pool_closed are housekeeping.",
               [(per_second("lido_connections_closed_total", "reason"), "{{reason}}")], "ops", stacked=True),
         graph("Create", "DNS, TCP, TLS and authentication together.", quantiles("db_client_connection_create_time_seconds"), "s"),
+        graph("Breaker", "0 closed, 1 half open: one connect asks whether the server is back, 2 open: tasks that nothing can serve are refused at once.",
+              [(now("lido_breaker_state"), "{{pool_name}}")]),
+        graph("Connects held back", "By connect_rate, and tasks refused while the breaker was open: an outage, and the server is being spared.",
+              [(per_second("lido_connects_throttled_total"), "{{pool_name}} held back"), (per_second("lido_acquires_failed_fast_total"), "{{pool_name}} refused at once")], "ops"),
         graph("Generation", "Each step condemned all connections at once: a restart or failover of the server, or a new configuration.",
               [(f"max by (pool_name) (lido_pool_generation{{{POOL}}})", "{{pool_name}}")]),
         graph("Pings", "Before use of a connection that had been idle; failed ones were replaced unnoticed.",
               [(per_second("lido_pings_total"), "{{pool_name}} pings"), (per_second("lido_ping_failures_total"), "{{pool_name}} failed")], "ops"),
+        graph("Ping", "Round trips that check idle connections; failed ones included.", quantiles("lido_ping_seconds"), "s"),
+        graph("Resets, by kind", "Leases that left something behind. exact, discard_all: a round trip between two users. rollback: a commit was forgotten, or the task cancelled.",
+              [(per_second("lido_pool_resets_total", "kind"), "{{kind}}")], "ops", stacked=True),
+        graph("Reset", "How long that round trip takes; the slot is out of use meanwhile.", quantiles("lido_reset_seconds"), "s"),
         graph("Orphaned", "Closed here, the end of the server's side not seen: look into pg_stat_activity.",
               [(f"sum by (pool_name) (increase(lido_connections_orphaned_total{{{POOL}}}{WINDOW}))", "{{pool_name}}")]),
     ]),
@@ -95,6 +118,25 @@ ROWS = [
         graph("Second attempts and strays", "About one second attempt in 1,000 cancels is normal, a stray one is not.",
               [(per_second("lido_cancels_retried_total"), "{{pool_name}} second attempts"), (per_second("lido_stray_cancels_total"), "{{pool_name}} stray")], "ops"),
     ]),
+    ("Cancel channels", [
+        graph("Sent, by channel", "session: pg_cancel_backend() on a standing control session. request: a CancelRequest, which costs the server a process.",
+              [(per_second("lido_cancels_sent_total", "channel"), "{{channel}}")], "ops", stacked=True),
+        graph("Control sessions", "One a server, by state. refused, untrusted: cancels are CancelRequests meanwhile.",
+              [(now("lido_control_sessions", "state"), "{{state}}")], stacked=True),
+        graph("Fallen back, missed, refused", "Cancels that went from the control session to a CancelRequest; that found no backend; control sessions lost or not to be had.",
+              [(per_second("lido_cancels_fell_back_total"), "{{pool_name}} fell back"), (per_second("lido_cancels_missed_total"), "{{pool_name}} missed"),
+               (per_second("lido_control_refused_total"), "{{pool_name}} sessions refused")], "ops"),
+    ]),
+    ("Hosts", [
+        graph("Connections, by host", "Of pools with several hosts; a host is its place in the configuration's list, from 0.",
+              [(by_host("lido_endpoint_connections"), HOST)], stacked=True, width=6),
+        graph("State, by host", "0 not seen yet, 1 up, 2 down, 3 barred: an old primary, or a standby too far behind.",
+              [(by_host("lido_endpoint_state"), HOST)], width=6),
+        graph("Primaries", "Hosts that say that they are one. More than 1: fence off the one that is not in use.",
+              [(f"count by (pool_name) (lido_endpoint_role{{{POOL}}} == 1) or sum by (pool_name) (0 * db_client_connection_max{{{POOL}}})", "{{pool_name}}")], width=6),
+        graph("Behind by", "How far what a standby shows is behind; a host of which it is not known is left out.",
+              [(by_host("lido_endpoint_lag_seconds"), HOST)], "s", width=6),
+    ]),
     ("Server and application", [
         graph("Statements", "Operations sent to the server.", [(per_second("lido_statements_total"), "{{pool_name}}")], "ops"),
         graph("Traffic", "Bytes of the protocol, without TLS.",
@@ -105,8 +147,12 @@ ROWS = [
         graph("Server certificate ends in", "Connects fail from that moment on. 0: no TLS.",
               [(f"min by (pool_name) ((lido_server_certificate_expiry_timestamp_seconds{{{POOL}}} > 0) - time())"
                 f" or sum by (pool_name) (0 * db_client_connection_max{{{POOL}}})", "{{pool_name}}")], "s"),
-        graph("The application's own code", "Hooks, log sinks and statistics sources that threw; contained.",
-              [(per_second("lido_hook_errors_total"), "{{pool_name}} hooks"), (per_second("lido_sink_errors_total"), "{{pool_name}} sinks"),
+        graph("Hooks that failed", "The application's own, by hook: threw, or took longer than hook_timeout; contained.",
+              [(per_second("lido_hook_errors_total", "hook"), "{{hook}}")], "ops", stacked=True),
+        graph("Configuration", "1: the latest reading of the file was taken. 0: it was refused and the one before still runs. -1: no registry, nothing is reloaded.",
+              [("min(lido_config_reload_success) or vector(-1)", "taken"), (f"sum(rate(lido_config_reloads_total{WINDOW})) or vector(0)", "readings a second")]),
+        graph("The application's own code", "Log sinks, callbacks of reloads and statistics sources that threw; contained.",
+              [(per_second("lido_sink_errors_total"), "{{pool_name}} sinks"), (f"sum(rate(lido_config_sink_errors_total{WINDOW})) or vector(0)", "reloads"),
                (f"sum(rate(lido_scrape_errors_total{WINDOW}))", "scrapes")], "ops"),
     ]),
 ]
@@ -118,7 +164,7 @@ def target(index, query, legend):
 
 
 def panel_json(panel, number, x, y):
-    defaults = {"unit": panel["unit"], "min": 0}
+    defaults = {"unit": panel["unit"]} if "vector(-1)" in panel["queries"][0][0] else {"unit": panel["unit"], "min": 0}
     options = {"tooltip": {"mode": "multi", "sort": "desc"}, "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True}}
     if panel["type"] == "stat":
         steps = [{"color": "green", "value": None}] + [{"color": c, "value": v} for c, v in panel["steps"]]
