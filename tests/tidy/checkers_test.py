@@ -82,6 +82,18 @@ class house_rules(unittest.TestCase):
         status, output, _ = run("house_rules.py", {**contract, "tests/contract/a.cpp": both})
         self.assertEqual(status, 0, output)
 
+    def test_a_named_test_that_is_not_there(self):
+        tests = {"tests/a.cpp": "TEST(faults, F1_restart) {}\nTEST_P(by_route, F2_stop) {}\nTEST(hostile_tls, B10_trickle) {}\n"}
+
+        def page(proof):
+            return {**tests, "docs/reliability.md": f"| F1 | `cancel.after` is no test here | {proof} |\n"}
+        for proof in ("`faults.F1_*`", "`all/by_route.F2_stop`, `hostile_*.B10_*`", "`B10_*`", "[pgbouncer.md](pgbouncer.md)", "by construction (`a.py`)"):
+            status, output, _ = run("house_rules.py", page(proof))
+            self.assertEqual(status, 0, output)
+        self.expect(page("`faults.F3_*`"), "there is no test faults.F3_*")
+        self.expect(page("`faults.F1_*`, `other.F1_*`"), "there is no test other.F1_*")
+        self.expect(page("`B11_*`"), "there is no test B11_*")
+
 
 class snippets(unittest.TestCase):
     def test_blocks_are_extracted_with_their_place(self):

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""house_rules.py ROOT: what no compiler checks. Who may include whom, where foreign libraries may appear, sizes, words, promises without a test.
+"""house_rules.py ROOT: what no compiler checks. Who may include whom, where foreign libraries may appear, sizes, words, promises without a test,
+tests that the docs name and nobody has written.
 
 Prints one line per violation, path:line: text, and exits 1 if there is any.
 """
+import fnmatch
 import re
 import shutil
 import subprocess
@@ -130,6 +132,34 @@ def promises(root, sources, report):
             report("docs/contract.md", 1, f"{promise} has no test of that name")
 
 
+DEFINED = re.compile(r"\bTEST(?:_F|_P)?\s*\(\s*(\w+)\s*,\s*(\w+)\s*\)")
+NAMED = re.compile(r"`([\w*]+(?:/[\w*]+)?)\.([\w*]+)`")
+NUMBERED = re.compile(r"`([A-Z]\d+_[\w*]*)`")
+
+
+def proofs(root, sources, report):
+    """Each test that the last column of a table in these pages names is there: as suite.test, as prefix/suite.test, where the test's part may be a
+    parameter's name, or by its number alone."""
+    tests = {(suite, test) for path, text in sources.items() if path.startswith("tests/") for suite, test in DEFINED.findall(text)}
+    for page in ("docs/contract.md", "docs/reliability.md"):
+        if not (root / page).exists():
+            continue
+        for number, line in enumerate((root / page).read_text().splitlines(), 1):
+            if not line.startswith("|"):
+                continue
+            proof = line.rstrip().rstrip("|").rsplit("|", 1)[-1]
+            for suite, test in NAMED.findall(proof):
+                if test in ("md", "py", "hpp", "cpp"):
+                    continue
+                parametrised = "/" in suite
+                suite = suite.split("/")[-1]
+                if not any(fnmatch.fnmatchcase(s, suite) and (parametrised or fnmatch.fnmatchcase(t, test)) for s, t in tests):
+                    report(page, number, f"there is no test {suite}.{test}")
+            for test in NUMBERED.findall(proof):
+                if not any(fnmatch.fnmatchcase(t, test) or fnmatch.fnmatchcase(s, test) for s, t in tests):
+                    report(page, number, f"there is no test {test}")
+
+
 def files_of(root):
     """What git knows or would add; without git (a tarball), everything in the project's folders."""
     if shutil.which("git"):
@@ -159,6 +189,7 @@ def main():
         if name.endswith((".hpp", ".cpp")):
             check_source(name, lines, report)
     promises(root, sources, report)
+    proofs(root, sources, report)
 
     print("\n".join(violations) if violations else f"house rules: {len(sources)} files hold them")
     return 1 if violations else 0
