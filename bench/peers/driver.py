@@ -146,6 +146,37 @@ def collected(program, workload, count, env):
     return int(re.search(r"Collected\s*:\s*(\d+)", done.stderr).group(1))
 
 
+def by_source(program, workload, count, env):
+    """Instructions by the source file that they come from, inlined ones included."""
+    files, costs, here, skip = {}, {}, "", False
+    with tempfile.NamedTemporaryFile("r") as out:
+        subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out.name}", *program, workload, str(count), "10"],
+                       env=os.environ | env, capture_output=True, text=True, check=True)
+        for line in out:
+            place = re.match(r"f[lie]=(\(\d+\))(?: (.*))?", line)
+            if place:
+                here = files.setdefault(place.group(1), place.group(2) or "?")
+            elif line.startswith("calls="):
+                skip = True  # what follows is the callee's cost
+            elif re.match(r"[+*\d-]", line):
+                if not skip:
+                    costs[here] = costs.get(here, 0) + int(line.split()[1])
+                skip = False
+    return costs
+
+
+def recording(args, low, high):
+    """How much of an acquire and release is what pool/stats records: counters and histograms, all of them always on."""
+    few, many = (by_source(command("lido", args.programs), "W1a", n, WORKLOADS["W1a"][2]) for n in (low, high))
+    left_behind()
+    each = {file: (cost - few.get(file, 0)) / (high - low) for file, cost in many.items()}
+    mine = sum(cost for file, cost in each.items() if "/pool/stats/" in file or file.startswith("pool/stats/"))
+    whole = sum(each.values())
+    for file, cost in sorted(each.items(), key=lambda item: -item[1])[:12]:
+        print(f"     {cost:>8.1f} {file}")
+    print(f"W1a  lido: {mine:.1f} of {whole:.1f} instructions are recording, {100 * mine / whole:.1f} %", flush=True)
+
+
 def system_calls(program, workload, count, env):
     with tempfile.NamedTemporaryFile() as out:
         subprocess.run(["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-o", out.name, *program, workload, str(count), "10"],
@@ -174,6 +205,7 @@ def main():
     parser.add_argument("--workloads", type=lambda s: s.split(","), default=list(WORKLOADS))
     parser.add_argument("--instructions", action="store_true", help="user instructions an operation, by callgrind")
     parser.add_argument("--syscalls", action="store_true", help="system calls an operation, by perf")
+    parser.add_argument("--recording", action="store_true", help="the share of W1a's instructions that metrics cost, by callgrind")
     parser.add_argument("--quick", action="store_true", help="a twentieth of the operations")
     parser.add_argument("--json", help="a file for all figures")
     args = parser.parse_args()
@@ -181,7 +213,9 @@ def main():
         exact(args, "instructions", collected, [w for w in args.workloads if w in ("W1a", "W2", "W3")], 1_000, 3_000)
     if args.syscalls:
         exact(args, "system calls", system_calls, [w for w in args.workloads if w in ("W2", "W3")], 5_000, 25_000)
-    if args.instructions or args.syscalls:
+    if args.recording:
+        recording(args, 1_000, 11_000)
+    if args.instructions or args.syscalls or args.recording:
         return 0
     rows = paired(args) if args.paired else rounds(args)
     if args.json:

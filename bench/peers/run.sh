@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh BUILD_DIR [--paired N] [--rounds N] [--peers a,b] [--workloads W2,W3] [--instructions] [--syscalls] [--quick]: a private PostgreSQL with
+# run.sh BUILD_DIR [--paired N] [--rounds N] [--peers a,b] [--workloads W2,W3] [--instructions] [--syscalls] [--recording] [--quick]: a private PostgreSQL with
 # TLS in a temporary folder, the benchmarks beside each other on it, tables. `./run bench` calls it after building.
 set -euo pipefail
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
