@@ -88,7 +88,7 @@ void pool_impl::reject(const std::shared_ptr<pool_member>& who) {
              std::chrono::steady_clock::now());
   who->session->close(within(config()->connect.close_timeout).deadline, [self = shared_from_this(), who](bool) {
     self->tell([&](core::pool_core& c, core::action_list& out) {
-      c.connect_failed(who->id, false, std::chrono::steady_clock::now(), out);
+      c.connect_given_up(who->id, std::chrono::steady_clock::now(), out);
     });
   });
 }

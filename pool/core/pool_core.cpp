@@ -158,15 +158,27 @@ void pool_core::connected(slot_id id, endpoint_id where, time_point now, action_
 
 void pool_core::connect_failed(slot_id id, bool permanent, time_point now, action_list& out) {
   observe_time(now);
-  slot* s = slots_.find(id);
-  if (s != nullptr && s->state == slot_state::closing && s->aborted) {
-    vacate(id.index, out);
-    serve(now, out);
-    return;
-  }
-  if (current(id, slot_state::connecting) == nullptr) return;
+  if (aborted_connect_ended(id, now, out) || current(id, slot_state::connecting) == nullptr) return;
   if (permanent) fail_all(fail_reason::connect_refused, out);
   connect_ended(id.index, now, out);
+}
+
+// The server has proven that it is there: nothing for the breaker, and nobody who waits is told.
+void pool_core::connect_given_up(slot_id id, time_point now, action_list& out) {
+  observe_time(now);
+  if (aborted_connect_ended(id, now, out) || current(id, slot_state::connecting) == nullptr) return;
+  ++counters_.connect_failures;
+  breaker_.succeeded(limits_);
+  vacate(id.index, out);
+  serve(now, out);
+}
+
+bool pool_core::aborted_connect_ended(slot_id id, time_point now, action_list& out) {
+  const slot* const s = slots_.find(id);
+  if (s == nullptr || s->state != slot_state::closing || !s->aborted) return false;
+  vacate(id.index, out);
+  serve(now, out);
+  return true;
 }
 
 void pool_core::connect_ended(std::uint32_t index, time_point now, action_list& out) {

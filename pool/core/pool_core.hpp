@@ -12,13 +12,18 @@
 // - An event of a connection carries the slot_id of the action that began it; an event of a lease the lease_id that
 //   try_acquire() or the waiter gave. Late, double or foreign events change nothing and are counted (stale_events).
 //
-//   state        legal events                                               leads to
-//   connecting   connected, connect_failed, disconnected, closes            idle | leased | closing, absent, absent,
-//   closing validating   validated, disconnected, closes                            idle | leased | closing, closing,
-//   closing idle         (acquire), disconnected, (expire), closes                  leased | validating, closing,
-//   closing, closing leased       release, revoked, disconnected, force_close, (cancel)      any but connecting; keeps
-//   its slot if dead recovering   recovered, disconnected                                    idle | leased | closing,
-//   closing closing      closed (connect_failed: the aborted connect has ended)     absent
+//   state       legal events                                          leads to
+//   connecting  connected                                             idle | leased | closing
+//               connect_failed, connect_given_up, disconnected        absent
+//               closes                                                closing
+//   validating  validated                                             idle | leased | closing
+//               disconnected, closes                                  closing
+//   idle        (acquire)                                             leased | validating
+//               disconnected, (expire), closes                        closing
+//   leased      release, revoked, disconnected, force_close, (cancel) any but connecting; keeps its slot if dead
+//   recovering  recovered                                             idle | leased | closing
+//               disconnected                                          closing
+//   closing     closed (or the end of an aborted connect)             absent
 #pragma once
 
 #include "pool/core/action.hpp"
@@ -90,6 +95,8 @@ class pool_core {
   // waits now is told at once. Else they wait on, to their own deadlines, until the breaker opens (see hopeless()).
   // Either way the next connect backs off.
   void connect_failed(slot_id id, bool permanent, time_point now, action_list& out);
+  // It came, and is not to be used, for a reason that is none of its server's: another one takes its place at once.
+  void connect_given_up(slot_id id, time_point now, action_list& out);
   // why: counted when it is not ok. A veto of a connection that was never lent counts as a failed connect, so that a
   // check that nothing passes does not connect in a busy loop.
   void validated(slot_id id, bool ok, time_point now, action_list& out, close_reason why = close_reason::ping_failed);
@@ -231,6 +238,7 @@ class pool_core {
   void kept_alive(std::uint32_t index, time_point now, action_list& out);
   void round_failed(time_point now, action_list& out);
   void connect_ended(std::uint32_t index, time_point now, action_list& out);
+  bool aborted_connect_ended(slot_id id, time_point now, action_list& out);
   void drop(slot& s, std::uint32_t index, action_list& out);
 
   // maintenance.cpp

@@ -65,6 +65,24 @@ TEST(connecting, a_failed_connect_backs_off_and_the_waiter_waits_on) {
   p.cancel(a);
 }
 
+TEST(connecting, I1_one_that_is_not_to_be_used_is_replaced_and_no_failure_of_its_server) {
+  core::limits l = plain_limits(1);
+  l.breaker_threshold = 1;
+  pool p{l};
+  core::waiter a;
+  p.acquire(a);
+  const auto first = p.slots(action_kind::connect);
+  ASSERT_EQ(first.size(), 1U);
+  p.next().connect_given_up(first[0]);
+  const auto second = p.slots(action_kind::connect);
+  ASSERT_EQ(second.size(), 1U) << "at once, without a pause";
+  EXPECT_EQ(a.state(), core::waiter_state::queued);
+  EXPECT_EQ(p.book.connect_breaker().state(), core::breaker_state::closed);
+  p.next().connected(second[0]);
+  EXPECT_EQ(a.state(), core::waiter_state::granted);
+  p.cancel(a);
+}
+
 TEST(connecting, while_failing_one_connect_at_a_time_asks_whether_the_server_is_back) {
   pool p{10};
   core::waiter a, b, c;

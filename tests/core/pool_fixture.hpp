@@ -49,6 +49,7 @@ class pool {
   bool resume(core::waiter& w) { return book.resume(w, now, actions); }
   bool cancel(core::waiter& w) { return book.cancel(w, now, actions); }
   void connected(core::slot_id id) { book.connected(id, now, actions); }
+  void connect_given_up(core::slot_id id) { book.connect_given_up(id, now, actions); }
   void connect_failed(core::slot_id id, bool permanent = false) { book.connect_failed(id, permanent, now, actions); }
   void release(const core::lease_id& id, core::condition how = core::condition::clean) {
     book.release(id, how, now, actions);

@@ -10,7 +10,7 @@ bool world::connect_result(event e, backend* b) {
   const core::slot_id id = b->id;
   b->is = e == event::connected ? phase::open : phase::none;
   b->last_ok = now_;
-  connect_outcome(e == event::connected);
+  connect_outcome(e == event::connected || e == event::connect_given_up);
   b->host = static_cast<core::endpoint_id>(below(max_hosts));
   begin(e);
   report(e, id);
@@ -65,7 +65,8 @@ bool world::closed(event e, backend* b) {
   if (b == nullptr) return false;
   // A connect that was aborted may say so in its own words.
   event how = e;
-  if (b->aborted && chance(50)) how = chance(80) ? event::connect_failed : event::connect_refused;
+  if (b->aborted && chance(50))
+    how = chance(80) ? event::connect_failed : chance(50) ? event::connect_refused : event::connect_given_up;
   b->is = phase::none;
   begin(how);
   report(how, b->id);
@@ -82,6 +83,7 @@ void world::report(event e, core::slot_id id) {
       break;
     case event::connect_failed: p.connect_failed(id, false, now_, actions_); break;
     case event::connect_refused: p.connect_failed(id, true, now_, actions_); break;
+    case event::connect_given_up: p.connect_given_up(id, now_, actions_); break;
     case event::ping_ok: p.validated(id, true, now_, actions_); break;
     case event::ping_failed: p.validated(id, false, now_, actions_); break;
     case event::vetoed: p.validated(id, false, now_, actions_, core::close_reason::vetoed); break;
@@ -101,7 +103,8 @@ bool world::expected(event e, core::slot_id id) const {
   switch (e) {
     case event::connected: return b.is == phase::connecting;
     case event::connect_failed:
-    case event::connect_refused: return b.is == phase::connecting || (b.is == phase::closing && b.aborted);
+    case event::connect_refused:
+    case event::connect_given_up: return b.is == phase::connecting || (b.is == phase::closing && b.aborted);
     case event::ping_ok:
     case event::ping_failed:
     case event::vetoed: return b.is == phase::pinging;

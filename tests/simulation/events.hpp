@@ -20,6 +20,7 @@ enum class event : std::uint8_t {
   connected,
   connect_failed,
   connect_refused,
+  connect_given_up,
   ping_ok,
   ping_failed,
   vetoed,
@@ -41,15 +42,15 @@ enum class event : std::uint8_t {
   force_close,
   stale,
 };
-inline constexpr std::size_t event_count = 31;
+inline constexpr std::size_t event_count = 32;
 
 inline constexpr std::array<const char*, event_count> event_names{
-    "acquire",        "try_acquire", "resume",    "cancel",         "release_clean",   "release_dirty",
-    "release_broken", "revoked",     "connected", "connect_failed", "connect_refused", "ping_ok",
-    "ping_failed",    "vetoed",      "recovered", "unrecoverable",  "disconnected",    "endpoint_lost",
-    "closed",         "orphaned",    "expire",    "time_lost",      "new_generation",  "endpoint_changed",
-    "reconfigure",    "pause",       "unpause",   "await",          "begin_close",     "force_close",
-    "stale"};
+    "acquire",          "try_acquire", "resume",    "cancel",         "release_clean",   "release_dirty",
+    "release_broken",   "revoked",     "connected", "connect_failed", "connect_refused", "connect_given_up",
+    "ping_ok",          "ping_failed", "vetoed",    "recovered",      "unrecoverable",   "disconnected",
+    "endpoint_lost",    "closed",      "orphaned",  "expire",         "time_lost",       "new_generation",
+    "endpoint_changed", "reconfigure", "pause",     "unpause",        "await",           "begin_close",
+    "force_close",      "stale"};
 
 // The core's states, with `leased` and `closing` told apart by what matters to the transitions.
 enum class view : std::uint8_t {

@@ -69,8 +69,8 @@ void world::draw_weights() {
   constexpr std::array<std::uint32_t, event_count> usual{
       40, 10, 60, 12, 30, 6, 3,
       6,  // acquire, try_acquire, resume, cancel, release clean, dirty, broken, revoked
-      40, 10, 1, 20, 6, 4, 15,
-      5,  // connected, connect failed, refused, ping ok, failed, vetoed, recovered, unrecoverable
+      40, 10, 1, 2, 20, 6, 4, 15,
+      5,  // connected, connect failed, refused, given up, ping ok, failed, vetoed, recovered, unrecoverable
       6, 2, 25, 4, 10, 1, 1, 2, 1, 2, 6, 3,  // disconnected, endpoint, closed, orphaned, expire, time lost, generation,
                                              // host's, reconfigure, pause, unpause, await
       1, 1, 5};                              // begin_close, force_close, stale
@@ -131,7 +131,8 @@ bool world::attempt(event e) {
     case event::revoked: return release(e, some_client(client_state::holding));
     case event::connected:
     case event::connect_failed:
-    case event::connect_refused: return connect_result(e, some_backend(phase::connecting));
+    case event::connect_refused:
+    case event::connect_given_up: return connect_result(e, some_backend(phase::connecting));
     case event::ping_ok:
     case event::ping_failed:
     case event::vetoed: return ping_result(e, some_backend(phase::pinging));

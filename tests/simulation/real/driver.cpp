@@ -18,6 +18,29 @@ server::server(std::uint64_t seed, virtual_time& time) : random_(seed), time_(ti
 server::~server() { current = nullptr; }
 server& server::of_this_thread() { return *current; }
 
+void server::build() {
+  postmasters_.emplace_back(*this, 1);
+  if (between == middlebox::virtual_address) postmasters_.emplace_back(*this, 2);
+}
+
+// Unix sockets have no name at the client's end. A port is used again, but not while somebody has it.
+lido::recovery::socket_end server::client_end() {
+  constexpr std::int32_t ports = 40;
+  if (unix_socket) return {};
+  std::int32_t port = 0;
+  do port = 50'000 + ++last_port_ % ports;
+  while (std::ranges::any_of(postmasters_, [port](const postmaster& p) { return p.has_port(port); }));
+  return {"10.0.0.1", port};
+}
+
+std::shared_ptr<simulated_session> server::session_of(std::int32_t pid, std::int64_t started) const {
+  for (const auto& weak : sessions_) {
+    auto s = weak.lock();
+    if (s && s->backend()->pid == pid && s->backend()->started == started) return s;
+  }
+  return nullptr;
+}
+
 void server::connect_begins() {
   ++backends_;
   require(backends_ <= limit, "I9: more connections than max_size, as the server counts");
@@ -25,14 +48,19 @@ void server::connect_begins() {
 
 void server::crash() {
   for (const auto& weak : std::exchange(sessions_, {})) {
-    if (const auto s = weak.lock()) s->die(lido::errc::connection_lost, true);
+    const auto s = weak.lock();
+    if (!s || !s->is_open()) continue;
+    for (postmaster& p : postmasters_) p.kill(s->backend());
+    s->die(lido::errc::connection_lost, true);
   }
 }
 
 void server::lose_one() {
   std::erase_if(sessions_, [](const auto& weak) { return weak.expired(); });
   if (sessions_.empty()) return;
-  if (const auto s = sessions_[below(sessions_.size())].lock()) s->die(lido::errc::connection_lost, false);
+  const auto s = sessions_[below(sessions_.size())].lock();
+  if (!s || !s->is_open()) return;
+  chance(50) ? s->die(lido::errc::connection_lost, false) : s->vanish(lido::errc::connection_lost, false);
 }
 
 namespace {
@@ -40,12 +68,17 @@ namespace {
 class attempt final : public detail::connect_attempt, public std::enable_shared_from_this<attempt> {
  public:
   attempt(server& s, asio::any_io_executor executor, std::weak_ptr<detail::session_observer> observer,
-          std::function<void(detail::connect_result)> done)
-      : server_(s), executor_(std::move(executor)), observer_(std::move(observer)), done_(std::move(done)) {}
+          std::function<void(detail::connect_result)> done, purpose what)
+      : server_(s),
+        executor_(std::move(executor)),
+        observer_(std::move(observer)),
+        done_(std::move(done)),
+        what_(what),
+        epoch_(s.epoch) {}
 
   void start(std::chrono::nanoseconds patience) {
-    epoch_ = server_.epoch;
-    server_.connect_begins();
+    if (what_ == purpose::pool) server_.connect_begins();
+    if (what_ == purpose::control) server_.require(++server_.controls == 1, "two control sessions to one server");
     const bool swallowed = server_.chance(server_.today.swallows);
     const auto takes = swallowed ? patience : std::min(patience, server_.some(10ms));
     server_.time().after(takes, [me = shared_from_this(), swallowed] {
@@ -53,10 +86,15 @@ class attempt final : public detail::connect_attempt, public std::enable_shared_
     });
   }
   void cancel() noexcept override {
-    if (std::exchange(done_, nullptr)) server_.backend_gone();
+    if (std::exchange(done_, nullptr)) gone();
   }
 
  private:
+  void gone() noexcept {
+    if (what_ == purpose::pool) server_.backend_gone();
+    if (what_ == purpose::control) --server_.controls;
+  }
+
   void end(bool swallowed) {
     if (!done_) return;
     detail::connect_result result;
@@ -65,21 +103,39 @@ class attempt final : public detail::connect_attempt, public std::enable_shared_
     } else if (server_.chance(server_.today.rejects)) {
       result.error = lido::errc::auth_failed;
     } else if (server_.chance(server_.today.refuses)) {
-      result.error = std::make_error_code(std::errc::connection_refused);
+      result.error =
+          server_.chance(50) ? std::make_error_code(std::errc::connection_refused) : lido::make_sqlstate("53300");
     } else {
-      const auto made = std::make_shared<simulated_session>(server_, executor_, observer_, epoch_);
-      server_.add(made);
-      result.session = made;
+      result.session = make();
+      if (!result.session) result.error = lido::make_sqlstate("53300");
     }
-    if (result.error) server_.backend_gone();
+    if (result.error) gone();
     std::exchange(done_, nullptr)(std::move(result));
+  }
+
+  std::shared_ptr<simulated_session> make() {
+    postmaster& at = server_.any_postmaster();
+    birth born{what_, epoch_, 0, server_.client_end(), nullptr};
+    lido::recovery::socket_end seen = born.end;
+    if (server_.between == middlebox::translation || server_.between == middlebox::pooler) seen = server_.client_end();
+    born.backend = at.fork(seen, true);
+    if (!born.backend) return nullptr;
+    born.pid = born.backend->pid;
+    // One of many numbers in life: never by chance the process's own.
+    while (server_.between == middlebox::pooler && born.pid == born.backend->pid)
+      born.pid = 1 + static_cast<std::int32_t>(server_.below(20));
+    const auto made = std::make_shared<simulated_session>(server_, at, executor_, observer_, born);
+    born.backend->ours = made;
+    server_.add(made);
+    return made;
   }
 
   server& server_;
   asio::any_io_executor executor_;
   std::weak_ptr<detail::session_observer> observer_;
   std::function<void(detail::connect_result)> done_;
-  unsigned epoch_ = 0;
+  const purpose what_;
+  const unsigned epoch_;
 };
 
 }  // namespace
@@ -95,7 +151,7 @@ std::shared_ptr<const session_settings> make_session_settings(connect_config con
   return settings;
 }
 
-std::string describe(const session_peer&) { return {}; }  // no session of this server has one
+std::string describe(const session_peer&) { return "the server"; }
 
 std::shared_ptr<const session_settings> with_credentials(const session_settings& base, const connect_config&,
                                                          std::error_code&, std::string&) {
@@ -107,9 +163,12 @@ std::shared_ptr<connect_attempt> connect_session(asio::any_io_executor executor,
                                                  std::shared_ptr<deadline_queue>,
                                                  std::weak_ptr<session_observer> observer,
                                                  std::function<void(connect_result)> done, const host_choice&,
-                                                 std::shared_ptr<const session_peer>) {
+                                                 std::shared_ptr<const session_peer> beside) {
+  const auto what = beside               ? simulation::purpose::control
+                    : observer.expired() ? simulation::purpose::watch
+                                         : simulation::purpose::pool;
   const auto made = std::make_shared<simulation::attempt>(simulation::server::of_this_thread(), std::move(executor),
-                                                          std::move(observer), std::move(done));
+                                                          std::move(observer), std::move(done), what);
   made->start(settings->config.connect_timeout);
   return made;
 }

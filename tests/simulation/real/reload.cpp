@@ -63,6 +63,7 @@ void world::reload() {
   // It connects, perhaps, before it returns.
   if (!bad) server_.limit = static_cast<unsigned>(next.max_size);
   if (!bad && rolling) ++server_.epoch;
+  if (!bad) server_.most_requests = std::max(server_.most_requests, static_cast<unsigned>(next.cancel.concurrency));
   std::vector<lido::knob_change> changes;
   try {
     changes = pool_->reconfigure(next);

@@ -4,11 +4,15 @@
 
 #include "driver/io/settings.hpp"
 #include "pool/core/random.hpp"
+#include "tests/simulation/real/postmaster.hpp"
 #include "tests/simulation/real/virtual_time.hpp"
 
 #include <lido/driver/detail/session.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -25,14 +29,24 @@ class violation : public std::runtime_error {
 struct weather {
   unsigned refuses = 0;   // a connect fails at once
   unsigned rejects = 0;   // a connect fails for good: wrong password
-  unsigned swallows = 0;  // a connect, ping or close gets no answer
+  unsigned swallows = 0;  // a connect, ping, cancel or close gets no answer
   unsigned errs = 0;      // a query ends with an error of the server's
   unsigned dies = 0;      // the connection breaks in the middle of an operation
   unsigned drags = 0;     // a query takes seconds
-  unsigned keeps = 0;     // a recovery fails
 };
 
-class simulated_session;
+// What stands between the pool and its server. A pooler's pids are its own; address translation gives every connection
+// another port; a virtual address leads to one of two servers.
+enum class middlebox : std::uint8_t { none, translation, pooler, virtual_address };
+
+// What happened, for those who want to know whether anything did.
+struct sightings {
+  std::uint64_t requests = 0;         // CancelRequests written
+  std::uint64_t control_calls = 0;    // statements of control sessions
+  std::uint64_t control_signals = 0;  // and signals that these sent,
+  std::uint64_t window = 0;           // of them to strangers, between look-up and signal
+  std::uint64_t unanswered = 0;       // connections closed because a cancel was not answered
+};
 
 class server {
  public:
@@ -41,15 +55,28 @@ class server {
   [[nodiscard]] static server& of_this_thread();
 
   weather today;
+  middlebox between = middlebox::none;
+  bool unix_socket = false;
+  sightings seen;
+  std::function<void(const std::string&)> note;  // for the story
   // Every connection dies, and what they say speaks for the endpoint.
   void crash();
   void lose_one();
+
+  postmaster& any_postmaster() { return postmasters_[below(postmasters_.size())]; }
+  void build();  // once it is known what stands between
+  // A client's end of a new socket, as the client sees it.
+  [[nodiscard]] lido::recovery::socket_end client_end();
+  [[nodiscard]] std::shared_ptr<simulated_session> session_of(std::int32_t pid, std::int64_t started) const;
 
   // I9, as the server counts: connects under way, open connections, closed ones whose end it has not seen.
   void connect_begins();
   void backend_gone() noexcept { --backends_; }
   [[nodiscard]] unsigned backends() const noexcept { return backends_; }
   unsigned limit = 0;
+  unsigned controls = 0;       // control sessions that are connecting or open
+  unsigned requests = 0;       // CancelRequests under way
+  unsigned most_requests = 0;  // and how many there may be
   // How often the configuration has changed so that every connection is to be made anew. A connect belongs to the one
   // that it began in.
   unsigned epoch = 0;
@@ -74,8 +101,10 @@ class server {
  private:
   lido::core::random random_;
   virtual_time& time_;
+  std::deque<postmaster> postmasters_;
   std::vector<std::weak_ptr<simulated_session>> sessions_;
   unsigned backends_ = 0;
+  std::int32_t last_port_ = 0;
   std::string broken_;
 };
 

@@ -1,5 +1,7 @@
 #include "tests/simulation/real/session.hpp"
 
+#include "pool/recovery/control_statement.hpp"
+
 #include <lido/driver/oid.hpp>
 
 #include <asio/error.hpp>
@@ -14,7 +16,6 @@ using namespace std::chrono_literals;
 using detail::op_latch;
 using detail::op_outcome;
 using detail::op_ptr;
-using detail::recovery_failure;
 using detail::session_condition;
 
 namespace {
@@ -35,9 +36,13 @@ void echo(detail::operation& op) {
 
 }  // namespace
 
-simulated_session::simulated_session(server& s, asio::any_io_executor executor,
-                                     std::weak_ptr<detail::session_observer> observer, unsigned epoch)
-    : server_(s), executor_(std::move(executor)), observer_(std::move(observer)), epoch_(epoch) {}
+simulated_session::simulated_session(server& s, postmaster& at, asio::any_io_executor executor,
+                                     std::weak_ptr<detail::session_observer> observer, birth born)
+    : server_(s),
+      postmaster_(at),
+      executor_(std::move(executor)),
+      observer_(std::move(observer)),
+      born_(std::move(born)) {}
 
 // An event of this session, if it lives to see it. Like everything of a driver's it runs on the executor.
 void simulated_session::soon(std::chrono::nanoseconds most, std::function<void(simulated_session&)> what) {
@@ -45,6 +50,10 @@ void simulated_session::soon(std::chrono::nanoseconds most, std::function<void(s
     const auto me = weak.lock();
     if (me) asio::post(me->executor_, [me, what] { what(*me); });
   });
+}
+
+std::shared_ptr<const detail::session_peer> simulated_session::peer() const {
+  return std::make_shared<const detail::session_peer>();
 }
 
 // ---- operations ----
@@ -55,7 +64,7 @@ void simulated_session::start(op_ptr op) noexcept {
     refusal = lido::errc::lease_revoked;
   } else if (link_ != link::open) {
     refusal = lido::errc::connection_closed;
-  } else if ((current_ && !rolling_back_) || queued_) {
+  } else if (current_ || queued_) {
     refusal = lido::errc::connection_busy;
   }
   if (refusal) {
@@ -70,23 +79,40 @@ void simulated_session::start(op_ptr op) noexcept {
   }
   queued_ = std::move(op);
   // Sometimes the socket takes its time.
-  if (server_.chance(80) && !rolling_back_) return launch_next();
+  if (server_.chance(80)) return launch_next();
   soon(2ms, [](simulated_session& me) { me.launch_next(); });
 }
 
 void simulated_session::launch_next() {
-  if (link_ != link::open || current_ || rolling_back_ || recovering_ || !queued_) return;
-  launch(std::exchange(queued_, {}));
+  if (link_ != link::open || traffic_ != traffic::none || settle_.active()) return;
+  if (rollback_wanted_) return roll_back();
+  if (queued_) launch(std::exchange(queued_, {}));
 }
 
 void simulated_session::launch(op_ptr op) {
   if (!op->mark_sent()) return;
-  server_.require(!recovering_, "I3: a user's operation was written while the pool was at work on its connection");
+  require_unthreatened();
   current_ = std::move(op);
+  traffic_ = traffic::user;
+  ++turn_;
+  flushed_ = !server_.chance(10);
+  if (flushed_) return execute();
+  soon(3ms, [turn = turn_](simulated_session& me) {
+    if (me.turn_ != turn || me.flushed_ || me.link_ != link::open) return;
+    me.flushed_ = true;
+    me.execute();
+    if (me.settle_.active()) me.perform(me.settle_.flushed(me.server_.time().now()));
+  });
+}
+
+// From here the server runs it, and a signal stops it.
+void simulated_session::execute() {
+  executing_ = true;
+  if (current_->statement.sql() == lido::recovery::control_statement) return ask_control();
   leave_something();
   const auto longest = server_.chance(server_.today.drags) ? 20'000ms : 5ms;
-  soon(longest, [turn = ++turn_](simulated_session& me) {
-    if (me.turn_ == turn && me.current_) me.answer();
+  soon(longest, [turn = turn_](simulated_session& me) {
+    if (me.turn_ == turn && me.executing_) me.answer();
   });
 }
 
@@ -97,6 +123,121 @@ void simulated_session::leave_something() {
                     : server_.chance(30) ? detail::session_reset::discard_all
                                          : detail::session_reset::exact;
   left_ = std::max(left_, what);
+}
+
+void simulated_session::effects_of(std::string_view sql) {
+  if (sql.starts_with("BEGIN")) in_transaction_ = true;
+  if (sql.starts_with("COMMIT") || sql.starts_with("ROLLBACK") || sql.starts_with("DISCARD")) in_transaction_ = false;
+}
+
+void simulated_session::answer() {
+  if (server_.chance(server_.today.dies)) return vanish(lido::errc::connection_lost, false);
+  effects_of(current_->statement.sql());
+  // any error that leaves the connection whole
+  ready(server_.chance(server_.today.errs) ? std::make_error_code(std::errc::invalid_argument) : std::error_code());
+}
+
+// A cancel stops who was cancelled, and nobody else.
+void simulated_session::interrupt() {
+  if (!executing_ || link_ != link::open) return;  // a backend that waits for its client does not mind
+  server_.require(traffic_ != traffic::internal, "I3: a cancel hit the pool's own statement");
+  server_.require(!current_ || soft_ || !current_->is_pending(),
+                  "I3: a cancel hit a statement that nobody had cancelled");
+  executing_ = false;
+  soon(1ms, [turn = turn_](simulated_session& me) {
+    if (me.turn_ == turn && me.link_ == link::open) me.ready(lido::make_sqlstate("57014"));
+  });
+}
+
+// ReadyForQuery is here.
+void simulated_session::ready(std::error_code ec) {
+  executing_ = false;
+  traffic_ = traffic::none;
+  ++turn_;
+  op_ptr ended;
+  if (!soft_ && current_) ended = std::exchange(current_, {});
+  if (settle_.active()) perform(settle_.ready(server_.time().now()));
+  launch_next();
+  if (!ended || !ended->win(op_latch::completed)) return;
+  fill(*ended, ec);
+  ended->dispatch();
+}
+
+void simulated_session::fill(detail::operation& op, std::error_code ec) {
+  if (ec) {
+    op.outcome = op_outcome::failed(ec);
+  } else if (op.outcome.results.empty()) {
+    echo(op);
+  }
+}
+
+void simulated_session::abandon(detail::operation& op) noexcept {
+  if (queued_.get() == &op) queued_ = {};
+  if (!op.was_sent() || op.tenure != tenure_) return;
+  ++tenure_;
+  abandoned_ = true;
+  if (const auto o = observer_.lock()) return o->on_revoked();
+  die(lido::errc::connection_closed, false);  // a session of nobody's
+}
+
+void simulated_session::soft_cancel(detail::operation& op) noexcept {
+  const bool running = current_.get() == &op && op.is_pending() && op.kind != detail::op_kind::commit;
+  if (!running || soft_ || settle_.active()) return;
+  soft_ = true;
+  op.outcome = op_outcome::failed(asio::error::operation_aborted, false);
+  begin_settle(budgets_);
+}
+
+void simulated_session::cancel_running(std::uint64_t tenure) noexcept {
+  const op_ptr running = current_ && current_->tenure == tenure ? current_ : op_ptr{};
+  const op_ptr waiting = queued_ && queued_->tenure == tenure ? queued_ : op_ptr{};
+  if (waiting) waiting->cancel(asio::cancellation_type::terminal);
+  if (running) running->cancel(asio::cancellation_type::terminal);
+}
+
+void simulated_session::roll_back_later(std::uint64_t tenure) noexcept {
+  if (tenure != tenure_ || link_ != link::open || !in_transaction_) return;
+  rollback_wanted_ = true;
+  launch_next();
+}
+
+// ---- owners ----
+
+session_condition simulated_session::condition() const noexcept {
+  if (link_ != link::open) return session_condition::dead;
+  if (traffic_ != traffic::none || queued_ || settle_.active() || rollback_wanted_) return session_condition::in_use;
+  if (in_transaction_) return session_condition::dirty;
+  return left_ == detail::session_reset::none ? session_condition::clean : session_condition::soiled;
+}
+
+std::uint64_t simulated_session::begin_tenure() noexcept {
+  const session_condition now = condition();
+  server_.require(now == session_condition::clean || now == session_condition::dead,
+                  "I14: a connection with something left on it was handed out");
+  if (born_.what == purpose::pool && now == session_condition::clean) {
+    server_.require(born_.epoch == server_.epoch, "a connection of an earlier configuration was handed out");
+    require_unthreatened();
+  }
+  return ++tenure_;
+}
+
+session_condition simulated_session::end_tenure(std::uint64_t tenure) noexcept {
+  if (condition() == session_condition::in_use) cancel_running(tenure);
+  if (tenure == tenure_) ++tenure_;
+  return condition();
+}
+
+// A cancel that names this connection and was not answered may still be on its way.
+void simulated_session::require_unthreatened() {
+  if (born_.what != purpose::pool) return;
+  server_.require(!settle_.active(), "I3: a user's operation was written before the connection was quiet");
+  server_.require(!is_named(), "I4: a connection is used whose cancel was written and not answered");
+  server_.require(!born_.backend->alive || !postmaster_.threatens(*born_.backend),
+                  "I3: a new connection is used whose pid is in a cancel that was not answered");
+}
+
+bool simulated_session::is_named() const {
+  return std::ranges::any_of(calls_, [](const control_ptr& c) { return !c->answered; });
 }
 
 detail::session_reset simulated_session::reset(bool all, lido::time_point deadline,
@@ -113,189 +254,107 @@ detail::session_reset simulated_session::reset(bool all, lido::time_point deadli
   return how;
 }
 
-void simulated_session::effects_of(const std::string& sql) {
-  if (sql.starts_with("BEGIN")) in_transaction_ = true;
-  if (sql.starts_with("COMMIT") || sql.starts_with("ROLLBACK") || sql.starts_with("DISCARD")) in_transaction_ = false;
-}
-
-void simulated_session::answer() {
-  if (server_.chance(server_.today.dies)) return die(lido::errc::connection_lost, false);
-  effects_of(current_->statement.sql());
-  if (recovering_) return settled(recovery_failure::none);
-  if (soft_) {
-    soft_ = false;
-    end_current(asio::error::operation_aborted);
-  } else if (server_.chance(server_.today.errs)) {
-    end_current(std::make_error_code(std::errc::invalid_argument));  // any error that leaves the connection whole
-  } else {
-    end_current({});
-  }
-  launch_next();
-}
-
-void simulated_session::end_current(std::error_code ec) {
-  const op_ptr op = std::exchange(current_, {});
-  if (!op || !op->win(op_latch::completed)) return;
-  if (ec) {
-    op->outcome = op_outcome::failed(ec);
-  } else {
-    echo(*op);
-  }
-  op->dispatch();
-}
-
-void simulated_session::abandon(detail::operation& op) noexcept {
-  if (queued_.get() == &op) queued_ = {};
-  if (!op.was_sent() || op.tenure != tenure_) return;
-  ++tenure_;
-  if (const auto o = observer_.lock()) {
-    o->on_cancel(detail::cancel_event::requested, detail::cancel_via::request);
-    o->on_revoked();
-  }
-}
-
-void simulated_session::soft_cancel(detail::operation& op) noexcept {
-  if (current_.get() == &op && op.is_pending() && op.kind != detail::op_kind::commit) soft_ = true;
-}
-
-void simulated_session::cancel_running(std::uint64_t tenure) noexcept {
-  const op_ptr running = current_ && current_->tenure == tenure ? current_ : op_ptr{};
-  const op_ptr waiting = queued_ && queued_->tenure == tenure ? queued_ : op_ptr{};
-  if (waiting) waiting->cancel(asio::cancellation_type::terminal);
-  if (running) running->cancel(asio::cancellation_type::terminal);
-}
-
-void simulated_session::roll_back_later(std::uint64_t tenure) noexcept {
-  if (tenure != tenure_ || link_ != link::open || !in_transaction_) return;
-  rolling_back_ = true;
-  soon(5ms, [](simulated_session& me) {
-    me.rolling_back_ = false;
-    me.in_transaction_ = false;
-    if (me.recovering_) return me.settled(recovery_failure::none);
-    me.launch_next();
-  });
-}
-
-// ---- owners ----
-
-session_condition simulated_session::condition() const noexcept {
-  if (link_ != link::open) return session_condition::dead;
-  if (current_ || queued_ || rolling_back_ || recovering_) return session_condition::in_use;
-  if (in_transaction_) return session_condition::dirty;
-  return left_ == detail::session_reset::none ? session_condition::clean : session_condition::soiled;
-}
-
-std::uint64_t simulated_session::begin_tenure() noexcept {
-  const session_condition now = condition();
-  server_.require(now == session_condition::clean || now == session_condition::dead,
-                  "I14: a connection with something left on it was handed out");
-  server_.require(now == session_condition::dead || epoch_ == server_.epoch,
-                  "a connection of an earlier configuration was handed out");
-  return ++tenure_;
-}
-
-session_condition simulated_session::end_tenure(std::uint64_t tenure) noexcept {
-  if (current_ || queued_) cancel_running(tenure);
-  if (tenure == tenure_) ++tenure_;
-  return condition();
-}
-
 void simulated_session::ping(lido::time_point deadline, std::function<void(std::error_code)> done) {
   server_.require(condition() == session_condition::clean || condition() == session_condition::dead,
                   "a connection in use was pinged");
-  const bool swallowed = server_.chance(server_.today.swallows);
-  const auto answered = swallowed ? deadline : std::min<instant>(deadline, server_.time().now() + server_.some(4ms));
-  server_.time().at(answered, [me = shared_from_this(), swallowed, done = std::move(done)] {
-    asio::post(me->executor_, [me, swallowed, done] {
-      if (me->link_ != link::open) return done(lido::errc::connection_lost);
-      done(swallowed ? make_error_code(lido::errc::timeout) : std::error_code{});
-    });
-  });
-}
-
-void simulated_session::recover(const detail::recovery_budgets& budgets, std::function<void(recovery_failure)> done) {
-  server_.require(!recovering_, "a connection is recovered twice at once");
-  recovering_ = true;
-  recovered_ = std::move(done);
-  if (link_ != link::open) return settled(recovery_failure::lost);
-  if (!current_ && !rolling_back_) return settled(recovery_failure::none);
-  const auto observer = observer_.lock();
-  admitted_ = current_ && observer && observer->admit_cancel();
-  if (server_.chance(server_.today.keeps)) {
-    soon(budgets.cancel_timeout, [](simulated_session& me) { me.settled(recovery_failure::cancel_unknown); });
-  } else if (admitted_) {
-    soon(30ms, [turn = turn_](simulated_session& me) {
-      if (me.turn_ == turn && me.current_) me.answer();
-    });
-  }
-  server_.time().after(budgets.drain_timeout, [weak = weak_from_this()] {
-    if (const auto me = weak.lock()) me->settled(recovery_failure::drain_timeout);
-  });
-}
-
-void simulated_session::settled(recovery_failure how) {
-  if (!std::exchange(recovering_, false)) return;
-  if (const auto observer = observer_.lock(); observer && std::exchange(admitted_, false)) observer->cancel_ended();
-  if (how == recovery_failure::none) {
-    current_ = {};
-    rolling_back_ = false;
-  }
-  asio::post(executor_, [done = std::exchange(recovered_, nullptr), how] { done(how); });
+  internal("", deadline, std::move(done));
 }
 
 void simulated_session::run_internal(std::string_view sql, lido::time_point deadline,
                                      std::function<void(std::error_code, bool)> done) {
-  server_.require(!current_ && !queued_, "the pool's own statement was written between a user's");
+  server_.require(traffic_ == traffic::none && !queued_, "the pool's own statement was written between a user's");
+  internal(std::string(sql), deadline, [me = shared_from_this(), done = std::move(done)](std::error_code ec) {
+    done(ec, !ec && !me->in_transaction_);
+  });
+}
+
+void simulated_session::internal(std::string text, lido::time_point deadline,
+                                 std::function<void(std::error_code)> done) {
+  if (link_ == link::open) {
+    traffic_ = traffic::internal;
+    executing_ = true;
+    ++turn_;
+  }
   const bool swallowed = server_.chance(server_.today.swallows);
   const auto answered = swallowed ? deadline : std::min<instant>(deadline, server_.time().now() + server_.some(4ms));
-  server_.time().at(answered, [me = shared_from_this(), swallowed, text = std::string(sql), done = std::move(done)] {
+  server_.time().at(answered, [me = shared_from_this(), swallowed, text = std::move(text), done = std::move(done)] {
     asio::post(me->executor_, [me, swallowed, text, done] {
-      if (me->link_ != link::open) return done(lido::errc::connection_lost, false);
-      if (swallowed) return done(lido::errc::timeout, false);
+      if (me->link_ != link::open) return done(lido::errc::connection_lost);
+      if (swallowed) return done(lido::errc::timeout);
       me->effects_of(text);
-      done({}, !me->in_transaction_);
+      me->ready({});
+      done({});
     });
+  });
+}
+
+void simulated_session::roll_back() {
+  rollback_wanted_ = false;
+  traffic_ = traffic::internal;
+  executing_ = true;
+  soon(5ms, [turn = ++turn_](simulated_session& me) {
+    if (me.turn_ != turn || me.link_ != link::open) return;
+    me.in_transaction_ = false;
+    me.ready({});
   });
 }
 
 // ---- the end ----
 
-void simulated_session::die(std::error_code ec, bool endpoint) noexcept {
-  if (link_ != link::open) return;
-  link_ = link::lost;
-  server_.backend_gone();
+void simulated_session::fail_operations(std::error_code ec) noexcept {
+  traffic_ = traffic::none;
+  rollback_wanted_ = executing_ = soft_ = false;
+  ++turn_;
   const op_ptr waiting = std::exchange(queued_, {});
+  const op_ptr running = std::exchange(current_, {});
   if (waiting && waiting->win(op_latch::completed)) {
-    waiting->outcome = op_outcome::failed(lido::errc::connection_lost);
+    waiting->outcome = op_outcome::failed(ec);
     waiting->post();
   }
-  end_current(lido::errc::connection_lost);
-  settled(recovery_failure::lost);
+  if (running && running->win(op_latch::completed)) {
+    running->outcome = op_outcome::failed(ec, false);
+    running->post();
+  }
+}
+
+// Where the network is lost, the process does not know and stays a while.
+void simulated_session::leave_server(bool network_lost) noexcept {
+  if (born_.what == purpose::pool) server_.backend_gone();
+  if (born_.what == purpose::control) --server_.controls;
+  born_.backend->ours.reset();
+  if (!network_lost) return postmaster_.end(born_.backend);
+  server_.time().after(server_.some(500ms), [&at = postmaster_, who = born_.backend] { at.end(who); });
+}
+
+void simulated_session::die(std::error_code ec, bool endpoint) noexcept {
+  if (link_ != link::open) return;
+  const auto keep = shared_from_this();
+  link_ = link::lost;
+  leave_server(server_.chance(30));
+  if (settle_.active()) perform(settle_.lost(server_.time().now()));
+  fail_operations(lido::errc::connection_lost);
   if (const auto o = observer_.lock()) o->on_disconnected(ec, endpoint);
+}
+
+void simulated_session::vanish(std::error_code ec, bool endpoint) {
+  executing_ = false;
+  postmaster_.kill(born_.backend);
+  soon(5ms, [ec, endpoint](simulated_session& me) { me.die(ec, endpoint); });
 }
 
 void simulated_session::close(lido::time_point deadline, std::function<void(bool)> done) {
   if (link_ == link::closed) return asio::post(executor_, [done = std::move(done)] { done(false); });
   closers_.push_back(std::move(done));
   if (link_ == link::closing) return;
-  if (link_ == link::open) {
-    link_ = link::closing;
-    const op_ptr waiting = std::exchange(queued_, {});
-    if (waiting && waiting->win(op_latch::completed)) {
-      waiting->outcome = op_outcome::failed(lido::errc::connection_closed);
-      waiting->post();
-    }
-    end_current(lido::errc::connection_closed);
-    settled(recovery_failure::lost);
-  } else {
-    server_.time().after(0ns, [me = shared_from_this()] { me->closed(false); });
-    return;
-  }
+  if (link_ == link::lost) return (void)server_.time().after(0ns, [me = shared_from_this()] { me->closed(false); });
+  link_ = link::closing;
+  if (settle_.active()) perform(settle_.lost(server_.time().now()));
+  fail_operations(lido::errc::connection_closed);
   const bool swallowed = server_.chance(server_.today.swallows);
   const auto end = swallowed ? deadline : std::min<instant>(deadline, server_.time().now() + server_.some(20ms));
   server_.time().at(end, [me = shared_from_this(), swallowed] {
     if (me->link_ != link::closing) return;
-    me->server_.backend_gone();
+    me->leave_server(swallowed);
     me->closed(swallowed);
   });
 }
@@ -308,7 +367,9 @@ void simulated_session::closed(bool orphaned) {
 }
 
 void simulated_session::close_now() noexcept {
+  const auto keep = shared_from_this();
   die(lido::errc::connection_closed, false);
+  if (link_ == link::closing) leave_server(false);
   closed(false);
 }
 

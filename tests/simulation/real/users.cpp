@@ -54,8 +54,8 @@ asio::awaitable<void> world::pause(std::chrono::nanoseconds most) {
 asio::awaitable<void> world::live(user& who) {
   const std::uint64_t rounds = 1 + server_.below(3);
   for (std::uint64_t i = 0; i < rounds; ++i) {
-    // A strict one's own deadline is no excuse for anything.
-    const auto what = static_cast<plan>(server_.below(who.strict ? plan_count - 1 : plan_count));
+    // A strict one has no deadline of its own, and no partial cancel: that may cost it its lease.
+    const auto what = static_cast<plan>(server_.below(who.strict ? plan_count - 2 : plan_count));
     const auto patience = who.strict ? 60s : server_.chance(30) ? server_.some(50ms) : 500ms + server_.some(5s);
     const lido::op_options options = !who.strict && server_.chance(15) ? lido::op_options{} : lido::within(patience);
     if (!pool_) co_return;
@@ -148,7 +148,8 @@ void world::judge(const user& who, const std::error_code& ec, bool acquiring) {
   } else if (ec == lido::errc::pool_closed) {
     require(shutting_down_, "pool_closed from an open pool");
     ++tally_.closed;
-  } else if (ec == lido::errc::too_many_waiters || (acquiring && ec == lido::errc::auth_failed)) {
+  } else if (ec == lido::errc::too_many_waiters ||
+             (acquiring && (ec == lido::errc::auth_failed || ec == lido::make_sqlstate("53300")))) {
     ++tally_.refused;
   } else if (lido::is_disconnect(ec) || ec == lido::errc::lease_revoked || ec == lido::errc::outcome_unknown ||
              ec == std::errc::invalid_argument) {

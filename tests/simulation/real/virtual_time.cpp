@@ -42,3 +42,12 @@ std::chrono::steady_clock::time_point std::chrono::steady_clock::now() noexcept 
   ::clock_gettime(CLOCK_MONOTONIC, &ts);
   return time_point(seconds(ts.tv_sec) + nanoseconds(ts.tv_nsec));
 }
+
+// The wall clock goes along with it: what the pool compares with a server's.
+std::chrono::system_clock::time_point std::chrono::system_clock::now() noexcept {
+  if (const auto* const t = simulation::virtual_time::of_this_thread())
+    return time_point(duration_cast<duration>(t->now().time_since_epoch()));
+  timespec ts{};
+  ::clock_gettime(CLOCK_REALTIME, &ts);
+  return time_point(seconds(ts.tv_sec) + nanoseconds(ts.tv_nsec));
+}

@@ -19,6 +19,11 @@ void tally::add(const tally& other) noexcept {
   recovered += other.recovered;
   reloads += other.reloads;
   bad_reloads += other.bad_reloads;
+  requests += other.requests;
+  control_calls += other.control_calls;
+  control_signals += other.control_signals;
+  window += other.window;
+  unanswered += other.unanswered;
 }
 
 lido::pool_config world::draw_config() {
@@ -46,7 +51,11 @@ lido::pool_config world::draw_config() {
   c.reset.mode = one_of(lido::reset_mode::automatic, lido::reset_mode::automatic, lido::reset_mode::discard_all);
   c.reset.timeout = 200ms;
   c.cancel.timeout = 300ms;
+  c.cancel.retry_after = one_of(20ms, 100ms);
   c.cancel.concurrency = one_of(1U, 16U);
+  using channel = lido::cancel_channel_choice;
+  c.cancel.channel = one_of(channel::request, channel::session, channel::automatic, channel::automatic);
+  c.cancel.batch = one_of(1U, 2U, 64U);
   c.drain.timeout = 500ms;
   return c;
 }
@@ -54,6 +63,13 @@ lido::pool_config world::draw_config() {
 world::world(std::uint64_t seed, std::ostream* trace)
     : server_(seed, time_), config_(draw_config()), user_count_(1 + server_.below(most_users)), trace_(trace) {
   server_.limit = static_cast<unsigned>(config_.max_size);
+  server_.most_requests = static_cast<unsigned>(config_.cancel.concurrency);
+  server_.unix_socket = server_.chance(50);
+  if (server_.chance(25))
+    server_.between = one_of(middlebox::translation, middlebox::pooler, middlebox::virtual_address);
+  if (server_.between == middlebox::virtual_address) server_.unix_socket = false;
+  server_.build();
+  if (trace_ != nullptr) server_.note = [this](const std::string& what) { note(what); };
   pool_.emplace(io_.get_executor(), config_);
 }
 
@@ -73,14 +89,19 @@ void world::run() {
   calm();
   reload_under_load();
   shut_down();
+  const sightings& s = server_.seen;
+  tally_.requests = s.requests;
+  tally_.control_calls = s.control_calls;
+  tally_.control_signals = s.control_signals;
+  tally_.window = s.window;
+  tally_.unanswered = s.unanswered;
 }
 
 void world::change_weather() {
   server_.today = {};
   if (server_.chance(35)) return;
   const auto sometimes = [this](unsigned percent) { return server_.chance(40) ? percent : 0U; };
-  server_.today = {sometimes(60), sometimes(5),  sometimes(20), sometimes(10),
-                   sometimes(5),  sometimes(20), sometimes(30)};
+  server_.today = {sometimes(60), sometimes(5), sometimes(20), sometimes(10), sometimes(5), sometimes(20)};
   if (server_.chance(10)) server_.today.refuses = 100;
   if (server_.chance(5)) server_.today.swallows = 100;
 }
@@ -102,6 +123,7 @@ void world::something_happens() {
       return;
     }
     case 5: return reload();
+    case 6: return server_.any_postmaster().strangers_come_and_go();
     default:
       if (!who.busy) return spawn(who);
       if (server_.chance(35)) cancel(who);
@@ -181,6 +203,7 @@ void world::shut_down() {
     pool_.reset();
   }
   require(server_.backends() == 0, "I21: a connection that outlived its pool");
+  require(server_.controls == 0, "I21: a control session that outlived its pool");
   for (const user& u : users_) require(!u.busy, "I21: a task that outlived the pool");
 }
 

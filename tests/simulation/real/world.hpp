@@ -30,6 +30,11 @@ struct tally {
   std::uint64_t recovered = 0;
   std::uint64_t reloads = 0;
   std::uint64_t bad_reloads = 0;
+  std::uint64_t requests = 0;  // see sightings
+  std::uint64_t control_calls = 0;
+  std::uint64_t control_signals = 0;
+  std::uint64_t window = 0;
+  std::uint64_t unanswered = 0;
   void add(const tally& other) noexcept;
 };
 

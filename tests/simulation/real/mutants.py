@@ -1,0 +1,62 @@
+"""Copies of the pool's sources in which one rule at a time can be broken: mutants.py SOURCE_DIR OUTPUT_DIR
+
+Each rule is named with the text that keeps it, which must be in its file exactly once, and the text that breaks it.
+"""
+import pathlib
+import sys
+
+CHANNEL = "pool/recovery/control_channel.cpp"
+SESSION = "pool/recovery/control_session.cpp"
+CONTROL = "pool/pool_control.cpp"
+RELOAD = "pool/pool_reconfigure.cpp"
+
+MUTANTS = [
+    # A statement that was not answered is forgotten, and another way is tried.
+    ("unknown_is_missed", CHANNEL, "end_statement(outcome::unknown, false);",
+     'end_statement(is_mutant("unknown_is_missed") ? outcome::missed : outcome::unknown, false);'),
+    # A new connection is used though its pid is in a statement that is on its way ...
+    ("no_pid_fence", CHANNEL, "waiting_.emplace_back(pid, name);",
+     'if (is_mutant("no_pid_fence")) return admission::use;\n  waiting_.emplace_back(pid, name);'),
+    # ... or in one whose session was lost.
+    ("forgets_ghosts", CHANNEL, "if (!g.pids.empty()) ghosts_",
+     'if (!g.pids.empty() && !is_mutant("forgets_ghosts")) ghosts_'),
+    # Those who waited for the answer are let in when it is lost.
+    ("admits_on_loss", CHANNEL, "work_.admitted.emplace_back(name, use_new_ones);",
+     'work_.admitted.emplace_back(name, use_new_ones || is_mutant("admits_on_loss"));'),
+    # Nobody looks who has a pid before it is signalled.
+    ("cancels_unseen", CHANNEL, "found->second.state == look::known;",
+     '(found->second.state == look::known || is_mutant("cancels_unseen"));'),
+    # Who is not asked any more right before the statement is written, may be quiet and somebody else's.
+    ("does_not_ask", SESSION, "if (who->may_write()) wanted", 'if (is_mutant("does_not_ask") || who->may_write()) wanted'),
+    # The control session outlives the pool.
+    ("control_stays_open", CONTROL, "for (const auto& each : all) each->close(one_less);",
+     'for (const auto& each : all) is_mutant("control_stays_open") ? one_less() : each->close(one_less);'),
+    # A rolling change retires nothing.
+    ("no_new_generation", RELOAD, "if (p.rolling) c.new_generation(now, out);",
+     'if (p.rolling && !is_mutant("no_new_generation") && !is_mutant("reload_in_the_wrong_order"))\n'
+     '      c.new_generation(now, out);'),
+    # What a reload connects belongs to the configuration before it.
+    ("reload_in_the_wrong_order", RELOAD, "c.reconfigure(limits_for(*p.config), now, out);",
+     'c.reconfigure(limits_for(*p.config), now, out);\n'
+     '    if (p.rolling && is_mutant("reload_in_the_wrong_order")) c.new_generation(now, out);'),
+    # What only a restart can change is changed.
+    ("restart_knobs_change", RELOAD, "refuse_restarts(name_, p.changes);",
+     'if (!is_mutant("restart_knobs_change")) refuse_restarts(name_, p.changes);'),
+]
+
+
+def main():
+    source, output = map(pathlib.Path, sys.argv[1:])
+    texts = {}
+    for name, file, kept, broken in MUTANTS:
+        text = texts.setdefault(file, (source / file).read_text())
+        if text.count(kept) != 1:
+            sys.exit(f"mutants.py: {name}: {file} has {text.count(kept)} times, not once: {kept}")
+        texts[file] = text.replace(kept, broken)
+    for file, text in texts.items():
+        head = '#include "tests/simulation/real/mutant.hpp"\nusing simulation::is_mutant;\n'
+        (output / pathlib.Path(file).name).write_text(head + text)
+    (output / "mutant_names.inc").write_text(",\n".join(f'"{m[0]}"' for m in MUTANTS) + "\n")
+
+
+main()
