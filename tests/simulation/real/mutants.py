@@ -33,12 +33,7 @@ MUTANTS = [
      'for (const auto& each : all) is_mutant("control_stays_open") ? one_less() : each->close(one_less);'),
     # A rolling change retires nothing.
     ("no_new_generation", RELOAD, "if (p.rolling) c.new_generation(now, out);",
-     'if (p.rolling && !is_mutant("no_new_generation") && !is_mutant("reload_in_the_wrong_order"))\n'
-     '      c.new_generation(now, out);'),
-    # What a reload connects belongs to the configuration before it.
-    ("reload_in_the_wrong_order", RELOAD, "c.reconfigure(limits_for(*p.config), now, out);",
-     'c.reconfigure(limits_for(*p.config), now, out);\n'
-     '    if (p.rolling && is_mutant("reload_in_the_wrong_order")) c.new_generation(now, out);'),
+     'if (p.rolling && !is_mutant("no_new_generation")) c.new_generation(now, out);'),
     # What only a restart can change is changed.
     ("restart_knobs_change", RELOAD, "refuse_restarts(name_, p.changes);",
      'if (!is_mutant("restart_knobs_change")) refuse_restarts(name_, p.changes);'),
