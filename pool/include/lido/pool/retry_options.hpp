@@ -30,7 +30,7 @@ struct retry_options {
   std::chrono::nanoseconds resolve_timeout = std::chrono::seconds(5);
   /// Of each attempt's BEGIN. With `resolvable`, a COMMIT whose answer was lost is asked about: committed is success,
   /// aborted is tried again. Without it, errc::outcome_unknown ends it.
-  transaction_options mode;
+  transaction_options mode = {};
   /// Of each attempt's acquire. Not owned: must live as long as the call.
   std::string_view tag = {};
   lido::priority priority = lido::priority::normal;
