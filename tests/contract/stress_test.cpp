@@ -249,7 +249,7 @@ void look_for_ever(lido::pool& pool, tally& count) {
 enum class end_of_it { after_all, in_the_midst };
 
 void everything_at_once(crew& c, lido::pool& pool, route way, end_of_it when) {
-  const int rounds = scaled(60, 12);
+  const int rounds = scaled(60, 25);
   tally count;
   std::atomic<bool> closed{false};
   {
