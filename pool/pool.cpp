@@ -83,57 +83,6 @@ asio::awaitable<void> pool::async_close(std::chrono::nanoseconds patience) {
   return async_close(patience, asio::use_awaitable);
 }
 
-// ---- replicas ----
-
-asio::awaitable<lease> pool::async_acquire(role which, op_options options, std::source_location where) {
-  return async_acquire(which, std::chrono::nanoseconds::max(), options, where);
-}
-
-asio::awaitable<lease> pool::async_acquire(role which, std::chrono::nanoseconds max_lag, op_options options,
-                                           std::source_location where) {
-  if (which == role::primary || !replicas_) return async_acquire(options, where);
-  return co_replica(replicas_, impl_, max_lag, detail::terms_of(options, where));
-}
-
-namespace {
-
-// The replicas' own trouble: the primary can help. Anything else is the caller's affair, or the pool's end.
-bool is_for_the_primary(const std::error_code& ec) {
-  return ec != asio::error::operation_aborted && ec != errc::pool_closed && ec != errc::acquire_timeout &&
-         ec != errc::too_many_waiters && ec != errc::overloaded;
-}
-
-[[noreturn]] void throw_too_far_behind() {
-  diagnostics diag;
-  diag.context = "the replica is further behind than the max_lag that was asked for, and replica.fallback is none";
-  throw error(errc::wrong_server_role, std::move(diag));
-}
-
-}  // namespace
-
-asio::awaitable<lease> pool::co_replica(std::shared_ptr<detail::pool_impl> replicas,
-                                        std::shared_ptr<detail::pool_impl> primary, std::chrono::nanoseconds max_lag,
-                                        detail::acquire_terms terms) {
-  const asio::execution_context* context = nullptr;
-  if (replicas->prefers_shards()) context = &asio::query(co_await asio::this_coro::executor, asio::execution::context);
-  const bool falls_back = replicas->config()->replica.fallback == replica_fallback::primary;
-  if (!falls_back || replicas->may_serve()) {
-    detail::acquire_in<lease> acquire(replicas, terms, context);
-    if (!acquire.is_ready()) co_await acquire.wait();
-    const std::error_code failure = acquire.failure();
-    if (!failure) {
-      lease db = std::move(acquire.lease_or_throw());
-      if (max_lag == std::chrono::nanoseconds::max() || replicas->lag_of(db->handle()) <= max_lag) co_return db;
-      if (!falls_back) throw_too_far_behind();
-    } else if (!falls_back || !is_for_the_primary(failure)) {
-      acquire.lease_or_throw();
-    }
-  }
-  detail::acquire_in<lease> acquire(std::move(primary), terms, context);
-  if (!acquire.is_ready()) co_await acquire.wait();
-  co_return std::move(acquire.lease_or_throw());
-}
-
 namespace {
 
 // Both lanes have ended.
@@ -207,7 +156,6 @@ pool_readiness pool::readiness() const { return impl_->readiness(); }
 close_progress pool::close_progress() const { return impl_->progress(); }
 
 pool_stats pool::stats() const { return impl_->stats(); }
-std::vector<lease_holder> pool::holders() const { return impl_->holders(); }
 const std::string& pool::name() const noexcept { return impl_->name(); }
 asio::any_io_executor pool::get_executor() const { return impl_->executor(); }
 

@@ -68,6 +68,7 @@ std::string lease_holder::to_string() const {
   if (!tag.empty()) text += " by " + tag;
   text += in_words(place);
   if (backend_pid != 0) text += ", backend " + std::to_string(backend_pid);
+  if (replica) text += " of a replica";
   return text;
 }
 
@@ -89,6 +90,7 @@ lease_holder pool_impl::holder_of(std::uint32_t slot, core::time_point now) cons
   lease_holder h;
   h.slot = slot;
   h.held = now - s.lent_at;
+  h.replica = lane_ == lane::replicas;
   h.state = s.state == core::slot_state::recovering ? holding::recovering
             : s.granted_to != nullptr               ? holding::granted
                                                     : holding::leased;

@@ -6,12 +6,15 @@
 
 #include <lido/pool/pool.hpp>
 
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
+#include <asio/use_future.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,6 +22,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <future>
 #include <iostream>
 #include <memory>
 #include <mutex>
@@ -281,6 +286,68 @@ TEST(failover, replicas_are_a_role_of_the_pool_and_the_primary_stands_in_for_the
       << "no replica is left";
   servers.standby->start();
   EXPECT_TRUE(eventually([&] { return port_of(io, pool, 1h) == servers.standby->port(); }, 20s)) << "it is back";
+}
+
+// With all that an acquire may say, by any token; the table of holders has both lanes.
+TEST(failover, an_acquire_by_role_takes_options_tokens_and_cancellation) {
+  pair_of_servers servers;
+  pool_config config = pool_over({servers.primary.get(), servers.standby.get()}, target_session_attrs::any);
+  config.replica.max_size = 1;
+  asio::io_context io;
+  lido::pool pool(io.get_executor(), config);
+  ASSERT_TRUE(eventually([&] { return port_of(io, pool, 1h) == servers.standby->port(); }, 20s));
+
+  lease from_primary;
+  lease from_replica;
+  std::error_code failed;
+  const auto turn_until = [&io](const std::function<bool()>& condition) {
+    return eventually([&] {
+      io.restart();
+      io.poll();
+      return condition();
+    });
+  };
+  constexpr auto any_lag = std::chrono::nanoseconds::max();
+  pool.async_acquire(role::primary, any_lag, tagged("writes"),
+                     [&](std::error_code ec, lease db) { (failed = ec), from_primary = std::move(db); });
+  pool.async_acquire(role::replica, any_lag, with_priority(priority::high).tag("reads"),
+                     [&](std::error_code ec, lease db) { (failed = ec), from_replica = std::move(db); });
+  ASSERT_TRUE(turn_until([&] { return failed || (from_primary && from_replica); })) << failed.message();
+  ASSERT_FALSE(failed) << failed.message();
+
+  const auto holders = pool.holders();
+  ASSERT_EQ(holders.size(), 2U);
+  for (const lease_holder& h : holders) {
+    EXPECT_EQ(h.tag, h.replica ? "reads" : "writes");
+    EXPECT_EQ(h.priority, h.replica ? priority::high : priority::normal);
+    EXPECT_EQ(h.to_string().ends_with(" of a replica"), h.replica) << h.to_string();
+  }
+  EXPECT_NE(holders[0].replica, holders[1].replica);
+
+  asio::cancellation_signal stop;
+  std::error_code ended;
+  pool.async_acquire(role::replica, any_lag, tagged("waits"),
+                     asio::bind_cancellation_slot(stop.slot(), [&](std::error_code ec, const lease& db) {
+                       ended = ec;
+                       EXPECT_FALSE(db);
+                     }));
+  ASSERT_TRUE(turn_until([&] { return pool.replica_stats().waiting == 1; }));
+  stop.emit(asio::cancellation_type::total);
+  ASSERT_TRUE(turn_until([&] { return static_cast<bool>(ended); }));
+  EXPECT_EQ(ended, asio::error::operation_aborted);
+  EXPECT_EQ(pool.replica_stats().waiting, 0U);
+
+  diagnostics words;
+  std::error_code late;
+  pool.async_acquire(role::replica, any_lag, acquire_options(within(50ms, &words)),
+                     [&](std::error_code ec, const lease&) { late = ec; });
+  ASSERT_TRUE(turn_until([&] { return static_cast<bool>(late); }));
+  EXPECT_EQ(late, errc::acquire_timeout);
+  EXPECT_THAT(words.context, ::testing::HasSubstr("of a replica")) << "who has it";
+  std::future<lease> future = pool.async_acquire(role::replica, 1h, tagged("future"), asio::use_future);
+  from_replica.release();
+  ASSERT_TRUE(turn_until([&] { return future.wait_for(0s) == std::future_status::ready; }));
+  EXPECT_TRUE(future.get());
 }
 
 TEST(failover, a_replica_that_does_not_replay_is_too_far_behind) {

@@ -28,6 +28,7 @@ struct lease_holder {
   lido::priority priority = lido::priority::normal;
   std::uint64_t task = 0;      ///< task_scope::id(); 0: none was given
   std::source_location place;  ///< of the acquire; file_name() is "" when it is not known
+  bool replica = false;        ///< a connection to a replica; slots of replicas are counted apart
 
   /// "leased for 4.2 s by checkout at src/shop.cpp:120, backend 4711"
   [[nodiscard]] std::string to_string() const;

@@ -22,6 +22,8 @@
 #include <lido/pool/warm_up.hpp>
 
 #include <asio/any_io_executor.hpp>
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/associated_executor.hpp>
 #include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
 #include <asio/this_coro.hpp>
@@ -34,6 +36,7 @@
 #include <source_location>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -96,6 +99,29 @@ class pool {
   [[nodiscard]] asio::awaitable<lease> async_acquire(role which, std::chrono::nanoseconds max_lag,
                                                      op_options options = {},
                                                      std::source_location where = std::source_location::current());
+  /// With a tag, a priority, a task, a bound; tags of leases from replicas are in replica_stats().
+  [[nodiscard]] asio::awaitable<lease> async_acquire(role which, const acquire_options& options);
+  [[nodiscard]] asio::awaitable<lease> async_acquire(role which, std::chrono::nanoseconds max_lag,
+                                                     const acquire_options& options);
+  /// Handler: void(std::error_code, lease). Any completion token, any cancellation slot. nanoseconds::max(): any lag.
+  template <asio::completion_token_for<void(std::error_code, lease)> Token>
+  auto async_acquire(role which, std::chrono::nanoseconds max_lag, const acquire_options& options, Token&& token) {
+    return asio::async_initiate<Token, void(std::error_code, lease)>(
+        [](auto handler, std::shared_ptr<detail::pool_impl> replicas, std::shared_ptr<detail::pool_impl> primary,
+           std::chrono::nanoseconds lag, const acquire_options& how) {
+          if (!replicas)
+            return detail::start_acquire{}(std::move(handler), primary, detail::terms_of(*primary, how),
+                                           how.plain().diag);
+          asio::any_io_executor executor = detail::executor_of(*primary);
+          const auto own = asio::get_associated_executor(handler, executor);
+          if constexpr (std::is_convertible_v<decltype(own), asio::any_io_executor>) executor = own;
+          auto slot = asio::get_associated_cancellation_slot(handler);
+          auto cancel = begin_replica(std::move(replicas), std::move(primary), lag, how, executor,
+                                      role_completion(std::move(handler), executor));
+          if (slot.is_connected()) slot.assign([cancel = std::move(cancel)](asio::cancellation_type) { cancel(); });
+        },
+        token, which == role::primary ? nullptr : replicas_, impl_, max_lag, options);
+  }
   /// An idle connection, now, or an empty lease. Never waits, never connects, never overtakes a waiter. Any thread.
   [[nodiscard]] lease try_acquire(std::source_location where = std::source_location::current()) noexcept;
 
@@ -200,8 +226,8 @@ class pool {
   /// A consistent copy of all counters and gauges. Any thread, does not block; cheap enough for a scrape, not for every
   /// request.
   pool_stats stats() const;
-  /// Who has the connections: one entry each that is lent or being recovered, those longest in use first. Any thread,
-  /// does not block.
+  /// Who has the connections, those to replicas among them: one entry each that is lent or being recovered, those
+  /// longest in use first. Any thread, does not block.
   [[nodiscard]] std::vector<lease_holder> holders() const;
   const std::string& name() const noexcept;
   /// Of the connections to replicas; all zero without `replica.max_size`.
@@ -217,6 +243,7 @@ class pool {
   asio::any_io_executor get_executor() const;
 
  private:
+  using role_completion = detail::any_completion<std::error_code, lease>;
   using admin_completion = detail::any_completion<std::error_code, std::size_t>;
   static void begin_warm_up(const std::shared_ptr<detail::pool_impl>& impl, std::size_t connections,
                             const op_options& options, warm_up_mode mode, admin_completion done);
@@ -229,7 +256,11 @@ class pool {
                                          time_point asked);
   static asio::awaitable<lease> co_replica(std::shared_ptr<detail::pool_impl> replicas,
                                            std::shared_ptr<detail::pool_impl> primary, std::chrono::nanoseconds max_lag,
-                                           detail::acquire_terms terms);
+                                           detail::acquire_terms terms, detail::acquire_terms on_primary);
+  static std::function<void()> begin_replica(std::shared_ptr<detail::pool_impl> replicas,
+                                             std::shared_ptr<detail::pool_impl> primary,
+                                             std::chrono::nanoseconds max_lag, const acquire_options& options,
+                                             const asio::any_io_executor& executor, role_completion done);
   static asio::awaitable<commit_status> co_commit_status(std::shared_ptr<detail::pool_impl> impl, transaction_id which,
                                                          op_options options);
   static asio::awaitable<lease> co_lease_nearby(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms);
