@@ -1,4 +1,5 @@
 // Lido's own part of the comparison: each workload as a user of the pool would write it.
+#include "bench/peers/lido_threads.hpp"
 #include "bench/peers/measure.hpp"
 
 #include <lido/pool/pool.hpp>
@@ -236,6 +237,10 @@ int main(int argc, char** argv) {
   asio::io_context io(1);
   if (opt.workload.starts_with("W8")) {
     memory(io, opt);
+    return 0;
+  }
+  if (opt.workload == "W1t") {
+    lido::bench::two_threads(config_of(opt, 2), opt.count);
     return 0;
   }
   lido::pool pool(io.get_executor(), config_of(opt, opt.connections));

@@ -1,0 +1,122 @@
+// W1t: acquire and release of idle connections by two threads at once, against one thread in the same process. What
+// sharing a pool costs each of them; the rounds are mixed, so that a busy machine is as bad to all.
+#include "bench/peers/lido_threads.hpp"
+
+#include <asio/co_spawn.hpp>
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <asio/use_future.hpp>
+
+#include <algorithm>
+#include <barrier>
+#include <cstdint>
+#include <cstdio>
+#include <ctime>
+#include <deque>
+#include <future>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace lido::bench {
+namespace {
+
+struct pace {
+  double wall_ns = 0;
+  double cpu_ns = 0;
+};
+
+double thread_cpu_ns() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
+}
+
+// Never suspends: there is a connection for each thread. So it stays on the thread that began it.
+asio::awaitable<void> borrow(lido::pool& pool, std::size_t count, std::barrier<>& all, pace& into) {
+  all.arrive_and_wait();
+  const double cpu = thread_cpu_ns();
+  const std::uint64_t begun = now_ns();
+  for (std::size_t i = 0; i < count; ++i) const lido::lease db = co_await pool.async_acquire();
+  const auto n = static_cast<double>(count);
+  into = {static_cast<double>(now_ns() - begun) / n, (thread_cpu_ns() - cpu) / n};
+  all.arrive_and_wait();
+}
+
+class setting {
+ public:
+  setting(const lido::pool_config& config, std::size_t contexts, std::size_t threads)
+      : threads_(threads), contexts_(contexts) {
+    std::vector<asio::any_io_executor> executors;
+    for (asio::io_context& each : contexts_) executors.emplace_back(each.get_executor());
+    pool_.emplace_back(executors, config);
+    for (asio::io_context& each : contexts_) {
+      work_.emplace_back(each.get_executor());
+      for (std::size_t i = 0; i < threads / contexts; ++i) workers_.emplace_back([&each] { each.run(); });
+    }
+    if (pool_[0]
+            .async_warm_up(config.max_size, within(std::chrono::seconds(30)), warm_up_mode::fail_fast, asio::use_future)
+            .get() < config.max_size)
+      fail("no connections");
+  }
+  setting(const setting&) = delete;
+  setting& operator=(const setting&) = delete;
+  ~setting() {
+    pool_[0].async_close(std::chrono::seconds(1), asio::use_future).get();
+    work_.clear();
+    for (std::thread& each : workers_) each.join();
+  }
+
+  void round(std::size_t count) {
+    std::barrier<> all(static_cast<std::ptrdiff_t>(threads_));
+    std::vector<pace> paces(threads_);
+    std::vector<std::future<void>> ends;
+    for (std::size_t i = 0; i < threads_; ++i)
+      ends.push_back(
+          asio::co_spawn(contexts_[i % contexts_.size()], borrow(pool_[0], count, all, paces[i]), asio::use_future));
+    for (auto& each : ends) each.get();
+    for (const pace& each : paces) {
+      walls_.push_back(each.wall_ns);
+      cpus_.push_back(each.cpu_ns);
+    }
+  }
+  pace median() {
+    const auto middle = [](std::vector<double>& v) {
+      std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
+      return v[v.size() / 2];
+    };
+    return {middle(walls_), middle(cpus_)};
+  }
+
+ private:
+  const std::size_t threads_;
+  std::deque<asio::io_context> contexts_;
+  std::deque<lido::pool> pool_;
+  std::deque<asio::executor_work_guard<asio::io_context::executor_type>> work_;
+  std::vector<std::thread> workers_;
+  std::vector<double> walls_;
+  std::vector<double> cpus_;
+};
+
+}  // namespace
+
+void two_threads(const lido::pool_config& config, std::size_t count) {
+  constexpr int rounds = 21;
+  setting one(config, 1, 1);
+  setting shared(config, 1, 2);
+  setting sharded(config, 2, 2);
+  for (int i = 0; i < rounds; ++i) {
+    for (setting* const each : {&one, &shared, &sharded}) each->round(count / rounds);
+  }
+  const pace alone = one.median();
+  for (const auto& [name, at] :
+       {std::pair{"one_io_context", shared.median()}, std::pair{"two_io_contexts", sharded.median()}}) {
+    std::printf(
+        "{\"peer\": \"lido\", \"workload\": \"W1t\", \"threads_on\": \"%s\", \"one_ns\": %.0f, \"two_ns\": %.0f, "
+        "\"ratio\": %.2f, \"one_cpu_ns\": %.0f, \"two_cpu_ns\": %.0f, \"cpu_ratio\": %.2f}\n",
+        name, alone.wall_ns, at.wall_ns, at.wall_ns / alone.wall_ns, alone.cpu_ns, at.cpu_ns, at.cpu_ns / alone.cpu_ns);
+  }
+}
+
+}  // namespace lido::bench
