@@ -37,26 +37,6 @@ pool::~pool() {
   if (replicas_) replicas_->destroy();
 }
 
-lease pool::try_acquire(std::source_location where) noexcept {
-  time_point asked;
-  return lease(impl_->try_acquire(impl_, where, asked));
-}
-
-namespace {
-
-asio::awaitable<lease> co_ready(lease db) { co_return std::move(db); }
-
-}  // namespace
-
-asio::awaitable<lease> pool::async_acquire(op_options options, std::source_location where) {
-  if (impl_->prefers_shards()) return co_lease_nearby(impl_, detail::terms_of(options, where));
-  time_point asked{};
-  if (impl_->may_have_idle()) {
-    if (detail::lent* const ready = impl_->try_acquire(impl_, where, asked)) return co_ready(lease(ready));
-  }
-  return co_lease(impl_, detail::terms_of(options, where), asked);
-}
-
 asio::awaitable<lease> pool::async_acquire(const acquire_options& options) {
   return co_lease_nearby(impl_, detail::terms_of(*impl_, options));
 }

@@ -113,8 +113,8 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void start();
 
   // ---- users ----
-  // Null when none is idle. `self` is this; `asked` is set to the time.
-  lent* try_acquire(const std::shared_ptr<pool_impl>& self, std::source_location where, time_point& asked) noexcept;
+  // Null when none is idle. `asked` is set to the time.
+  lent* try_acquire(std::source_location where, time_point& asked) noexcept;
   bool try_acquire(acquire_op& op) noexcept;
   // Whether try_acquire() may find one, as of a moment ago and without the mutex: not worth it when all are lent.
   bool may_have_idle() const noexcept { return idle_hint_.load(std::memory_order_relaxed) != 0; }
@@ -191,6 +191,22 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   // Calls an event of the core under the mutex, then performs what it decided.
   template <class Event>
   void tell(Event event);
+  // What is left to do once the mutex is free.
+  struct follow_up {
+    acquire_op* granted = nullptr;
+    bool performs = false;
+    std::shared_ptr<pool_impl> pool = nullptr;  // who told may be gone, and with it the last that held the pool
+    void run() const {
+      if (granted != nullptr) return granted->post();
+      if (performs) pool->work_off();
+    }
+  };
+  void settle(follow_up& then) LIDO_REQUIRES(mutex_) {
+    note_idle();
+    arm();
+    if (!decided_.empty()) decide(then);
+  }
+  void decide(follow_up& then) LIDO_REQUIRES(mutex_);
   void context_is_going(core::shard_id which) noexcept;
   void let_go() noexcept;  // the last io_context goes: destroy handlers, free sockets
   // pool_shards.cpp: one of several io_contexts stopped or gone (I28)
@@ -278,8 +294,8 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void after_release(const std::shared_ptr<pool_member>& who, recovery::verdict so_far,
                      const std::function<void(recovery::verdict)>& done);
   void say_goodbye(const std::shared_ptr<pool_member>& who, const std::function<void(bool)>& closed);
-  lent* lend(const core::lease_id& id, const std::source_location& place, holder_note note,
-             std::shared_ptr<pool_impl>&& self) LIDO_REQUIRES(mutex_);
+  lent* lend(const core::lease_id& id, const std::source_location& place, holder_note note) LIDO_REQUIRES(mutex_);
+  bool returned(lent& what, core::condition how, core::time_point now) LIDO_REQUIRES(mutex_);
   // pool_demand.cpp: who has what, and what is said about it
   std::unique_ptr<acquire_failure> failure_of(const acquire_node& node) const noexcept LIDO_REQUIRES(mutex_);
   std::string what_failed(const acquire_node& node, core::time_point now) const LIDO_REQUIRES(mutex_);
@@ -335,6 +351,10 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   certificate_expiry last_certificates_ LIDO_GUARDED_BY(mutex_);  // of the last connect
   std::error_code last_error_ LIDO_GUARDED_BY(mutex_);            // of the last connect that failed, with its words
   diagnostics last_diag_ LIDO_GUARDED_BY(mutex_);
+  // Leases out, those included whose connection the pool has taken back or lost: a lease does not own the pool, that
+  // would be two bus-locked instructions each. The last one of a pool that is no more does.
+  std::uint32_t handles_ LIDO_GUARDED_BY(mutex_) = 0;
+  std::shared_ptr<pool_impl> until_returned_ LIDO_GUARDED_BY(mutex_);
   std::vector<any_completion<>> closers_ LIDO_GUARDED_BY(mutex_);
   std::vector<control_entry> controls_ LIDO_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<errand>> errands_ LIDO_GUARDED_BY(mutex_);
@@ -347,24 +367,14 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
 
 template <class Event>
 void pool_impl::tell(Event event) {
-  acquire_op* granted = nullptr;
-  std::shared_ptr<pool_impl> self;
+  follow_up then;
   {
     const lock guard(mutex_);
     if (gone_) return;
     event(core_, decided_);
-    note_idle();
-    arm();
-    if (decided_.empty()) return;
-    granted = sole_grant();
-    if (granted == nullptr) {
-      queue_actions();
-      if (std::exchange(performing_, true)) return;
-      self = shared_from_this();  // who told may be gone, and with it the last that held the pool
-    }
+    settle(then);
   }
-  if (granted != nullptr) return granted->post();
-  work_off();
+  then.run();
 }
 
 // pool_reconfigure.cpp

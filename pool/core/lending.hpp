@@ -58,7 +58,7 @@ inline void pool_core::make_idle(std::uint32_t index) noexcept {
 }
 
 // A connection that has just worked is free.
-inline void pool_core::offer(std::uint32_t index, time_point now, action_list& out) {
+[[gnu::always_inline]] inline void pool_core::offer(std::uint32_t index, time_point now, action_list& out) {
   slots_[index].quiet_since = now;
   if (state_ != pool_state::open) [[unlikely]]
     return set_aside(index, now, out);

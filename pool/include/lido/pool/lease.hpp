@@ -25,7 +25,7 @@ struct lease_ticket {
 // What is lent. Each connection of a pool keeps one for its next lease; a lease that was revoked keeps its own.
 struct lent {
   connection db;
-  std::shared_ptr<pool_impl> pool;  // while it is lent
+  pool_impl* pool = nullptr;  // which lives at least as long as it is lent
   lease_ticket ticket;
 };
 

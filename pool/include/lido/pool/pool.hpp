@@ -263,6 +263,7 @@ class pool {
                                              const asio::any_io_executor& executor, role_completion done);
   static asio::awaitable<commit_status> co_commit_status(std::shared_ptr<detail::pool_impl> impl, transaction_id which,
                                                          op_options options);
+  asio::awaitable<lease> acquire_waiting(const op_options& options, std::source_location where, time_point asked);
   static asio::awaitable<lease> co_lease_nearby(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms);
 
   template <row_type Row>

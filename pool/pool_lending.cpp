@@ -1,0 +1,305 @@
+// From a user's acquire to his release: the way of every request through the pool, apart from the rest of it so that
+// the compiler makes one piece of it.
+#include "pool/member.hpp"
+#include "pool/pool_impl.hpp"
+
+#include <lido/pool/pool.hpp>
+
+#include <memory>
+#include <utility>
+
+namespace lido {
+inline namespace v0 {
+namespace detail {
+
+namespace {
+
+core::time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
+
+core::condition returned_as(session_condition now, core::condition when_clean, core::condition when_soiled) {
+  switch (now) {
+    case session_condition::clean: return when_clean;
+    case session_condition::soiled: return when_soiled;
+    case session_condition::in_use:
+    case session_condition::dirty: return core::condition::needs_recovery;
+    case session_condition::unfit:  // a reset may mend it
+      return when_soiled == core::condition::clean ? core::condition::broken : core::condition::needs_recovery;
+    case session_condition::dead: return core::condition::broken;
+  }
+  return core::condition::broken;
+}
+
+acquire_node::end end_of(core::acquire_result r) {
+  switch (r) {
+    case core::acquire_result::granted:
+    case core::acquire_result::queued: break;
+    case core::acquire_result::timeout: return acquire_node::end::timed_out;
+    case core::acquire_result::too_many_waiters: return acquire_node::end::crowded;
+    case core::acquire_result::pool_closed: return acquire_node::end::closed;
+    case core::acquire_result::breaker_open: return acquire_node::end::no_server;
+    case core::acquire_result::overloaded: return acquire_node::end::overloaded;
+  }
+  return acquire_node::end::granted;
+}
+
+}  // namespace
+
+core::shard_id pool_impl::shard_of(const asio::execution_context* context) const noexcept {
+  if (shards_.size() > 1 && context != nullptr) {
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      if (shards_[i].context == context) return static_cast<core::shard_id>(i);
+    }
+  }
+  return core::any_shard;
+}
+
+[[gnu::always_inline]] inline lent* pool_impl::lend(const core::lease_id& id, const std::source_location& place,
+                                                    holder_note note) {
+  ++handles_;
+  pool_member& who = *members_.data()[id.index];
+  who.lease = id;
+  who.place = place;
+  who.whose = note;
+  who.tenure = who.session->begin_tenure();
+  lent* const out = who.spare ? who.spare.release() : new lent;
+  out->db.renew(who.session, who.tenure);
+  out->pool = this;
+  out->ticket = {id.index, id.tenure};
+  return out;
+}
+
+lent* pool_impl::try_acquire(std::source_location where, time_point& asked) noexcept {
+  asked = steady_now();
+  if (shards_.size() > 1) check_shards();  // nobody reads for a connection whose io_context has stopped
+  lent* got = nullptr;
+  bool wants_stock = false;
+  {
+    const lock guard(mutex_);
+    mind_sleep(asked);
+    core::lease_id id;
+    if (gone_ || !core_.try_acquire(core::any_shard, asked, id)) return nullptr;
+    note_idle();
+    counters_.did_not_wait_serialised();
+    got = lend(id, where, {});
+    wants_stock = core_.wants_stock();
+  }
+  if (wants_stock) [[unlikely]]
+    restock();
+  return got;
+}
+
+bool pool_impl::try_acquire(acquire_op& op) noexcept {
+  const acquire_terms& terms = op.wanted_.terms;
+  if (terms.task != 0 || terms.worth != priority::normal) return false;
+  const core::shard_id preference = shard_of(op.wanted_.context);
+  op.wanted_.asked = steady_now();
+  if (shards_.size() > 1) check_shards();
+  bool wants_stock = false;
+  {
+    const lock guard(mutex_);
+    mind_sleep(op.wanted_.asked);
+    core::lease_id id;
+    if (gone_ || !core_.try_acquire(preference, op.wanted_.asked, id)) return false;
+    note_idle();
+    counters_.did_not_wait_serialised();
+    tags_.began(terms.tag, {});
+    op.lease_ = lease(lend(id, terms.place, {terms.tag, terms.worth}));
+    wants_stock = core_.wants_stock();
+  }
+  if (terms.bounds_lease) [[unlikely]]
+    op.lease_->set_deadline(terms.deadline);
+  if (wants_stock) [[unlikely]]
+    restock();
+  return true;
+}
+
+void pool_impl::enqueue(acquire_op& op) noexcept {
+  const acquire_op::wish wanted = op.wanted_;
+  const auto now = wanted.asked == time_point{} ? steady_now() : wanted.asked;
+  const auto deadline = wanted.terms.deadline == time_point::max()
+                            ? core::add(now, core::duration(acquire_timeout_.load(std::memory_order_relaxed)))
+                            : wanted.terms.deadline;
+  auto* const node =
+      ::new (static_cast<void*>(&op.storage_)) acquire_node(op, wanted.terms, deadline, shard_of(wanted.context));
+  op.has_node_ = true;
+  auto result = core::acquire_result::pool_closed;
+  node->why = acquire_node::end::closed;  // unless the pool still listens
+  std::uint32_t nested_in = core::no_slot;
+  const std::source_location place = wanted.terms.place;
+  const auto self = wanted.terms.task != 0 ? shared_from_this() : nullptr;  // who is queued may be served and gone
+  tell([this, node, now, &result, &nested_in](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+    mind_sleep(now);
+    node->why = acquire_node::end::granted;
+    result = c.acquire(*node, now, out);
+    if (result == core::acquire_result::queued) {
+      if (node->task() != 0 && node->state() == core::waiter_state::queued) nested_in = c.held_by(node->task());
+      return;
+    }
+    node->claim();
+    node->why = end_of(result);
+  });
+  // Once queued it is the pool's, and may have ended meanwhile.
+  if (result != core::acquire_result::queued) op.post();
+  if (nested_in != core::no_slot) told_nested(place, nested_in);
+}
+
+void pool_impl::cancel(acquire_op& op) noexcept {
+  bool post = false;
+  tell([&](core::pool_core& c, core::action_list& out) {
+    acquire_node& node = op.node();
+    if (!c.cancel(node, steady_now(), out)) return;
+    node.why = acquire_node::end::aborted;
+    post = node.claim();
+  });
+  if (post) op.post();
+}
+
+bool pool_impl::on_turn(acquire_op& op) {
+  acquire_node& node = op.node();
+  bool final = true;
+  bool heard = false;
+  std::chrono::nanoseconds waited{0};
+  std::chrono::nanoseconds slow{0};
+  time_point bound = time_point::max();
+  tell([&](core::pool_core& c, core::action_list& actions) LIDO_REQUIRES(mutex_) {
+    heard = true;
+    if (node.why != acquire_node::end::granted) {
+      if (node.why != acquire_node::end::aborted) tags_.failed(node.note.tag);
+      op.failure_ = failure_of(node);
+      return;
+    }
+    if (c.resume_at_once(node) || c.resume(node, steady_now(), actions)) {
+      const core::lease_id& id = node.lease();
+      slow = config_->slow_acquire_threshold;
+      waited = c.slots()[id.index].lent_at - node.enqueued_at();
+      counters_.waited_serialised(waited);
+      tags_.began(node.note.tag, waited);
+      op.lease_ = lease(lend(id, node.place, node.note));
+      if (node.note.bounds_lease) bound = node.deadline();
+    } else {
+      node.held_by = acquire_node::owner::queue;  // again; or an action is about to tell why not
+      final = false;
+    }
+  });
+  if (!heard && node.why == acquire_node::end::granted) node.why = acquire_node::end::closed;  // the pool has let go
+  if (bound != time_point::max()) [[unlikely]]
+    op.lease_->set_deadline(bound);
+  if (slow > slow.zero() && waited >= slow) [[unlikely]]
+    told_slow(node, waited);
+  return final;
+}
+
+// Its handler was destroyed without having run, with its io_context: what was set aside for it goes to the next.
+void pool_impl::forget(acquire_op& op) noexcept {
+  acquire_node& node = op.node();
+  if (node.state() != core::waiter_state::detached) {
+    bool done = false;
+    tell([&](core::pool_core& c, core::action_list& out) {
+      c.cancel(node, steady_now(), out);
+      done = true;
+    });
+    if (!done) {
+      const lock guard(mutex_);
+      core_.cancel(node, steady_now(), decided_);  // the pool has let go: nobody performs what follows from it
+    }
+  }
+  node.~acquire_node();
+}
+
+void pool_impl::take_back(lent* what) noexcept {
+  std::unique_ptr<lent> unless_kept(what);
+  const session_handle& handle = what->db.handle();
+  const core::condition how = handle.session ? returned_as(handle.session->end_tenure(handle.tenure),
+                                                           when_clean_.load(std::memory_order_relaxed),
+                                                           when_soiled_.load(std::memory_order_relaxed))
+                                             : core::condition::broken;
+  const auto now = steady_now();
+  follow_up then;
+  {
+    const lock guard(mutex_);
+    if (returned(*what, how, now)) unless_kept.release();
+    if (!gone_) settle(then);
+    if (--handles_ == 0 && until_returned_) [[unlikely]]
+      then.pool = std::move(until_returned_);
+  }
+  then.run();  // nothing of this from here on, unless it is named: it may be gone
+}
+
+// True: it is kept, for the next lease of that connection.
+[[gnu::always_inline]] inline bool pool_impl::returned(lent& what, core::condition how, core::time_point now) {
+  pool_member* const who = members_.data()[what.ticket.slot].get();
+  // Its connection has gone: nothing to give back.
+  if (gone_ || who == nullptr || who->lease.tenure != what.ticket.tenure) return false;
+  const core::slot& slot = core_.slots()[what.ticket.slot];
+  const auto held = now - slot.lent_at;
+  counters_.used_serialised(held);
+  if (who->whose.tag != stats::tag_table::none && slot.state == core::slot_state::leased)
+    tags_.ended(who->whose.tag, held);
+  // Its user may have moved the connection away, or another one in.
+  const bool is_ours = what.db.handle().session == who->session;
+  const bool kept = is_ours && !who->spare;
+  if (kept) who->spare.reset(&what);
+  if (core_.wears_out()) [[unlikely]]
+    core_.wear(who->lease, who->session->usage().bytes_received);
+  core_.release(who->lease, is_ours ? how : core::condition::broken, now, decided_);
+  return kept;
+}
+
+bool acquire_op::try_now() noexcept { return pool_->may_have_idle() && pool_->try_acquire(*this); }
+void acquire_op::enqueue() noexcept {
+  static_assert(sizeof(acquire_node) <= node_size);
+  pool_->enqueue(*this);
+}
+void acquire_op::cancel() noexcept { pool_->cancel(*this); }
+bool acquire_op::on_turn() { return pool_->on_turn(*this); }
+void acquire_op::forget() noexcept {
+  if (pool_) pool_->forget(*this);
+}
+
+std::error_code acquire_op::error() const noexcept {
+  if (failure_) return failure_->error;
+  return has_node_ ? node().error() : std::error_code{};
+}
+
+void acquire_op::throw_failure() { throw lido::error(error(), take_diag()); }
+
+void give_back(lent* what) noexcept { what->pool->take_back(what); }
+
+connection& no_connection() noexcept {
+  alignas(connection) static std::byte place[sizeof(connection)];
+  static connection* const none = ::new (static_cast<void*>(place)) connection;  // never destroyed, owns nothing
+  return *none;
+}
+
+}  // namespace detail
+
+// ---- what of it is public ----
+
+lease pool::try_acquire(std::source_location where) noexcept {
+  time_point asked;
+  return lease(impl_->try_acquire(where, asked));
+}
+
+namespace {
+
+asio::awaitable<lease> co_ready(lease db) { co_return std::move(db); }
+
+}  // namespace
+
+asio::awaitable<lease> pool::async_acquire(op_options options, std::source_location where) {
+  time_point asked{};
+  if (!impl_->prefers_shards() && impl_->may_have_idle()) {
+    if (detail::lent* const ready = impl_->try_acquire(where, asked)) return co_ready(lease(ready));
+  }
+  return acquire_waiting(options, where, asked);
+}
+
+// Out of the way of those who need not wait.
+[[gnu::noinline]] asio::awaitable<lease> pool::acquire_waiting(const op_options& options, std::source_location where,
+                                                               time_point asked) {
+  if (impl_->prefers_shards()) return co_lease_nearby(impl_, detail::terms_of(options, where));
+  return co_lease(impl_, detail::terms_of(options, where), asked);
+}
+
+}  // namespace v0
+}  // namespace lido
