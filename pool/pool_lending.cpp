@@ -227,9 +227,9 @@ void pool_impl::take_back(lent* what) noexcept {
 
 // True: it is kept, for the next lease of that connection.
 [[gnu::always_inline]] inline bool pool_impl::returned(lent& what, core::condition how, core::time_point now) {
+  if (gone_) return false;
   pool_member* const who = members_.data()[what.ticket.slot].get();
-  // Its connection has gone: nothing to give back.
-  if (gone_ || who == nullptr || who->lease.tenure != what.ticket.tenure) return false;
+  if (who == nullptr || who->lease.tenure != what.ticket.tenure) return false;  // its connection has gone
   const core::slot& slot = core_.slots()[what.ticket.slot];
   const auto held = now - slot.lent_at;
   counters_.used_serialised(held);
