@@ -96,7 +96,9 @@ asio::awaitable<transaction> retry_course::begin(lease& db) {
 
 asio::awaitable<void> retry_course::commit(transaction& tx) {
   phase_ = phase::committing;
-  if (tx.is_open()) co_await tx.async_commit();
+  if (!tx.is_open()) co_return;
+  commit_result done = co_await tx.async_commit();
+  if (options_.report != nullptr) options_.report->commit = std::move(done);
 }
 
 namespace {

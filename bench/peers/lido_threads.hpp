@@ -9,7 +9,8 @@
 
 namespace lido::bench {
 
-// Prints what an acquire and release costs a thread of two, and alone; one line for each way of running two threads.
+// Prints what an acquire and release costs each of two threads, and one alone; a line for one io_context, and one for
+// two.
 void two_threads(const lido::pool_config& config, std::size_t count);
 
 }  // namespace lido::bench

@@ -212,6 +212,36 @@ TEST_F(commit_status_of, I5_nobody_to_ask_is_unknown_at_the_deadline) {
   EXPECT_TRUE(w.close());
 }
 
+asio::awaitable<void> ends_two(lido::pool& pool, transaction_id& committed, transaction_id& aborted) {
+  lido::lease db = co_await pool.async_acquire();
+  lido::transaction done = co_await db->async_begin(named);
+  committed = done.id().value_or(transaction_id{});
+  co_await done.async_query("drop table if exists ends_two");  // what changed nothing is not waited for by COMMIT
+  co_await done.async_query("create table ends_two ()");
+  co_await done.async_commit();
+  lido::transaction undone = co_await db->async_begin(named);
+  aborted = undone.id().value_or(transaction_id{});
+  co_await undone.async_rollback();
+}
+
+// A restart forgets nothing; a crash may give an xid again, and then `committed` may be somebody else's.
+TEST_F(commit_status_of, I15_behind_a_restart_it_is_known_and_behind_a_crash_only_an_abort_is) {
+  postgres_cluster server;
+  transaction_id committed;
+  transaction_id aborted;
+  for (const stop_mode how : {stop_mode::fast, stop_mode::immediate}) {
+    world w{route::unix_socket, {}, server};
+    run_to_end(w, ends_two(*w.pool, committed, aborted));
+    server.restart(how);
+    auto found = commit_status::in_progress;
+    run_to_end(w, asks(*w.pool, committed, found));
+    EXPECT_EQ(found, how == stop_mode::fast ? commit_status::committed : commit_status::unknown) << to_string(found);
+    run_to_end(w, asks(*w.pool, aborted, found));
+    EXPECT_EQ(found, commit_status::aborted) << to_string(found);
+    EXPECT_TRUE(w.close());
+  }
+}
+
 // ---- retrying ----
 
 struct story {
@@ -453,6 +483,28 @@ TEST_F(retried, other_errors_go_through_untouched_and_so_does_the_last_attempts)
   run_to_end(w, own(*w.pool, words));
   EXPECT_EQ(words, "the body's own");
   EXPECT_EQ(rows(11), 0);
+  EXPECT_TRUE(w.close());
+}
+
+TEST_F(retried, I15_a_warning_of_commit_is_in_the_report) {
+  auto& cluster = shared_cluster();
+  cluster.sql(
+      "create function warn() returns trigger language plpgsql as $$ begin raise warning 'not yet everywhere'; return "
+      "null; end $$; create table warned_ledger (id int); grant all on warned_ledger to public; create constraint "
+      "trigger late after insert on warned_ledger deferrable initially deferred for each row execute function warn()",
+      cluster.database());
+  world w{route::unix_socket};
+  retry_report report;
+  const auto inserts_late = [](lido::pool& pool, retry_report& to) -> asio::awaitable<void> {
+    retry_options how;
+    how.report = &to;
+    co_await lido::retrying(pool, how, [](lido::transaction& tx) -> asio::awaitable<void> {
+      co_await tx.async_query("insert into warned_ledger values (1)");
+    });
+  };
+  run_to_end(w, inserts_late(*w.pool, report));
+  ASSERT_EQ(report.commit.warnings.size(), 1U);
+  EXPECT_EQ(report.commit.warnings[0].message, "not yet everywhere");
   EXPECT_TRUE(w.close());
 }
 

@@ -1,7 +1,7 @@
 // How often, how long and as what lido::retrying() tries a transaction again.
 #pragma once
 
-#include <lido/driver/connection.hpp>
+#include <lido/driver/transaction.hpp>
 #include <lido/pool/acquire_options.hpp>
 
 #include <chrono>
@@ -15,6 +15,7 @@ inline namespace v0 {
 struct retry_report {
   int attempts = 0;                  ///< begun so far
   std::optional<transaction_id> id;  ///< of the last transaction, when it is resolvable
+  commit_result commit;              ///< the warnings of its COMMIT, when that was answered
 };
 
 /// Trivially destructible: may be braced in place inside a co_await expression with g++ 12.
