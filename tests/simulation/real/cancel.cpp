@@ -15,8 +15,8 @@ simulated_request::~simulated_request() { drop(); }
 
 void simulated_request::start() {
   under_way_ = true;
-  ++server_.requests;
-  server_.require(server_.requests <= server_.most_requests,
+  ++server_.requests[lane_];
+  server_.require(server_.requests[lane_] <= server_.most_requests,
                   "I8: more CancelRequests at a time than cancel.concurrency");
   server_.time().after(server_.some(5ms), [me = shared_from_this()] { me->dialled(); });
 }
@@ -46,13 +46,13 @@ void simulated_request::arrived() {
 
 void simulated_request::end(bool eof) {
   if (!std::exchange(under_way_, false)) return;
-  --server_.requests;
+  --server_.requests[lane_];
   const lido::transport::call_gate::pass pass(gate_);
   if (pass) owner_.ended({eof, phase_, eof ? std::error_code() : make_error_code(lido::errc::connection_lost)});
 }
 
 void simulated_request::drop() noexcept {
-  if (std::exchange(under_way_, false)) --server_.requests;
+  if (std::exchange(under_way_, false)) --server_.requests[lane_];
   gate_.close();
 }
 

@@ -13,8 +13,8 @@ class simulated_request final : public lido::cancel::attempt, public std::enable
  public:
   using owner = lido::cancel::cancel_request::owner;
 
-  simulated_request(server& s, postmaster& to, process_ptr whom, owner who)
-      : server_(s), postmaster_(to), whom_(std::move(whom)), owner_(std::move(who)) {}
+  simulated_request(server& s, postmaster& to, process_ptr whom, std::size_t lane, owner who)
+      : server_(s), postmaster_(to), whom_(std::move(whom)), lane_(lane), owner_(std::move(who)) {}
   ~simulated_request();
   void start();
 
@@ -30,6 +30,7 @@ class simulated_request final : public lido::cancel::attempt, public std::enable
   server& server_;
   postmaster& postmaster_;
   const process_ptr whom_;
+  const std::size_t lane_;
   const owner owner_;
   lido::transport::call_gate gate_;
   lido::session::cancel_phase phase_ = lido::session::cancel_phase::connect;

@@ -14,6 +14,7 @@ namespace simulation {
 
 using detail::op_latch;
 using detail::op_outcome;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -70,6 +71,45 @@ void put(std::string& out, std::optional<Int> value, std::size_t size) {
 }
 
 }  // namespace
+
+// A watch's question: what the host is, since when, and how far behind.
+void simulated_session::ask_role() {
+  if (server_.chance(server_.today.swallows)) return;
+  soon(5ms, [turn = turn_](simulated_session& me) {
+    if (me.turn_ != turn || !me.current_) return;
+    const machine& m = me.server_.hosts[me.born_.host];
+    const bool standby = m.role == server_role::standby;
+    detail::raw_result& out = me.current_->outcome.results.emplace_back();
+    auto columns = std::make_shared<detail::row_description>(3);
+    (*columns)[0].type_oid = 16;
+    (*columns)[1].type_oid = (*columns)[2].type_oid = 20;
+    out.columns = std::move(columns);
+    out.tag = "SELECT 1";
+    out.bytes.append({'\0', '\3'});
+    put<std::int8_t>(out.bytes, standby, 1);
+    put<std::int64_t>(out.bytes, standby ? 0 : m.timeline, 8);
+    const auto lag = std::chrono::duration_cast<std::chrono::milliseconds>(m.lag);
+    put<std::int64_t>(out.bytes, lag.count(), 8);
+    out.ends.push_back(out.bytes.size());
+    me.server_.hosts[me.born_.host].news[me.born_.lane].lag = lag;
+    me.server_.hosts[me.born_.host].news[me.born_.lane].lag_at = me.server_.time().now();
+    me.hear(m.role);
+    me.ready({});
+  });
+}
+
+// What the pool has been told, it may be held to.
+void simulated_session::note_role(server_role now) {
+  told& news = server_.hosts[born_.host].news[born_.lane];
+  news.role = now;
+  news.role_at = server_.time().now();
+}
+
+void simulated_session::hear(server_role now) {
+  role_ = now;
+  note_role(now);
+  if (const auto o = observer_.lock()) o->on_role(now, false);
+}
 
 void simulated_session::ask_control() {
   const auto call = std::make_shared<control_call>();

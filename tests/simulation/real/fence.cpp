@@ -110,7 +110,8 @@ void simulated_session::start_cancel() {
   who.ended = [weak = weak_from_this(), attempt = attempt_](const lido::cancel::outcome& out) {
     if (const auto me = weak.lock()) me->request_ended(attempt, out.eof, out.phase);
   };
-  const auto made = std::make_shared<simulated_request>(server_, postmaster_, born_.backend, std::move(who));
+  const auto made =
+      std::make_shared<simulated_request>(server_, postmaster_, born_.backend, born_.lane, std::move(who));
   cancel_ = made;
   made->start();
 }

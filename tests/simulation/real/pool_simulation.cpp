@@ -22,9 +22,10 @@ TEST(pool_simulation, no_task_is_hurt_by_another_ones_cancel_and_everything_ends
   std::cout << "simulated " << seen.next - 1 << " pools, " << t.events << " events: " << t.acquires << " leases, "
             << t.answers << " answers, " << t.cancelled << " tasks cancelled, " << t.timeouts << " timed out, "
             << t.lost << " lost their connection, " << t.refused << " were refused, " << t.closed
-            << " met a closed pool; " << t.reloads << " reloads, " << t.bad_reloads << " refused; " << t.requests
-            << " CancelRequests, " << t.control_calls << " statements of control sessions with " << t.control_signals
-            << " signals, " << t.window << " into the window, " << t.unanswered
+            << " met a closed pool, " << t.misled << " the wrong host in " << t.changes << " changes of clusters; "
+            << t.reloads << " reloads, " << t.bad_reloads << " refused; " << t.requests << " CancelRequests, "
+            << t.control_calls << " statements of control sessions with " << t.control_signals << " signals, "
+            << t.window << " into the window, " << t.unanswered
             << " connections closed for a cancel without an answer\n";
   EXPECT_GT(t.cancelled, 0U);
   EXPECT_GT(t.timeouts, 0U);
@@ -32,6 +33,7 @@ TEST(pool_simulation, no_task_is_hurt_by_another_ones_cancel_and_everything_ends
   EXPECT_GT(t.closed, 0U);
   EXPECT_GT(t.reloads, 0U);
   EXPECT_GT(t.bad_reloads, 0U);
+  EXPECT_GT(t.misled, 0U);
   EXPECT_GT(t.requests, 0U);
   EXPECT_GT(t.control_signals, 0U);
   EXPECT_GT(t.unanswered, 0U);

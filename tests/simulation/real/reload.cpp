@@ -61,7 +61,7 @@ void world::reload() {
   const bool rolling =
       std::ranges::any_of(expected, [](const auto& c) { return c.applies == lido::knob_class::rolling; });
   // It connects, perhaps, before it returns.
-  if (!bad) server_.limit = static_cast<unsigned>(next.max_size);
+  if (!bad) server_.limit[0] = static_cast<unsigned>(next.max_size);
   if (!bad && rolling) ++server_.epoch;
   if (!bad) server_.most_requests = std::max(server_.most_requests, static_cast<unsigned>(next.cancel.concurrency));
   std::vector<lido::knob_change> changes;
@@ -87,14 +87,17 @@ void world::reload() {
 // After the storm, with everybody served: whatever error a task meets now, a reload has caused.
 void world::reload_under_load() {
   // Only a connect closes the breaker.
-  for (int i = 0; i < 20 && pool_->stats().breaker != lido::breaker_state::closed; ++i) {
+  const auto closed = [](const lido::pool_stats& s) { return s.breaker == lido::breaker_state::closed; };
+  const auto both = [&] { return closed(pool_->stats()) && closed(pool_->replica_stats()); };
+  for (int i = 0; i < 20 && !both(); ++i) {
     config_.connect.application_name += 'y';
     ++server_.epoch;
     (void)pool_->reconfigure(config_);
     spawn(users_[0]);
+    users_[0].reader = server_.replicas && closed(pool_->stats());
     be_at_rest();
   }
-  require(pool_->stats().breaker == lido::breaker_state::closed, "the breaker stays open in good weather");
+  require(both(), "the breaker stays open in good weather");
   note("reloads under load");
   strict_ = true;
   config_.max_waiters = 100;

@@ -4,11 +4,13 @@
 
 #include "driver/io/settings.hpp"
 #include "pool/core/random.hpp"
+#include "tests/simulation/real/cluster.hpp"
 #include "tests/simulation/real/postmaster.hpp"
 #include "tests/simulation/real/virtual_time.hpp"
 
 #include <lido/driver/detail/session.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -61,22 +63,36 @@ class server {
   std::function<void(const std::string&)> note;  // for the story
   // Every connection dies, and what they say speaks for the endpoint.
   void crash();
+  void crash(std::size_t host);
   void lose_one();
+  // The sessions to that host hear of it, each in its own time.
+  void tell_role(std::size_t host, server_role role);
 
-  postmaster& any_postmaster() { return postmasters_[below(postmasters_.size())]; }
-  void build();  // once it is known what stands between
+  cluster hosts{*this};
+  // Which servers a lane wants, and which of its pool's lanes these settings are of.
+  lido::target_session_attrs wanted = lido::target_session_attrs::any;
+  std::chrono::nanoseconds max_lag{};
+  [[nodiscard]] static std::size_t lane_of(const lido::connect_config& config) noexcept {
+    return config.load_balance_hosts == lido::load_balance_hosts::random ? 1 : 0;
+  }
+  std::uint64_t connects_begun = 0;
+  std::uint64_t watches = 0;  // sessions that watch a host
+  bool replicas = false;
+  // The look at a host has found where its name leads.
+  void was_told(machine& m);
+  // A lease begins on this session.
+  void lent(const simulated_session& on);
   // A client's end of a new socket, as the client sees it.
   [[nodiscard]] lido::recovery::socket_end client_end();
   [[nodiscard]] std::shared_ptr<simulated_session> session_of(std::int32_t pid, std::int64_t started) const;
 
   // I9, as the server counts: connects under way, open connections, closed ones whose end it has not seen.
-  void connect_begins();
-  void backend_gone() noexcept { --backends_; }
-  [[nodiscard]] unsigned backends() const noexcept { return backends_; }
-  unsigned limit = 0;
-  unsigned controls = 0;       // control sessions that are connecting or open
-  unsigned requests = 0;       // CancelRequests under way
-  unsigned most_requests = 0;  // and how many there may be
+  void connect_begins(std::size_t lane);
+  void backend_gone(std::size_t lane) noexcept { --backends_[lane]; }
+  [[nodiscard]] unsigned backends(std::size_t lane = 0) const noexcept { return backends_[lane]; }
+  std::array<unsigned, lanes> limit{};
+  std::array<unsigned, lanes> requests{};  // CancelRequests under way
+  unsigned most_requests = 0;              // and how many there may be
   // How often the configuration has changed so that every connection is to be made anew. A connect belongs to the one
   // that it began in.
   unsigned epoch = 0;
@@ -101,9 +117,9 @@ class server {
  private:
   lido::core::random random_;
   virtual_time& time_;
-  std::deque<postmaster> postmasters_;
   std::vector<std::weak_ptr<simulated_session>> sessions_;
-  unsigned backends_ = 0;
+  std::array<unsigned, lanes> backends_{};
+  std::array<std::size_t, lanes> last_host_{};  // where a lease was handed out last
   std::int32_t last_port_ = 0;
   std::string broken_;
 };

@@ -42,7 +42,8 @@ simulated_session::simulated_session(server& s, postmaster& at, asio::any_io_exe
       postmaster_(at),
       executor_(std::move(executor)),
       observer_(std::move(observer)),
-      born_(std::move(born)) {}
+      born_(std::move(born)),
+      role_(server_.hosts[born_.host].role) {}
 
 // An event of this session, if it lives to see it. Like everything of a driver's it runs on the executor.
 void simulated_session::soon(std::chrono::nanoseconds most, std::function<void(simulated_session&)> what) {
@@ -53,7 +54,9 @@ void simulated_session::soon(std::chrono::nanoseconds most, std::function<void(s
 }
 
 std::shared_ptr<const detail::session_peer> simulated_session::peer() const {
-  return std::make_shared<const detail::session_peer>();
+  auto where = std::make_shared<detail::session_peer>();
+  where->host = born_.host;
+  return where;
 }
 
 // ---- operations ----
@@ -109,6 +112,7 @@ void simulated_session::launch(op_ptr op) {
 void simulated_session::execute() {
   executing_ = true;
   if (current_->statement.sql() == lido::recovery::control_statement) return ask_control();
+  if (born_.what == purpose::watch) return ask_role();
   leave_something();
   const auto longest = server_.chance(server_.today.drags) ? 20'000ms : 5ms;
   soon(longest, [turn = turn_](simulated_session& me) {
@@ -133,6 +137,11 @@ void simulated_session::effects_of(std::string_view sql) {
 void simulated_session::answer() {
   if (server_.chance(server_.today.dies)) return vanish(lido::errc::connection_lost, false);
   effects_of(current_->statement.sql());
+  if (current_->statement.sql().starts_with("insert") && server_.hosts[born_.host].role != server_role::primary) {
+    if (role_ == server_role::standby) note_role(role_);
+    if (const auto o = observer_.lock()) o->on_read_only_refusal();
+    return ready(lido::make_sqlstate("25006"));
+  }
   // any error that leaves the connection whole
   ready(server_.chance(server_.today.errs) ? std::make_error_code(std::errc::invalid_argument) : std::error_code());
 }
@@ -217,6 +226,7 @@ std::uint64_t simulated_session::begin_tenure() noexcept {
   if (born_.what == purpose::pool && now == session_condition::clean) {
     server_.require(born_.epoch == server_.epoch, "a connection of an earlier configuration was handed out");
     require_unthreatened();
+    server_.lent(*this);
   }
   return ++tenure_;
 }
@@ -319,8 +329,9 @@ void simulated_session::fail_operations(std::error_code ec) noexcept {
 
 // Where the network is lost, the process does not know and stays a while.
 void simulated_session::leave_server(bool network_lost) noexcept {
-  if (born_.what == purpose::pool) server_.backend_gone();
-  if (born_.what == purpose::control) --server_.controls;
+  if (born_.what == purpose::pool) server_.backend_gone(born_.lane);
+  if (born_.what == purpose::control) --server_.hosts[born_.host].controls[born_.lane];
+  if (born_.what == purpose::watch) --server_.watches;
   born_.backend->ours.reset();
   if (!network_lost) return postmaster_.end(born_.backend);
   server_.time().after(server_.some(500ms), [&at = postmaster_, who = born_.backend] { at.end(who); });

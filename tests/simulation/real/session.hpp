@@ -23,6 +23,11 @@ struct birth {
   std::int32_t pid = 0;            // as the server, or who stands before it, told
   lido::recovery::socket_end end;  // ours
   process_ptr backend;
+  std::size_t lane = 0;
+  std::size_t host = 0;
+  std::string address;
+  instant at{};
+  std::uint64_t begun = 0;  // its number among the connects
 };
 
 class simulated_session final : public detail::managed_session, public std::enable_shared_from_this<simulated_session> {
@@ -62,7 +67,15 @@ class simulated_session final : public detail::managed_session, public std::enab
   detail::socket_name local_end() const override { return {born_.end.address, born_.end.port}; }
   const std::string* parameter_copy(std::string_view, std::string&) const override { return nullptr; }
 
+  std::size_t host() const noexcept override { return born_.host; }
+  detail::server_role role() const noexcept override { return role_; }
+  std::string address() const override { return born_.address; }
+
   // ---- the server's side ----
+  void hear(server_role now);       // its host is something else
+  void note_role(server_role now);  // the pool knows from here on
+  void kill_backend() { postmaster_.kill(born_.backend); }
+  [[nodiscard]] const birth& born() const noexcept { return born_; }
   void die(std::error_code ec, bool endpoint) noexcept;  // we see its end
   void vanish(std::error_code ec, bool endpoint);        // the process is killed; we see that some moments later
   void interrupt();                                      // a signal has arrived
@@ -81,6 +94,7 @@ class simulated_session final : public detail::managed_session, public std::enab
   void launch(detail::op_ptr op);
   void execute();
   void ask_control();
+  void ask_role();
   void answer();
   void ready(std::error_code ec);
   void fill(detail::operation& op, std::error_code ec);
@@ -117,6 +131,7 @@ class simulated_session final : public detail::managed_session, public std::enab
   detail::recovery_budgets budgets_;
   link link_ = link::open;
   std::uint64_t tenure_ = 1;
+  server_role role_;
 
   // the wire
   traffic traffic_ = traffic::none;

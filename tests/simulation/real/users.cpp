@@ -16,6 +16,7 @@ void world::spawn(user& who) {
   who.busy = true;
   who.cancelled = false;
   who.strict = strict_;
+  who.reader = server_.replicas && server_.chance(30);
   ++who.life;
   asio::co_spawn(io_, live(who),
                  asio::bind_cancellation_slot(who.signal.slot(),
@@ -70,7 +71,13 @@ asio::awaitable<void> world::live(user& who) {
         continue;
       }
       const instant bound = std::min(options.deadline, time_.now() + config_.acquire_timeout);
-      lido::lease db = co_await pool_->async_acquire(options);
+      // Two statements: g++ 12 destroys the results of co_await in a conditional twice.
+      lido::lease db;
+      if (who.reader) {
+        db = co_await pool_->async_acquire(lido::role::replica, options);
+      } else {
+        db = co_await pool_->async_acquire(options);
+      }
       require(time_.now() <= (options.deadline == lido::time_point::max() ? bound : options.deadline),
               "I5: an acquire that ended after its deadline");
       ++tally_.acquires;
@@ -92,7 +99,8 @@ asio::awaitable<void> world::use(user& who, lido::lease& db, plan what) {
     case plan::look:
     case plan::at_once: co_return;
     case plan::query: {
-      const auto rows = co_await db->async_query<std::int64_t>("select $1", t);
+      const char* const sql = writes_ && !who.reader && server_.chance(30) ? "insert $1" : "select $1";
+      const auto rows = co_await db->async_query<std::int64_t>(sql, t);
       require(rows.size() == 1 && rows[0] == t, "I1: a task saw another one's answer");
       ++tally_.answers;
       co_return;
@@ -151,6 +159,10 @@ void world::judge(const user& who, const std::error_code& ec, bool acquiring) {
   } else if (ec == lido::errc::too_many_waiters ||
              (acquiring && (ec == lido::errc::auth_failed || ec == lido::make_sqlstate("53300")))) {
     ++tally_.refused;
+  } else if (ec == lido::errc::wrong_server_role || ec == lido::make_sqlstate("25006")) {
+    require(server_.hosts.size() > 1 && acquiring == (ec == lido::errc::wrong_server_role),
+            "the wrong server, and there is but one");
+    ++tally_.misled;
   } else if (lido::is_disconnect(ec) || ec == lido::errc::lease_revoked || ec == lido::errc::outcome_unknown ||
              ec == std::errc::invalid_argument) {
     require(!acquiring || shutting_down_ || ec != lido::errc::lease_revoked, "an acquire with a revoked lease");

@@ -1,8 +1,10 @@
 #include "tests/simulation/real/virtual_time.hpp"
 
+#include <sys/timerfd.h>
 #include <time.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 namespace simulation {
@@ -50,4 +52,10 @@ std::chrono::system_clock::time_point std::chrono::system_clock::now() noexcept 
   timespec ts{};
   ::clock_gettime(CLOCK_REALTIME, &ts);
   return time_point(seconds(ts.tv_sec) + nanoseconds(ts.tv_nsec));
+}
+
+// Asio does without, and then looks at its timers only when it is woken: at virtual times, not at real ones.
+extern "C" int timerfd_create(clockid_t, int) noexcept {
+  errno = EINVAL;
+  return -1;
 }

@@ -17,6 +17,8 @@ void tally::add(const tally& other) noexcept {
   closed += other.closed;
   refused += other.refused;
   recovered += other.recovered;
+  misled += other.misled;
+  changes += other.changes;
   reloads += other.reloads;
   bad_reloads += other.bad_reloads;
   requests += other.requests;
@@ -57,20 +59,57 @@ lido::pool_config world::draw_config() {
   c.cancel.channel = one_of(channel::request, channel::session, channel::automatic, channel::automatic);
   c.cancel.batch = one_of(1U, 2U, 64U);
   c.drain.timeout = 500ms;
-  return c;
-}
-
-world::world(std::uint64_t seed, std::ostream* trace)
-    : server_(seed, time_), config_(draw_config()), user_count_(1 + server_.below(most_users)), trace_(trace) {
-  server_.limit = static_cast<unsigned>(config_.max_size);
-  server_.most_requests = static_cast<unsigned>(config_.cancel.concurrency);
+  server_.limit[0] = static_cast<unsigned>(c.max_size);
+  server_.most_requests = static_cast<unsigned>(c.cancel.concurrency);
+  if (server_.chance(40)) {
+    draw_cluster(c);
+    return c;
+  }
   server_.unix_socket = server_.chance(50);
   if (server_.chance(25))
     server_.between = one_of(middlebox::translation, middlebox::pooler, middlebox::virtual_address);
   if (server_.between == middlebox::virtual_address) server_.unix_socket = false;
-  server_.build();
+  server_.hosts.build(1, server_.between == middlebox::virtual_address);
+  return c;
+}
+
+// Two or three hosts, the first of them the primary.
+void world::draw_cluster(lido::pool_config& c) {
+  using target = lido::target_session_attrs;
+  const std::uint64_t hosts = 2 + server_.below(2);
+  c.connect.host.clear();
+  for (std::uint64_t i = 0; i < hosts; ++i) c.connect.hosts.push_back({"h" + std::to_string(i), {}, 5432});
+  c.connect.sslmode = lido::sslmode::disable;
+  c.connect.target_session_attrs = one_of(target::any, target::primary, target::primary, target::read_write,
+                                          target::standby, target::prefer_standby);
+  c.role_probe_interval = one_of(50ms, 200ms);
+  c.max_lag = one_of(0ms, 500ms);
+  const target wanted = c.connect.target_session_attrs;
+  const bool has_lane = wanted == target::any || wanted == target::primary || wanted == target::read_write;
+  if (has_lane) c.replica.max_size = one_of(0U, 1U, 2U);
+  c.replica.fallback = one_of(lido::replica_fallback::primary, lido::replica_fallback::none);
+  server_.replicas = c.replica.max_size > 0;
+  server_.limit[1] = static_cast<unsigned>(c.replica.max_size);
+  server_.wanted = server_.replicas && wanted == target::any ? target::primary : wanted;
+  server_.max_lag = c.max_lag;
+  writes_ = server_.wanted == target::primary || server_.wanted == target::read_write;
+  server_.hosts.build(hosts, false);
+  ticking_ = true;
+}
+
+// Asio's own timers look at the clock when a new one is the earliest.
+void world::tick() {
+  if (!ticking_) return;
+  poke_.expires_at(instant{});
+  poke_.async_wait([](std::error_code) {});
+  time_.after(10ms, [this] { tick(); });
+}
+
+world::world(std::uint64_t seed, std::ostream* trace)
+    : server_(seed, time_), config_(draw_config()), user_count_(1 + server_.below(most_users)), trace_(trace) {
   if (trace_ != nullptr) server_.note = [this](const std::string& what) { note(what); };
   pool_.emplace(io_.get_executor(), config_);
+  tick();
 }
 
 world::~world() {
@@ -123,7 +162,11 @@ void world::something_happens() {
       return;
     }
     case 5: return reload();
-    case 6: return server_.any_postmaster().strangers_come_and_go();
+    case 6: return server_.hosts.any_postmaster().strangers_come_and_go();
+    case 7:
+      if (server_.hosts.size() == 1) return;
+      ++tally_.changes;
+      return server_.hosts.something_changes();
     default:
       if (!who.busy) return spawn(who);
       if (server_.chance(35)) cancel(who);
@@ -146,18 +189,29 @@ void world::drain(instant until) {
 void world::calm() {
   note("calm");
   server_.today = {};
+  if (server_.hosts.size() > 1) {
+    drain(time_.now() + 1s);  // what was about to change, has
+    server_.hosts.heal();
+    drain(time_.now() + 1s);  // and was looked at
+  }
   for (std::size_t i = 0; i < user_count_; ++i) {
     if (!users_[i].busy) spawn(users_[i]);
   }
   be_at_rest();
 }
 
+// In both lanes.
+std::uint64_t world::under_way() const {
+  std::uint64_t sum = 0;
+  for (const lido::pool_stats& s : {pool_->stats(), pool_->replica_stats()})
+    sum += s.leased + s.waiting + s.recovering + s.connecting + s.closing;
+  return sum;
+}
+
 void world::be_at_rest() {
   const instant end = time_.now() + 60s;
   const auto somebody = [this] {
-    const lido::pool_stats now = pool_->stats();
-    const auto under_way = now.leased + now.waiting + now.recovering + now.connecting + now.closing;
-    return under_way > 0 || now.size() < config_.min_size || std::ranges::any_of(users_, &user::busy);
+    return under_way() > 0 || pool_->stats().size() < config_.min_size || std::ranges::any_of(users_, &user::busy);
   };
   while (somebody() && time_.now() < end) drain(time_.now() + 100ms);
   for (const user& u : users_) require(!u.busy, "I10: a calm world, and still somebody waits");
@@ -168,6 +222,9 @@ void world::be_at_rest() {
   require(now.size() >= config_.min_size, "min_size does not come back");
   require(now.size() <= config_.max_size, "I9: more connections than the max_size that was reloaded");
   require(now.size() == server_.backends(), "I9: the pool and the server count differently");
+  const lido::pool_stats readers = pool_->replica_stats();
+  require(readers.leased + readers.waiting + readers.recovering == 0, "the replicas' lane does not come to rest");
+  require(readers.size() == server_.backends(1), "I9: the replicas' lane and the servers count differently");
 }
 
 void world::close_pool(std::chrono::nanoseconds patience) {
@@ -191,6 +248,8 @@ void world::shut_down() {
   if (server_.chance(15)) {
     shutting_down_ = true;
     pool_.reset();
+    drain(time_.now() + 1s);
+    ticking_ = false;
     drain(time_.now() + 60s);
   } else {
     close_pool(patience);
@@ -199,11 +258,15 @@ void world::shut_down() {
     drain(time_.now() + patience + config_.cancel.timeout + config_.drain.timeout + config_.reset.timeout * 2 +
           config_.connect.close_timeout * 2 + config_.connect.connect_timeout + 1s);
     require(closing_ == 0, "I21: a close that does not end");
+    ticking_ = false;
     drain(time_.now() + 60s);
     pool_.reset();
   }
-  require(server_.backends() == 0, "I21: a connection that outlived its pool");
-  require(server_.controls == 0, "I21: a control session that outlived its pool");
+  require(server_.backends() + server_.backends(1) == 0, "I21: a connection that outlived its pool");
+  require(server_.watches == 0, "I21: a watch that outlived its pool");
+  for (std::size_t i = 0; i < server_.hosts.size(); ++i) {
+    for (const unsigned n : server_.hosts[i].controls) require(n == 0, "I21: a control session that outlived its pool");
+  }
   for (const user& u : users_) require(!u.busy, "I21: a task that outlived the pool");
 }
 

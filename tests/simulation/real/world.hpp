@@ -8,6 +8,7 @@
 
 #include <asio/cancellation_signal.hpp>
 #include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
 
 #include <array>
 #include <cstdint>
@@ -28,6 +29,8 @@ struct tally {
   std::uint64_t closed = 0;
   std::uint64_t refused = 0;
   std::uint64_t recovered = 0;
+  std::uint64_t misled = 0;   // by a host that was not what it was wanted for
+  std::uint64_t changes = 0;  // of the cluster
   std::uint64_t reloads = 0;
   std::uint64_t bad_reloads = 0;
   std::uint64_t requests = 0;  // see sightings
@@ -59,10 +62,14 @@ class world {
     bool busy = false;
     bool cancelled = false;
     bool strict = false;  // the weather is good and its patience long: it may see no error
+    bool reader = false;  // a replica will do
     std::uint64_t life = 0;
   };
 
   lido::pool_config draw_config();
+  void draw_cluster(lido::pool_config& c);
+  void tick();
+  [[nodiscard]] std::uint64_t under_way() const;
   void change_weather();
   void something_happens();
   void spawn(user& who);
@@ -107,7 +114,10 @@ class world {
   int closing_ = 0;  // close() calls that have not completed
   bool shutting_down_ = false;
   bool cancelled_all_ = false;
-  bool strict_ = false;  // so are those who begin now
+  asio::steady_timer poke_{io_};
+  bool ticking_ = false;  // for the timers of the watches
+  bool writes_ = false;   // leases are of a primary
+  bool strict_ = false;   // so are those who begin now
   tally tally_;
   std::ostream* trace_;
 };
