@@ -61,7 +61,10 @@ asio::awaitable<lease> pool::co_replica(std::shared_ptr<detail::pool_impl> repli
                                         detail::acquire_terms terms, detail::acquire_terms on_primary) {
   const asio::execution_context* context = nullptr;
   if (replicas->prefers_shards()) context = &asio::query(co_await asio::this_coro::executor, asio::execution::context);
-  const bool falls_back = replicas->config()->replica.fallback == replica_fallback::primary;
+  const auto how = replicas->config();
+  const bool falls_back = how->replica.fallback == replica_fallback::primary;
+  // One wait, however many lanes it takes (I5).
+  if (terms.deadline == time_point::max()) terms.deadline = on_primary.deadline = within(how->acquire_timeout).deadline;
   if (!falls_back || replicas->may_serve()) {
     detail::acquire_in<lease> acquire(replicas, terms, context);
     if (!acquire.is_ready()) co_await acquire.wait();
