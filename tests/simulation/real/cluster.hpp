@@ -26,6 +26,7 @@ inline constexpr std::size_t lanes = 2;
 struct told {
   server_role role = server_role::unknown;
   instant role_at{};
+  std::uint32_t timeline = 0;  // as a primary
   std::chrono::nanoseconds lag{};
   instant lag_at = instant::max();  // never
   std::vector<std::string> addresses;

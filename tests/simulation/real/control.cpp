@@ -94,6 +94,7 @@ void simulated_session::ask_role() {
     me.server_.hosts[me.born_.host].news[me.born_.lane].lag = lag;
     me.server_.hosts[me.born_.host].news[me.born_.lane].lag_at = me.server_.time().now();
     me.hear(m.role);
+    me.server_.hosts[me.born_.host].news[me.born_.lane].timeline = standby ? 0 : m.timeline;
     me.ready({});
   });
 }
@@ -101,6 +102,7 @@ void simulated_session::ask_role() {
 // What the pool has been told, it may be held to.
 void simulated_session::note_role(server_role now) {
   told& news = server_.hosts[born_.host].news[born_.lane];
+  if (now != server_role::primary) news.timeline = 0;
   news.role = now;
   news.role_at = server_.time().now();
 }

@@ -105,6 +105,11 @@ void server::lent(const simulated_session& on) {
   require(!looked || std::ranges::find(news.addresses, b.address) != news.addresses.end(),
           "a lease on a connection to an address that its host has left");
   if (!wants_primary) return;
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    const told& other = hosts[i].news[b.lane];
+    const bool newer = news.timeline > 0 && other.timeline > news.timeline && other.role_at < time_.now();
+    require(!newer, "a lease on an old primary, and the new one is known");
+  }
   // One primary at a time: who has been left is not come back to but by a connect that began later.
   require(b.begun > m.left_at[b.lane], "leases on two hosts that both claim to be the primary");
   if (last_host_[b.lane] != b.host) hosts[last_host_[b.lane]].left_at[b.lane] = connects_begun;
@@ -227,7 +232,9 @@ class attempt final : public detail::connect_attempt, public std::enable_shared_
     born_.backend->ours = made;
     server_.add(made);
     if (what_ == purpose::watch) ++server_.watches;
-    if (what_ == purpose::pool) on.news[lane_].role = on.role;
+    if (what_ != purpose::pool) return made;
+    if (on.role != server_role::primary) on.news[lane_].timeline = 0;
+    on.news[lane_].role = on.role;
     return made;
   }
 

@@ -9,6 +9,9 @@ CHANNEL = "pool/recovery/control_channel.cpp"
 SESSION = "pool/recovery/control_session.cpp"
 CONTROL = "pool/pool_control.cpp"
 RELOAD = "pool/pool_reconfigure.cpp"
+HOSTS = "pool/pool_hosts.cpp"
+ENDPOINTS = "pool/core/endpoints.cpp"
+RETIREMENT = "pool/core/endpoint_retirement.cpp"
 
 MUTANTS = [
     # A statement that was not answered is forgotten, and another way is tried.
@@ -37,6 +40,25 @@ MUTANTS = [
     # What only a restart can change is changed.
     ("restart_knobs_change", RELOAD, "refuse_restarts(name_, p.changes);",
      'if (!is_mutant("restart_knobs_change")) refuse_restarts(name_, p.changes);'),
+    # What a watch has seen of a host is nobody's concern.
+    ("blind_watch", HOSTS, "retire_all(endpoints_.seen(host, what), steady_now(), c, out);",
+     'if (!is_mutant("blind_watch")) retire_all(endpoints_.seen(host, what), steady_now(), c, out);'),
+    # A promoted standby keeps its readers.
+    ("deaf_to_promotions", HOSTS, "retire_all(endpoints_.role_changed(host, role_for_core(now)), at, c, out);",
+     'if (!is_mutant("deaf_to_promotions"))\n'
+     '      retire_all(endpoints_.role_changed(host, role_for_core(now)), at, c, out);'),
+    # A connection to an address that the name has left stays.
+    ("stays_at_an_old_address", HOSTS, "m->session->address()) == now.end()) gone",
+     'm->session->address()) == now.end() && !is_mutant("stays_at_an_old_address")) gone'),
+    # Where another one is the primary now, the old one's connections are lent on.
+    ("two_primaries", ENDPOINTS, "if (primary_ != no_endpoint) retired.add(primary_);",
+     'if (primary_ != no_endpoint && !is_mutant("two_primaries")) retired.add(primary_);'),
+    # A standby is used however far behind it is.
+    ("any_lag_will_do", ENDPOINTS, "return max_lag_ > duration::zero() && h.lag > max_lag_;",
+     'return max_lag_ > duration::zero() && h.lag > max_lag_ && !is_mutant("any_lag_will_do");'),
+    # The end of one host is the end of all.
+    ("one_generation_for_all", RETIREMENT, "if (where >= most_endpoints) return",
+     'if (where >= most_endpoints || is_mutant("one_generation_for_all")) return'),
 ]
 
 
