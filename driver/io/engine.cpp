@@ -275,8 +275,12 @@ void engine::on_received(std::error_code ec, std::size_t n) {
   {
     const lock guard(mutex_);
     if (link_ == link_state::closed) return;
-    take_bytes(ec, n, after);
-    if (link_ != link_state::closed) receive();
+    try {
+      take_bytes(ec, n, after);
+      if (link_ != link_state::closed) receive();
+    } catch (const std::bad_alloc&) {  // what came cannot be kept, or nobody would read on: nobody may wait for it
+      if (link_ != link_state::closed) lost(std::make_error_code(std::errc::not_enough_memory), after);
+    }
   }
   after.run();
 }

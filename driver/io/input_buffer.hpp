@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <string_view>
 
 namespace lido::io {
@@ -40,9 +41,13 @@ class input_buffer {
     if (capacity_ - end_ < capacity_ / 4) resize(capacity_ * 2);
   }
 
-  // What filled the buffer was all processed: read more at a time from now on.
-  void was_filled() {
-    if (empty() && capacity_ < largest_idle) resize(capacity_ * 2);
+  // What filled the buffer was all processed: read more at a time from now on, if there is memory for it.
+  void was_filled() noexcept {
+    try {
+      if (empty() && capacity_ < largest_idle) resize(capacity_ * 2);
+    } catch (const std::bad_alloc&) {
+      return;
+    }
   }
 
  private:

@@ -33,38 +33,58 @@ consteval std::array<std::int64_t, bound_count> make_bounds() {
 inline constexpr auto bounds_ns = make_bounds();
 static_assert(bounds_ns.front() == 1'000 && bounds_ns.back() == 100'000'000'000);
 
-// By the value's bit width, the first bound that it could be compared with: at most four bounds lie within one octave.
-inline constexpr std::size_t bounds_per_octave = 4;
+// Where a value lies, by its octave and the eighth of it: its highest bit and the three below. No two bounds lie within
+// one eighth, which spans a ninth to a sixteenth of its values while bounds are a fifth apart at least. So one look
+// into a table and one comparison find the bucket.
+inline constexpr std::size_t eighths = 8;
 
-consteval std::array<std::uint8_t, 65> make_starts() {
-  std::array<std::uint8_t, 65> starts{};
-  for (std::size_t width = 0; width < starts.size(); ++width) {
-    const std::uint64_t least = width == 0 ? 0 : std::uint64_t{1} << (width - 1);
+constexpr std::size_t eighth_of(std::uint64_t value) noexcept {
+  value |= eighths;  // what is smaller is far below the first bound
+  const auto shift = static_cast<unsigned>(std::bit_width(value)) - 4U;
+  return shift * eighths + static_cast<std::size_t>(value >> shift) - eighths;
+}
+
+inline constexpr std::size_t eighth_count = eighth_of(UINT64_MAX) + 1;
+
+// For each, how many bounds are below all of its values.
+consteval std::array<std::uint8_t, eighth_count> make_starts() {
+  std::array<std::uint8_t, eighth_count> starts{};
+  for (std::size_t at = 0; at < eighth_count; ++at) {
+    const std::uint64_t least = std::uint64_t{eighths + at % eighths} << (at / eighths);
     std::size_t i = 0;
     while (i < bound_count && static_cast<std::uint64_t>(bounds_ns[i]) < least) ++i;
-    starts[width] = static_cast<std::uint8_t>(i);
+    starts[at] = static_cast<std::uint8_t>(i);
   }
   return starts;
 }
 
 inline constexpr auto starts = make_starts();
 
-// Bounds behind the last one that no value exceeds, so that the comparison needs no range check.
-consteval std::array<std::int64_t, bound_count + bounds_per_octave> make_padded() {
-  std::array<std::int64_t, bound_count + bounds_per_octave> padded{};
-  padded.fill(INT64_MAX);
-  for (std::size_t i = 0; i < bound_count; ++i) padded[i] = bounds_ns[i];
+consteval bool at_most_one_bound_in_each() {
+  for (std::size_t i = 1; i < bound_count; ++i) {
+    if (eighth_of(static_cast<std::uint64_t>(bounds_ns[i - 1])) == eighth_of(static_cast<std::uint64_t>(bounds_ns[i])))
+      return false;
+  }
+  return true;
+}
+static_assert(at_most_one_bound_in_each());
+
+// A bound behind the last one that no value exceeds, so that the comparison needs no range check. Unsigned: the
+// comparison's carry is then what is added.
+consteval std::array<std::uint64_t, bound_count + 1> make_padded() {
+  std::array<std::uint64_t, bound_count + 1> padded{};
+  padded.fill(UINT64_MAX);
+  for (std::size_t i = 0; i < bound_count; ++i) padded[i] = static_cast<std::uint64_t>(bounds_ns[i]);
   return padded;
 }
 
 inline constexpr auto padded_bounds = make_padded();
 
+// Of a duration that is not negative.
 constexpr std::size_t bucket_of(std::int64_t ns) noexcept {
-  const std::size_t first = starts[static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(ns)))];
-  const std::int64_t* const bounds = padded_bounds.data() + first;
-  static_assert(bounds_per_octave == 4);
-  return first + (ns > bounds[0] ? 1U : 0U) + (ns > bounds[1] ? 1U : 0U) + (ns > bounds[2] ? 1U : 0U) +
-         (ns > bounds[3] ? 1U : 0U);
+  const auto value = static_cast<std::uint64_t>(ns);
+  const std::size_t first = starts[eighth_of(value)];
+  return first + (value > padded_bounds[first] ? 1U : 0U);
 }
 
 }  // namespace buckets

@@ -2,6 +2,7 @@
 #include "tests/integration/pool_fixture.hpp"
 
 #include <chrono>
+#include <string>
 
 namespace {
 
@@ -78,6 +79,45 @@ TEST(I23_usage, the_pools_own_certificate_is_seen) {
     }
     EXPECT_GT(pool.stats().client_certificate_end, 0);
     co_await pool.async_close(1s);
+  });
+}
+
+// What collectors ask, while the pool lives and afterwards.
+TEST(I23_usage, holders_hosts_pings_and_readiness_are_there_for_collectors_that_outlive_the_pool) {
+  run([](asio::io_context& io) -> asio::awaitable<void> {
+    lido::pool_config config = pool_of(unix_config(shared_cluster()), 2);
+    const std::string folder = config.connect.host;
+    config.connect.hosts = {{.host = folder, .hostaddr = {}, .port = config.connect.port},
+                            {.host = folder + "/nowhere", .hostaddr = {}, .port = config.connect.port}};
+    config.validate_after_idle = 1ns;  // a ping before each use
+    lido::pool_sources ask;
+    {
+      lido::pool pool(io.get_executor(), config);
+      ask = pool.sources();
+      EXPECT_TRUE(ask.readiness().value().ready);
+      EXPECT_TRUE(ask.holders().value().empty());
+      {
+        const lido::acquire_options tagged = lido::tagged("checkout");
+        lido::lease db = co_await pool.async_acquire(tagged);
+        const auto held = ask.holders().value();
+        EXPECT_EQ(held.size(), 1U);
+        EXPECT_EQ(held.at(0).tag, "checkout");
+        EXPECT_EQ(held.at(0).backend_pid, db->process_id());
+      }
+      co_await pool.async_query<std::int64_t>("select 1::int8");
+      const lido::pool_stats s = ask.stats().value();
+      EXPECT_EQ(s.endpoints.size(), 2U);
+      EXPECT_EQ(s.endpoints.at(0).connections, 1U);
+      EXPECT_EQ(s.endpoints.at(0).state, lido::endpoint_state::up);
+      EXPECT_EQ(s.endpoints.at(1).connections, 0U);
+      EXPECT_EQ(s.ping_time.count(), s.pings);
+      EXPECT_GT(s.pings, 0U);
+      co_await pool.async_close(1s);
+      EXPECT_EQ(ask.readiness().value().state, lido::readiness_state::closing);
+    }
+    EXPECT_FALSE(ask.stats().has_value());
+    EXPECT_FALSE(ask.holders().has_value());
+    EXPECT_FALSE(ask.readiness().has_value());
   });
 }
 
