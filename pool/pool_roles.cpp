@@ -131,7 +131,7 @@ std::vector<lease_holder> pool::holders() const {
   if (!replicas_) return all;
   auto more = replicas_->holders();
   all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
-  std::ranges::stable_sort(all, [](const lease_holder& a, const lease_holder& b) { return a.held > b.held; });
+  std::ranges::sort(all, [](const lease_holder& a, const lease_holder& b) { return a.held > b.held; });
   return all;
 }
 

@@ -15,8 +15,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <barrier>
 #include <deque>
+#include <iterator>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <thread>
 
@@ -310,6 +313,51 @@ INSTANTIATE_TEST_SUITE_P(closed, stress, ::testing::Values(end_of_it::after_all,
                          [](const auto& which) {
                            return which.param == end_of_it::after_all ? "after_all" : "in_the_midst";
                          });
+
+// ---- the end of a pool ----
+
+// Idle ones, and ones with something running.
+std::vector<lido::lease> take_all(lido::pool& pool, std::size_t count) {
+  std::vector<lido::lease> all(count);
+  std::atomic<std::size_t> got{0};
+  for (lido::lease& each : all) {
+    pool.async_acquire([&each, &got](std::error_code, lido::lease db) {
+      each = std::move(db);
+      ++got;
+    });
+  }
+  if (!eventually([&] { return got == count; }, 60s)) std::abort();  // the handlers refer to ours
+  for (std::size_t i = 0; i < count; i += 2)
+    all[i]->async_query_with([](std::error_code, const lido::result<>&) {}, op_options{}, "select pg_sleep(0.001)");
+  return all;
+}
+
+TEST(last_leases, I13_I24_are_given_back_while_their_pool_is_destroyed) {
+  constexpr std::size_t size = 4;
+  crew c{2, 2};
+  const int rounds = scaled(100, 30);
+  for (int i = 0; i < rounds; ++i) {
+    std::optional<lido::pool> pool{std::in_place, c.executors(), busy_pool(route::unix_socket, size)};
+    std::vector<lido::lease> some = take_all(*pool, size);
+    std::vector<lido::lease> others(std::make_move_iterator(some.begin() + 2), std::make_move_iterator(some.end()));
+    some.resize(2);
+    std::barrier all(3);
+    const auto gives_back = [&all](std::vector<lido::lease>& leases) {
+      all.arrive_and_wait();
+      for (lido::lease& each : leases) {
+        each->canceller().cancel();
+        each.release();
+      }
+    };
+    std::thread one([&] { gives_back(some); });
+    std::thread other([&] { gives_back(others); });
+    all.arrive_and_wait();
+    pool.reset();
+    one.join();
+    other.join();
+    EXPECT_FALSE(some[0]);
+  }
+}
 
 // ---- several io_contexts, turned by hand ----
 
