@@ -116,6 +116,7 @@ void simulated_session::hear(server_role now) {
 void simulated_session::ask_control() {
   const auto call = std::make_shared<control_call>();
   call->client = weak_from_this();
+  call->lane = born_.lane;
   call->turn = turn_;
   call->by = born_.backend;
   call->written = wall_clock();

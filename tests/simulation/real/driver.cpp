@@ -230,6 +230,7 @@ class attempt final : public detail::connect_attempt, public std::enable_shared_
       born_.pid = 1 + static_cast<std::int32_t>(server_.below(20));
     const auto made = std::make_shared<simulated_session>(server_, at, executor_, observer_, born_);
     born_.backend->ours = made;
+    born_.backend->lane = lane_;
     server_.add(made);
     if (what_ == purpose::watch) ++server_.watches;
     if (what_ != purpose::pool) return made;

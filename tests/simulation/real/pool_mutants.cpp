@@ -20,7 +20,7 @@ class pool_simulation_notices : public testing::TestWithParam<std::string_view> 
 
 TEST_P(pool_simulation_notices, the_broken_rule) {
   mutant = GetParam();
-  expect_noticed<tally>(3'000, run_world);
+  expect_noticed<tally>(10'000, run_world);
   mutant = {};
 }
 

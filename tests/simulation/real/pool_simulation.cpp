@@ -34,6 +34,7 @@ TEST(pool_simulation, no_task_is_hurt_by_another_ones_cancel_and_everything_ends
   EXPECT_GT(t.reloads, 0U);
   EXPECT_GT(t.bad_reloads, 0U);
   EXPECT_GT(t.misled, 0U);
+  EXPECT_GT(t.changes, 0U);
   EXPECT_GT(t.requests, 0U);
   EXPECT_GT(t.control_signals, 0U);
   EXPECT_GT(t.unanswered, 0U);

@@ -132,7 +132,8 @@ void postmaster::look_up(const control_ptr& what) {
     r.found = who;
     if (r.kill) server_.require(!who->stranger, "a cancel was aimed at another user's statement");
   }
-  server_.time().after(server_.some(2ms), [this, what] { send_signals(what); });
+  // Microseconds in life; here, long enough for a pid to change hands.
+  server_.time().after(server_.some(server_.chance(20) ? 30ms : 2ms), [this, what] { send_signals(what); });
 }
 
 void postmaster::send_signals(const control_ptr& what) {
@@ -147,8 +148,12 @@ void postmaster::send_signals(const control_ptr& what) {
     r.signalled = whom != nullptr;
     if (!whom) continue;
     ++server_.seen.control_signals;
-    if (whom->stranger) ++server_.seen.window;  // which nobody can close
-    signal(whom);
+    // Nobody can close that window, and two lanes are strangers to each other in it.
+    if (whom->stranger || whom->lane != what->lane) {
+      ++server_.seen.window;
+    } else {
+      signal(whom);
+    }
   }
   what->executed = true;
   if (server_.note) server_.note("process " + std::to_string(what->by->pid) + " has signalled");
@@ -168,9 +173,10 @@ void postmaster::over(const control_ptr& what) {
   if (--what->by->statements == 0 && what->by->leaving) kill(what->by);
 }
 
-bool postmaster::threatens(const process& who) const {
-  return std::ranges::any_of(calls_, [&who](const control_ptr& c) {
-    return c->by->alive && c->written <= who.started && std::ranges::any_of(c->rows, [&](const control_call::row& r) {
+bool postmaster::threatens(const process& who, std::size_t lane) const {
+  return std::ranges::any_of(calls_, [&](const control_ptr& c) {
+    return c->lane == lane && c->by->alive && c->written <= who.started &&
+           std::ranges::any_of(c->rows, [&](const control_call::row& r) {
              return r.kill && r.pid == who.pid && r.started && *r.started != who.started;
            });
   });

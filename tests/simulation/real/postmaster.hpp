@@ -25,6 +25,7 @@ struct process {
   std::weak_ptr<simulated_session> ours;  // none: a stranger's, or its client has gone
   bool stranger = false;
   bool alive = true;
+  std::size_t lane = 0;     // of ours
   bool leaving = false;     // its client has gone: it ends with what it executes
   unsigned statements = 0;  // of the control session, that it executes
 };
@@ -41,6 +42,7 @@ struct control_call {
     bool signalled = false;
   };
   std::weak_ptr<simulated_session> client;
+  std::size_t lane = 0;
   unsigned turn = 0;  // of the client's statements
   process_ptr by;
   std::int64_t written = 0;  // microseconds since 1970
@@ -64,7 +66,7 @@ class postmaster {
   void signal(const process_ptr& whom);
   void execute(const control_ptr& what);
   // A statement that may yet signal whoever has this pid, and was written before that one began.
-  [[nodiscard]] bool threatens(const process& who) const;
+  [[nodiscard]] bool threatens(const process& who, std::size_t lane) const;
   [[nodiscard]] std::int64_t started() const noexcept { return started_; }
 
  private:

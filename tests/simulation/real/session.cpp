@@ -242,7 +242,7 @@ void simulated_session::require_unthreatened() {
   if (born_.what != purpose::pool) return;
   server_.require(!settle_.active(), "I3: a user's operation was written before the connection was quiet");
   server_.require(!is_named(), "I4: a connection is used whose cancel was written and not answered");
-  server_.require(!born_.backend->alive || !postmaster_.threatens(*born_.backend),
+  server_.require(!born_.backend->alive || !postmaster_.threatens(*born_.backend, born_.lane),
                   "I3: a new connection is used whose pid is in a cancel that was not answered");
 }
 
