@@ -63,6 +63,7 @@ TEST(waiting_in_virtual_time, I5_a_replica_and_then_the_primary_are_waited_for_w
   EXPECT_EQ(waited, 3s);
   EXPECT_EQ(servers.broken(), "");
   while (io.poll() > 0 || time.step(time.now() + 20s)) io.restart();
+  time.forget_all();
 }
 
 }  // namespace
