@@ -48,6 +48,7 @@ class setting {
  public:
   setting(const lido::pool_config& config, std::size_t contexts, std::size_t threads) : contexts_(contexts) {
     std::vector<asio::any_io_executor> executors;
+    executors.reserve(contexts);
     for (asio::io_context& each : contexts_) executors.emplace_back(each.get_executor());
     pool_.emplace_back(executors, config);
     for (asio::io_context& each : contexts_) {
@@ -72,6 +73,7 @@ class setting {
     std::barrier<> all(static_cast<std::ptrdiff_t>(at_work));
     std::vector<pace> paces(at_work);
     std::vector<std::future<void>> ends;
+    ends.reserve(at_work);
     for (std::size_t i = 0; i < at_work; ++i)
       ends.push_back(
           asio::co_spawn(contexts_[i % contexts_.size()], borrow(pool_[0], count, all, paces[i]), asio::use_future));
