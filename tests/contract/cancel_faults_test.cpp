@@ -57,7 +57,11 @@ const channel_case cases[] = {
     {"truncated_tls", on_tls, cancel_fault::truncate_tls, given_up, eof, false, true},
 };
 
+// What is broken is the connection of a CancelRequest; the control session is broken in control_faults_test.cpp.
+void by_request(pool_config& config) { config.cancel.channel = cancel_channel_choice::request; }
+
 void small_budgets(pool_config& config) {
+  by_request(config);
   config.cancel.timeout = 800ms;
   config.cancel.retry_after = 150ms;
   config.drain.timeout = 600ms;
@@ -66,6 +70,7 @@ void small_budgets(pool_config& config) {
 
 // A channel that works, slowly, must not be judged by a loaded machine's clock.
 void patient_budgets(pool_config& config) {
+  by_request(config);
   config.cancel.timeout = 10s;
   config.drain.timeout = 10s;
   config.cancel.retry_after = 5s;

@@ -1,5 +1,7 @@
 #include "tests/contract/harness.hpp"
 
+#include "tests/support/channel_of_tests.hpp"
+
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/error.hpp>
@@ -30,6 +32,13 @@ void take_error(task& into, const std::exception_ptr& thrown) {
   }
 }
 
+// Behind the proxy nobody can be named to the server: with the session as the only way nothing could be cancelled
+// there.
+cancel_channel_choice channel_on(route way) {
+  const auto choice = channel_of_tests();
+  return through_proxy(way) && choice == cancel_channel_choice::session ? cancel_channel_choice::automatic : choice;
+}
+
 asio::awaitable<void> run_statement(lido::pool& pool, std::string sql) {
   lido::lease db = co_await pool.async_acquire();
   co_await db->async_query(sql);
@@ -47,19 +56,21 @@ const char* to_string(route way) {
     case route::unix_socket: return "unix_socket";
     case route::plain: return "plain";
     case route::tls: return "tls";
+    case route::unix_proxy: return "unix_proxy";
     case route::plain_proxy: return "plain_proxy";
     case route::tls_proxy: return "tls_proxy";
   }
   return "?";
 }
 
-connect_config connect_to(const postgres_cluster& cluster, route way, std::uint16_t port) {
+connect_config connect_to(const postgres_cluster& cluster, route way, const fault_proxy* through) {
   connect_config out;
-  out.host = way == route::unix_socket ? cluster.socket_dir().string() : cluster.host();
-  out.port = port;
+  out.host = is_unix(way) ? cluster.socket_dir().string() : cluster.host();
+  if (through != nullptr && is_unix(way)) out.host = through->host();
+  out.port = through != nullptr ? through->port() : cluster.port();
   out.user = cluster.user();
   out.database = cluster.database();
-  if (way != route::unix_socket) out.password = std::string_view(cluster.password());
+  if (!is_unix(way)) out.password = std::string_view(cluster.password());
   out.sslmode = encrypted(way) ? sslmode::verify_full : sslmode::disable;
   if (encrypted(way)) out.sslrootcert = cluster.ca_file();
   out.close_timeout = 500ms;
@@ -78,14 +89,16 @@ int scaled(int full, int least) {
 world::world(route way, const tweak& edit, postgres_cluster& cluster) : cluster_{cluster} {
   if (way == route::tls_proxy) {
     proxy.emplace(cluster);
-  } else if (way == route::plain_proxy) {
+  } else if (way == route::plain_proxy || way == route::unix_proxy) {
     proxy_settings settings;
     settings.port = cluster.port();
+    if (way == route::unix_proxy) settings.socket_dir = cluster.socket_dir();
     proxy.emplace(settings);
   }
-  config_.connect = connect_to(cluster, way, proxy ? proxy->port() : cluster.port());
+  config_.connect = connect_to(cluster, way, proxy ? &*proxy : nullptr);
   config_.connect.application_name = new_application_name();
   config_.max_size = 2;
+  config_.cancel.channel = channel_on(way);
   if (edit) edit(config_);
   pool.emplace(io.get_executor(), config_);
 }
@@ -187,6 +200,11 @@ bool world::wait_running(std::string_view text, int count) {
 int world::sessions(std::string_view state) const {
   return std::stoi(cluster_.sql("select count(*) from pg_stat_activity where coalesce(state, '') like '" +
                                 std::string(state) + "' and application_name = '" + application() + "'"));
+}
+
+int world::control_sessions() const {
+  return std::stoi(cluster_.sql("select count(*) from pg_stat_activity where application_name = '" + application() +
+                                "' and query like '%lido: control session%'"));
 }
 
 bool world::close(std::chrono::nanoseconds patience) {

@@ -27,13 +27,14 @@ namespace lido::testing {
 
 using namespace std::chrono_literals;
 
-enum class route { unix_socket, plain, tls, plain_proxy, tls_proxy };
+enum class route { unix_socket, plain, tls, unix_proxy, plain_proxy, tls_proxy };
 [[nodiscard]] const char* to_string(route way);
 [[nodiscard]] constexpr bool through_proxy(route way) { return way == route::plain_proxy || way == route::tls_proxy; }
+[[nodiscard]] constexpr bool is_unix(route way) { return way == route::unix_socket || way == route::unix_proxy; }
 [[nodiscard]] constexpr bool encrypted(route way) { return way == route::tls || way == route::tls_proxy; }
 
-/// How to reach the cluster; `port` is the proxy's where there is one.
-[[nodiscard]] connect_config connect_to(const postgres_cluster& cluster, route way, std::uint16_t port);
+/// How to reach the cluster; through the proxy where there is one.
+[[nodiscard]] connect_config connect_to(const postgres_cluster& cluster, route way, const fault_proxy* through);
 
 /// What a user's coroutine came to.
 struct task {
@@ -96,6 +97,8 @@ class world {
   [[nodiscard]] bool answered(std::string_view text) const;
   bool wait_running(std::string_view text, int count = 1);
   [[nodiscard]] int sessions(std::string_view state = "%") const;
+  /// Of those, control sessions: on top of max_size.
+  [[nodiscard]] int control_sessions() const;
   /// Closes the pool; true when every slot was given back and the io_context ran out of work.
   bool close(std::chrono::nanoseconds patience = 1s);
 

@@ -199,7 +199,7 @@ TEST(contract, I28_an_io_context_destroyed_with_work_pending_frees_everything) {
   for (const route way : {route::unix_socket, route::tls}) {
     auto io = std::make_unique<asio::io_context>();
     pool_config config;
-    config.connect = connect_to(cluster, way, cluster.port());
+    config.connect = connect_to(cluster, way, nullptr);
     config.connect.application_name = "contract-dying-context";
     config.max_size = 3;
     auto pool = std::make_unique<lido::pool>(io->get_executor(), config);

@@ -102,7 +102,7 @@ class crew {
 pool_config busy_pool(route way) {
   auto& cluster = shared_cluster();
   pool_config config;
-  config.connect = connect_to(cluster, way, cluster.port());
+  config.connect = connect_to(cluster, way, nullptr);
   config.connect.application_name = "contract-threads";
   config.max_size = 6;
   config.cancel.timeout = 30s;

@@ -1,6 +1,7 @@
 // A pool on the shared throw-away server, and a way to run a coroutine to its end.
 #pragma once
 
+#include "tests/support/channel_of_tests.hpp"
 #include "tests/support/postgres_cluster.hpp"
 
 #include <lido/pool/pool.hpp>
@@ -39,6 +40,7 @@ inline pool_config pool_of(connect_config connect, std::size_t size) {
   config.connect = std::move(connect);
   config.max_size = size;
   config.acquire_timeout = std::chrono::seconds(10);
+  config.cancel.channel = channel_of_tests();
   return config;
 }
 

@@ -2,16 +2,10 @@
 // docs/pgbouncer.md).
 #include "tests/pgbouncer/pgbouncer.hpp"
 
+#include "tests/contract/cancel_storm.hpp"
 #include "tests/contract/harness.hpp"
 
-#include <asio/bind_cancellation_slot.hpp>
-#include <asio/co_spawn.hpp>
-#include <asio/steady_timer.hpp>
-#include <asio/this_coro.hpp>
-#include <asio/use_awaitable.hpp>
 #include <gtest/gtest.h>
-
-#include <random>
 
 namespace lido::testing {
 namespace {
@@ -46,65 +40,23 @@ bool one_waits(const pgbouncer& bouncer) {
   return line.find("|1|", line.find('|', sizeof "lido|lido|" - 1)) == line.find('|', sizeof "lido|lido|" - 1);
 }
 
-struct tally {
-  int cancelled = 0;
-  int wrong = 0;  // a user saw what only somebody else may see
-  int finished_users = 0;
-  std::string example;
-};
-
-asio::awaitable<void> short_statement(lido::pool& pool) {
-  lido::lease db = co_await pool.async_acquire();
-  co_await db->async_query("select pg_sleep(0.02)");
-}
-
-asio::awaitable<void> cancelled_after(lido::pool& pool, std::chrono::microseconds time, tally& count) {
-  const auto executor = co_await asio::this_coro::executor;
-  const auto stop = std::make_shared<asio::cancellation_signal>();
-  asio::steady_timer timer(executor, time);
-  timer.async_wait([stop](std::error_code ec) {
-    if (!ec) stop->emit(asio::cancellation_type::terminal);
-  });
-  auto token = asio::bind_cancellation_slot(stop->slot(), asio::use_awaitable);
-  try {
-    co_await asio::co_spawn(executor, short_statement(pool), token);
-  } catch (const std::system_error& e) {
-    if (is_aborted(e.code())) {
-      ++count.cancelled;
-    } else {
-      ++count.wrong;
-      count.example = e.what();
-    }
-  }
-}
-
-asio::awaitable<void> one_user(lido::pool& pool, int cancels, unsigned seed, tally& count) {
-  std::mt19937 random(seed);
-  for (int i = 0; i < cancels; ++i) {
-    co_await cancelled_after(pool, std::chrono::microseconds(500 + random() % 4000), count);
-    const auto number = static_cast<std::int32_t>(random() % 1'000'000);
-    try {
-      const auto answer = co_await pool.async_query<std::int32_t>("select $1::int", number);
-      if (answer.one() != number) ++count.wrong;
-    } catch (const lido::error& e) {
-      ++count.wrong;
-      count.example = e.what();
-    }
-  }
-  ++count.finished_users;
-}
-
 // Cancels in a storm, and an innocent statement after each.
 void storm(world& w, int cancels) {
-  constexpr int users = 8;
-  tally count;
-  for (unsigned user = 0; user < users; ++user) w.start(one_user(*w.pool, cancels / users, 40 + user, count));
-  ASSERT_TRUE(w.turn_until([&] { return count.finished_users == users; }, 240s));
+  storm_tally count;
+  ASSERT_TRUE(run(w,
+                  {.rounds = cancels,
+                   .seed = 40,
+                   .victim = "select pg_sleep(0.02)",
+                   .not_before = 500us,
+                   .within = 4000us,
+                   .innocents = 1},
+                  count));
   EXPECT_EQ(count.wrong, 0) << count.example;
   EXPECT_GT(count.cancelled, cancels / 2);
   ASSERT_TRUE(w.settle(60s));
   EXPECT_EQ(w.stats().stray_cancels, 0U);
   EXPECT_GT(w.stats().cancels.eof, 0U);
+  EXPECT_EQ(w.stats().cancels.of(cancel_channel::session).sent, 0U) << "nobody can be named through a pooler";
   EXPECT_TRUE(w.close());
 }
 

@@ -5,16 +5,19 @@
 #include "tests/support/proxy_connection.hpp"
 #include "tests/support/proxy_state.hpp"
 
+#include <asio/basic_socket_acceptor.hpp>
 #include <asio/buffer.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/executor_work_guard.hpp>
 #include <asio/ip/address.hpp>
 #include <asio/ip/tcp.hpp>
+#include <asio/local/stream_protocol.hpp>
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 
+#include <filesystem>
 #include <future>
 #include <thread>
 #include <utility>
@@ -30,6 +33,17 @@ asio::ssl::context server_context(const identity& who) {
   return context;
 }
 
+using any_endpoint = asio::generic::stream_protocol::endpoint;
+
+any_endpoint unix_endpoint(const std::filesystem::path& folder, std::uint16_t port) {
+  return asio::local::stream_protocol::endpoint{(folder / (".s.PGSQL." + std::to_string(port))).string()};
+}
+
+any_endpoint server_of(const proxy_settings& s) {
+  if (!s.socket_dir.empty()) return unix_endpoint(s.socket_dir, s.port);
+  return asio::ip::tcp::endpoint{asio::ip::make_address(s.host), s.port};
+}
+
 proxy_settings settings_for(const postgres_cluster& cluster) {
   proxy_settings settings;
   settings.host = cluster.host();
@@ -42,7 +56,7 @@ proxy_settings settings_for(const postgres_cluster& cluster) {
 }  // namespace
 
 proxy_state::proxy_state(const proxy_settings& settings)
-    : encrypt_to_server{settings.encrypt_to_server}, server{asio::ip::make_address(settings.host), settings.port} {
+    : encrypt_to_server{settings.encrypt_to_server}, server{server_of(settings)} {
   if (settings.terminate_tls) right_context.emplace(server_context(*settings.terminate_tls));
   if (settings.wrong_identity) wrong_context.emplace(server_context(*settings.wrong_identity));
   // The proxy stands in the server's place; whether the certificate is right is the client's question.
@@ -54,6 +68,7 @@ proxy_state::proxy_state(const proxy_settings& settings)
 class fault_proxy::engine {
  public:
   explicit engine(const proxy_settings& settings) : state_{settings}, acceptor_{state_.io} {
+    if (!settings.socket_dir.empty()) folder_.emplace("lido-proxy-");
     state_.roles_changed = [this] { follow_plan(); };
     follow_plan();
     thread_ = std::thread{[this] { state_.io.run(); }};
@@ -66,6 +81,7 @@ class fault_proxy::engine {
     state_.roles_changed = [] {};
   }
 
+  [[nodiscard]] std::string host() const { return folder_ ? folder_->path().string() : "127.0.0.1"; }
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
   [[nodiscard]] proxy_counters counters() const { return state_.counters(); }
 
@@ -81,10 +97,10 @@ class fault_proxy::engine {
     });
   }
 
-  void end(connection_end how, bool cancels_too) {
+  void end(connection_end how, const std::function<bool(const proxy_connection&)>& which) {
     run([&] {
       for (auto* connection : state_.connections) {
-        if (cancels_too || connection->kind() != proxy_connection::role::cancel) connection->end(how);
+        if (which(*connection)) connection->end(how);
       }
     });
   }
@@ -113,9 +129,11 @@ class fault_proxy::engine {
       acceptor_.close();
       return;
     }
-    const asio::ip::tcp::endpoint here{asio::ip::address_v4::loopback(), port_};
+    const any_endpoint here = folder_ ? unix_endpoint(folder_->path(), port_)
+                                      : any_endpoint{asio::ip::tcp::endpoint{asio::ip::address_v4::loopback(), port_}};
+    if (folder_) std::filesystem::remove(folder_->path() / (".s.PGSQL." + std::to_string(port_)));
     acceptor_.open(here.protocol());
-    acceptor_.set_option(asio::ip::tcp::acceptor::reuse_address{true});
+    acceptor_.set_option(asio::socket_base::reuse_address{true});
     acceptor_.bind(here);
     acceptor_.listen();
     asio::co_spawn(state_.io, accept_connections(++listens_), asio::detached);
@@ -124,7 +142,7 @@ class fault_proxy::engine {
   asio::awaitable<void> accept_connections(std::uint64_t listen) {
     while (listen == listens_ && acceptor_.is_open()) {
       std::error_code error;
-      asio::ip::tcp::socket socket{state_.io};
+      proxy_stream::socket socket{state_.io};
       co_await acceptor_.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
       if (error) continue;
       auto connection = std::make_shared<proxy_connection>(state_, std::move(socket));
@@ -135,7 +153,8 @@ class fault_proxy::engine {
 
   proxy_state state_;
   asio::executor_work_guard<asio::io_context::executor_type> work_{state_.io.get_executor()};
-  asio::ip::tcp::acceptor acceptor_;
+  asio::basic_socket_acceptor<asio::generic::stream_protocol> acceptor_;
+  std::optional<temporary_folder> folder_;
   std::uint16_t port_ = free_port();
   std::uint64_t listens_ = 0;
   std::thread thread_;
@@ -146,6 +165,8 @@ fault_proxy::fault_proxy(proxy_settings settings) : engine_{std::make_unique<eng
 fault_proxy::fault_proxy(const postgres_cluster& cluster) : fault_proxy{settings_for(cluster)} {}
 
 fault_proxy::~fault_proxy() = default;
+
+std::string fault_proxy::host() const { return engine_->host(); }
 
 std::uint16_t fault_proxy::port() const noexcept { return engine_->port(); }
 
@@ -184,11 +205,27 @@ void fault_proxy::no_cut() {
   engine_->change([](proxy_plan& plan) { plan.cut.reset(); });
 }
 
-void fault_proxy::kill_main() { engine_->end(connection_end::reset, false); }
+namespace {
 
-void fault_proxy::close_main() { engine_->end(connection_end::close, false); }
+bool is_main(const proxy_connection& c) { return c.kind() != proxy_connection::role::cancel; }
 
-void fault_proxy::kill_all() { engine_->end(connection_end::reset, true); }
+}  // namespace
+
+void fault_proxy::set_control_fault(control_fault fault) {
+  engine_->change([=](proxy_plan& plan) { plan.on_control = fault; });
+}
+
+void fault_proxy::close_control() {
+  engine_->end(connection_end::close, [](const proxy_connection& c) { return c.is_control(); });
+}
+
+void fault_proxy::kill_main() { engine_->end(connection_end::reset, is_main); }
+
+void fault_proxy::close_main() { engine_->end(connection_end::close, is_main); }
+
+void fault_proxy::kill_all() {
+  engine_->end(connection_end::reset, [](const proxy_connection&) { return true; });
+}
 
 void fault_proxy::stop_listening() {
   engine_->change([](proxy_plan& plan) { plan.listening = false; });

@@ -1,5 +1,6 @@
-// A TCP proxy that breaks connections on purpose, one way for the main connections and another for the cancel
-// connections. It has its own thread; every setter may be called from any thread at any time.
+// A proxy that breaks connections on purpose, one way for the main connections and another for the cancel
+// connections and for the control session. On TCP, or on Unix sockets, where a control session has reason to trust what
+// it sees through it. It has its own thread; every setter may be called from any thread at any time.
 #pragma once
 
 #include "tests/support/certificates.hpp"
@@ -41,6 +42,18 @@ enum class cancel_fault {
   truncate_tls,                 // forwards it, FIN without close_notify
 };
 
+/// What happens to a statement of the control session, which is known by its text, or to its answer.
+enum class control_fault {
+  none,
+  swallow,         // the statement goes nowhere, FIN
+  swallow_silent,  // the statement goes nowhere, no end
+  lose_answer,     // it is executed; FIN in place of the answer
+  lose_silent,     // it is executed; no answer, no end
+  cut_answer,      // half an answer, FIN
+  garbage_answer,
+  hold,  // the answer waits for release_held()
+};
+
 enum class direction { to_server, to_client };
 enum class connection_end { reset, close, stall };
 
@@ -53,6 +66,7 @@ struct traffic_shape {
 struct proxy_settings {
   std::string host = "127.0.0.1";  // the server's
   std::uint16_t port = 0;
+  std::string socket_dir;  // of the server's Unix socket: then the proxy is one, too
   /// With it the proxy ends TLS itself and sees what is inside; without it TLS passes through unseen.
   std::optional<identity> terminate_tls;
   std::optional<identity> wrong_identity;  // for cancel_fault::wrong_certificate
@@ -78,7 +92,7 @@ class fault_proxy {
   fault_proxy& operator=(const fault_proxy&) = delete;
   ~fault_proxy();
 
-  [[nodiscard]] std::string host() const { return "127.0.0.1"; }
+  [[nodiscard]] std::string host() const;  // 127.0.0.1, or the folder of its Unix socket
   [[nodiscard]] std::uint16_t port() const noexcept;
 
   // Which connection is a cancel connection. By content (the code 80877102) always, where the proxy can see it;
@@ -89,6 +103,8 @@ class fault_proxy {
 
   void set_cancel_fault(cancel_fault fault, std::chrono::milliseconds delay = {});
   void release_held();
+  void set_control_fault(control_fault fault);
+  void close_control();  // FIN to both, between two statements
 
   void shape_main(const traffic_shape& shape);
   void stall_main(bool on);  // on: no byte moves in either direction

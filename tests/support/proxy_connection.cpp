@@ -17,6 +17,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
+constexpr std::string_view control_mark = "lido: control session";
 constexpr std::uint32_t cancel_request_code = 80877102;
 constexpr std::uint32_t ssl_request_code = 80877103;
 constexpr std::uint32_t gss_request_code = 80877104;
@@ -33,8 +34,8 @@ std::uint32_t number_at(std::string_view bytes, std::size_t offset) {
 
 }  // namespace
 
-proxy_connection::proxy_connection(proxy_state& state, asio::ip::tcp::socket client)
-    : state_{state}, client_{std::move(client)}, server_{asio::ip::tcp::socket{state.io}} {
+proxy_connection::proxy_connection(proxy_state& state, proxy_stream::socket client)
+    : state_{state}, client_{std::move(client)}, server_{proxy_stream::socket{state.io}} {
   const auto plan = state_.plan();
   fault_ = plan.fault;
   delay_ = plan.delay;
@@ -272,6 +273,11 @@ asio::awaitable<bool> proxy_connection::forward(direction way, std::string_view 
   auto& target = way == direction::to_server ? server_ : client_;
   const auto plan = state_.plan();
   const bool main = role_ == role::main;
+  control_ = control_ || (way == direction::to_server && bytes.find(control_mark) != std::string_view::npos);
+  if (control_ && plan.on_control != control_fault::none) {
+    const bool is_over = co_await break_control(way, bytes);
+    if (is_over) co_return false;
+  }
   const auto latency = way == direction::to_server ? plan.shape.latency_to_server : plan.shape.latency_to_client;
   if (main && latency.count() > 0) co_await wait_for(latency);
   while (!bytes.empty()) {
@@ -293,6 +299,37 @@ asio::awaitable<bool> proxy_connection::forward(direction way, std::string_view 
       co_return false;
     }
   }
+  co_return true;
+}
+
+// True: the connection has ended, or goes on without these bytes in this direction for ever.
+asio::awaitable<bool> proxy_connection::break_control(direction way, std::string_view bytes) {
+  const bool is_answer = way == direction::to_client;
+  switch (state_.plan().on_control) {
+    case control_fault::none: co_return false;
+    case control_fault::hold:
+      if (!is_answer) co_return false;
+      releases_ = state_.plan().releases;
+      co_await wait_for_release();
+      co_return false;
+    case control_fault::swallow: break;
+    case control_fault::swallow_silent: co_await client_.ignore_until_closed(); break;
+    case control_fault::lose_answer:
+      if (!is_answer) co_return false;
+      break;
+    case control_fault::lose_silent:
+      if (!is_answer) co_return false;
+      co_return true;  // nobody reads on from the server
+    case control_fault::cut_answer:
+      if (!is_answer) co_return false;
+      co_await client_.write(bytes.substr(0, bytes.size() / 2));
+      break;
+    case control_fault::garbage_answer:
+      if (!is_answer) co_return false;
+      co_await client_.write("\x7f\x13garbage that is no answer"sv);
+      break;
+  }
+  end(connection_end::close);
   co_return true;
 }
 

@@ -5,7 +5,6 @@
 #include "tests/support/proxy_stream.hpp"
 
 #include <asio/awaitable.hpp>
-#include <asio/ip/tcp.hpp>
 
 #include <array>
 #include <cstdint>
@@ -20,7 +19,7 @@ class proxy_connection : public std::enable_shared_from_this<proxy_connection> {
  public:
   enum class role { unknown, main, cancel };
 
-  proxy_connection(proxy_state& state, asio::ip::tcp::socket client);
+  proxy_connection(proxy_state& state, proxy_stream::socket client);
   proxy_connection(const proxy_connection&) = delete;
   proxy_connection& operator=(const proxy_connection&) = delete;
   ~proxy_connection();
@@ -28,6 +27,7 @@ class proxy_connection : public std::enable_shared_from_this<proxy_connection> {
   static asio::awaitable<void> run(std::shared_ptr<proxy_connection> self);
 
   [[nodiscard]] role kind() const noexcept { return role_; }
+  [[nodiscard]] bool is_control() const noexcept { return control_; }
   void end(connection_end how);
 
  private:
@@ -50,6 +50,7 @@ class proxy_connection : public std::enable_shared_from_this<proxy_connection> {
   asio::awaitable<void> pump(direction way);
   asio::awaitable<bool> forward(direction way, std::string_view bytes);
   asio::awaitable<void> wait_while_stalled();
+  asio::awaitable<bool> break_control(direction way, std::string_view bytes);
   [[nodiscard]] std::uint64_t bytes_before_cut(direction way, const proxy_plan& plan);
   asio::awaitable<void> ended(direction way, std::error_code error);
 
@@ -57,6 +58,7 @@ class proxy_connection : public std::enable_shared_from_this<proxy_connection> {
   proxy_stream client_;
   proxy_stream server_;
   role role_ = role::unknown;
+  bool control_ = false;                     // a main connection that has run the control session's statement
   cancel_fault fault_ = cancel_fault::none;  // the one in force when the connection came
   std::chrono::milliseconds delay_{0};
   std::uint64_t releases_ = 0;

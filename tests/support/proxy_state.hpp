@@ -4,8 +4,8 @@
 
 #include "tests/support/fault_proxy.hpp"
 
+#include <asio/generic/stream_protocol.hpp>
 #include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
 #include <asio/ssl/context.hpp>
 #include <asio/steady_timer.hpp>
 
@@ -31,6 +31,7 @@ struct proxy_plan {
   std::optional<std::size_t> expected_main;
   cancel_fault fault = cancel_fault::none;
   std::chrono::milliseconds delay{0};
+  control_fault on_control = control_fault::none;
   traffic_shape shape;
   bool stalled = false;
   bool listening = true;
@@ -67,7 +68,7 @@ struct proxy_state {
   std::optional<asio::ssl::context> wrong_context;
   asio::ssl::context client_context{asio::ssl::context::tls_client};
   bool encrypt_to_server = true;
-  asio::ip::tcp::endpoint server;
+  asio::generic::stream_protocol::endpoint server;
   asio::io_context io{1};
   asio::steady_timer plan_changed{io, asio::steady_timer::time_point::max()};  // cancelled to wake who waits
 };

@@ -1,5 +1,6 @@
 #include "tests/support/proxy_stream.hpp"
 
+#include <asio/ip/tcp.hpp>
 #include <asio/read.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
@@ -13,12 +14,12 @@ namespace lido::testing {
 using asio::redirect_error;
 using asio::use_awaitable;
 
-proxy_stream::proxy_stream(asio::ip::tcp::socket socket) : socket_{std::move(socket)} {
+proxy_stream::proxy_stream(socket from) : socket_{std::move(from)} {
   std::error_code ignored;
   if (socket_.is_open()) socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
 }
 
-asio::awaitable<std::error_code> proxy_stream::connect(asio::ip::tcp::endpoint endpoint) {
+asio::awaitable<std::error_code> proxy_stream::connect(asio::generic::stream_protocol::endpoint endpoint) {
   std::error_code error;
   co_await socket_.async_connect(endpoint, redirect_error(use_awaitable, error));
   std::error_code ignored;
@@ -76,7 +77,7 @@ asio::awaitable<void> proxy_stream::finish() {
   if (tls_) {
     // The server sends close_notify and does not wait for the peer's: without a receiving side async_shutdown does the
     // same.
-    socket_.shutdown(asio::ip::tcp::socket::shutdown_receive, ignored);
+    socket_.shutdown(asio::socket_base::shutdown_receive, ignored);
     co_await tls_->async_shutdown(redirect_error(use_awaitable, ignored));
   }
   close();
@@ -89,7 +90,7 @@ void proxy_stream::reopen() {
 
 void proxy_stream::half_close() {
   std::error_code ignored;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  socket_.shutdown(asio::socket_base::shutdown_send, ignored);
 }
 
 void proxy_stream::close() {

@@ -1,8 +1,8 @@
-// One leg of a proxied connection: a TCP socket that may become TLS in either role, and the three ways to end it.
+// One leg of a proxied connection: a socket that may become TLS in either role, and the three ways to end it.
 #pragma once
 
 #include <asio/awaitable.hpp>
-#include <asio/ip/tcp.hpp>
+#include <asio/generic/stream_protocol.hpp>
 #include <asio/ssl/context.hpp>
 #include <asio/ssl/stream.hpp>
 
@@ -16,12 +16,14 @@ namespace lido::testing {
 
 class proxy_stream {
  public:
-  explicit proxy_stream(asio::ip::tcp::socket socket);
+  using socket = asio::generic::stream_protocol::socket;
+
+  explicit proxy_stream(socket from);
   proxy_stream(const proxy_stream&) = delete;
   proxy_stream& operator=(const proxy_stream&) = delete;
 
   [[nodiscard]] bool encrypted() const noexcept { return tls_.has_value(); }
-  asio::awaitable<std::error_code> connect(asio::ip::tcp::endpoint endpoint);
+  asio::awaitable<std::error_code> connect(asio::generic::stream_protocol::endpoint endpoint);
   asio::awaitable<std::error_code> start_tls(asio::ssl::context& context, asio::ssl::stream_base::handshake_type role);
   asio::awaitable<std::size_t> read_some(std::span<char> buffer, std::error_code& error);
   asio::awaitable<std::error_code> read_exactly(std::span<char> buffer);
@@ -36,9 +38,9 @@ class proxy_stream {
   void reset();       // RST
 
  private:
-  using tls_stream = asio::ssl::stream<asio::ip::tcp::socket&>;
+  using tls_stream = asio::ssl::stream<socket&>;
 
-  asio::ip::tcp::socket socket_;
+  socket socket_;
   std::optional<tls_stream> tls_;
 };
 
