@@ -87,15 +87,10 @@ void pool_member::cancel_ended() noexcept {
 }
 
 bool pool_member::prefers_control() noexcept {
-  const auto pool = pool_.lock();
-  if (!pool || !control) return false;
-  return pool->channel() == cancel_channel_choice::session || control->available(control_name);
+  return control && (channel == cancel_channel_choice::session || control->available(control_name));
 }
 
-bool pool_member::allows_request() noexcept {
-  const auto pool = pool_.lock();
-  return pool && pool->channel() != cancel_channel_choice::session;
-}
+bool pool_member::allows_request() noexcept { return channel != cancel_channel_choice::session; }
 
 std::uint64_t pool_member::submit_control(std::weak_ptr<control_client> who) noexcept {
   return control ? control->submit(control_name, std::move(who)) : 0;

@@ -53,6 +53,7 @@ class pool_member final : public session_observer, public std::enable_shared_fro
   // set before the session is lent for the first time, then left alone
   std::shared_ptr<recovery::control_session> control;
   std::uint64_t control_name = 0;  // what it calls this connection
+  cancel_channel_choice channel = cancel_channel_choice::request;
 
  private:
   const std::weak_ptr<pool_impl> pool_;

@@ -19,14 +19,16 @@ std::shared_ptr<control_session> pool_impl::control_for(const std::shared_ptr<co
   const auto how = config();
   const lock guard(mutex_);
   for (const control_entry& e : controls_) {
-    if (!e.retired && e.where == where) return e.session;
+    if (e.use == control_use::current && e.where == where) return e.session;
   }
   std::erase_if(controls_, [](const control_entry& e) { return !e.session->is_needed(); });
   const io_shard& on = shards_[shard];
   recovery::control_surroundings around;
   around.executor = on.executor;
   around.deadlines = on.deadlines;
-  around.settings = settings_;
+  around.credentials_now = [weak = weak_from_this(), shard](std::function<void(recovery::credentials)> done) {
+    if (const auto pool = weak.lock()) pool->ask_for_credentials(shard, std::move(done));
+  };
   around.peer = peer;
   around.close_timeout = how->connect.close_timeout;
   around.keeps = weak_from_this();
@@ -36,13 +38,14 @@ std::shared_ptr<control_session> pool_impl::control_for(const std::shared_ptr<co
   };
   auto made = std::make_shared<control_session>(std::move(around), recovery::channel_limits(*how));
   made->start();
-  controls_.push_back({std::move(where), shard, false, made});
+  controls_.push_back({std::move(where), shard, control_use::current, made});
   return made;
 }
 
 // A new connection is ready. If its pid is in a cancel that is on its way, it has to wait for the answer.
 void pool_impl::introduce(const std::shared_ptr<pool_member>& who) {
-  const auto peer = channel_ == cancel_channel_choice::request ? nullptr : who->session->peer();
+  who->channel = config()->cancel.channel;
+  const auto peer = who->channel == cancel_channel_choice::request ? nullptr : who->session->peer();
   if (!peer) return usable(*who);
   who->control = control_for(peer, who->shard);
   const auto go_on = [self = shared_from_this(), who](bool use) { use ? self->know(*who) : self->reject(who); };
@@ -100,17 +103,32 @@ std::vector<std::shared_ptr<control_session>> pool_impl::all_controls() const {
   return all;
 }
 
-void pool_impl::retire_controls(core::shard_id which) noexcept {
+void pool_impl::abandon_controls(core::shard_id which) noexcept {
   std::vector<std::shared_ptr<control_session>> its;
   {
     const lock guard(mutex_);
     for (control_entry& e : controls_) {
-      if (e.retired || (which != core::any_shard && e.shard != which)) continue;
-      e.retired = true;
+      if (e.use == control_use::abandoned || (which != core::any_shard && e.shard != which)) continue;
+      e.use = control_use::abandoned;
       its.push_back(e.session);
     }
   }
   for (const auto& each : its) each->abandon();
+}
+
+// Connections of an earlier generation keep the session that knows them, with its credentials, until the last of them
+// has gone; new ones get a new one.
+void pool_impl::renew_controls(const pool_config& now, bool rolling) noexcept {
+  for (const auto& each : all_controls()) each->adjust(recovery::channel_limits(now));
+  if (!rolling) return;
+  std::vector<std::shared_ptr<control_session>> old;
+  {
+    const lock guard(mutex_);
+    for (const control_entry& e : controls_) {
+      if (e.use == control_use::outdated) old.push_back(e.session);
+    }
+  }
+  for (const auto& each : old) each->retire();
 }
 
 // The last connection is closed; theirs end with it, within the same time.

@@ -66,24 +66,23 @@ asio::awaitable<bool> pool_impl::call_hook(pool_hook which, connection& db) cons
 
 // ---- before_connect ----
 
-void pool_impl::ask_for_credentials(const std::shared_ptr<pool_member>& born) {
-  const auto credentials = std::make_shared<connect_config>(config()->connect);
+void pool_impl::ask_for_credentials(core::shard_id on, std::function<void(recovery::credentials)> done) {
+  if (!hooks_.before_connect) return done({settings_for_connect(), {}, {}});
+  const auto asked = std::make_shared<connect_config>(config()->connect);
   run_hook(
-      shards_[born->shard].executor, config()->hook_timeout,
-      [self = shared_from_this(), credentials] { return passing(self->hooks_.before_connect, *credentials); },
-      [self = shared_from_this(), born, credentials](hook_end how, const std::string& words) {
-        if (how == hook_end::passed) return self->connect_as(born, *credentials);
-        self->hook_failed(pool_hook::before_connect, words);
-        self->connect_failed(*born, errc::connect_failed, words_of(pool_hook::before_connect, words), false);
+      shards_[on].executor, config()->hook_timeout,
+      [self = shared_from_this(), asked] { return passing(self->hooks_.before_connect, *asked); },
+      [self = shared_from_this(), asked, done = std::move(done)](hook_end how, const std::string& words) {
+        recovery::credentials got;
+        if (how == hook_end::passed) {
+          got.settings = with_credentials(*self->settings_for_connect(), *asked, got.error, got.diag.context);
+        } else {
+          self->hook_failed(pool_hook::before_connect, words);
+          got.error = errc::connect_failed;
+          got.diag = words_of(pool_hook::before_connect, words);
+        }
+        done(std::move(got));
       });
-}
-
-void pool_impl::connect_as(const std::shared_ptr<pool_member>& born, const connect_config& changed) {
-  std::error_code ec;
-  diagnostics diag;
-  auto settings = with_credentials(*settings_for_connect(), changed, ec, diag.context);
-  if (!settings) return connect_failed(*born, ec, std::move(diag), false);
-  open_session(born, std::move(settings));
 }
 
 // ---- after_connect ----

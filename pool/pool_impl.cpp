@@ -87,7 +87,6 @@ pool_impl::pool_impl(std::vector<asio::any_io_executor> executors, pool_config c
       tls_stamps_(stamps_of_tls_files(config_->connect)),
       name_(config_->name),
       lane_(which),
-      channel_(config_->cancel.channel),
       acquire_timeout_(config_->acquire_timeout.count()),
       when_clean_(left_clean(*config_)),
       when_soiled_(left_soiled(*config_)),
@@ -234,8 +233,10 @@ void pool_impl::connect(const core::action& a) {
     born->choice = choose_hosts(*born);
     members_[a.slot.index] = born;
   }
-  if (hooks_.before_connect) return ask_for_credentials(born);
-  open_session(born, settings_for_connect());
+  ask_for_credentials(born->shard, [self = shared_from_this(), born](recovery::credentials as) {
+    if (as.settings) return self->open_session(born, std::move(as.settings));
+    self->connect_failed(*born, as.error, std::move(as.diag), false);
+  });
 }
 
 void pool_impl::open_session(const std::shared_ptr<pool_member>& born,

@@ -138,7 +138,6 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   std::vector<lease_holder> holders() const;
   stats::tag_table& tags() noexcept { return tags_; }
   const std::string& name() const noexcept { return name_; }
-  cancel_channel_choice channel() const noexcept { return channel_; }
   const asio::any_io_executor& executor(core::shard_id shard = 0) const noexcept { return shards_[shard].executor; }
   // The present one: reconfigure() puts another in its place.
   std::shared_ptr<const pool_config> config() const {
@@ -179,10 +178,12 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
     std::shared_ptr<deadline_queue> deadlines;
     const asio::execution_context* context;
   };
+  // outdated: of an earlier configuration, for the connections that it knows; abandoned: its io_context has stopped
+  enum class control_use : std::uint8_t { current, outdated, abandoned };
   struct control_entry {
     std::string where;  // the server's address
     core::shard_id shard;
-    bool retired;  // its io_context has stopped or gone
+    control_use use;
     std::shared_ptr<recovery::control_session> session;
   };
   enum class shard_state : std::uint8_t { running, stopped, gone };
@@ -225,7 +226,8 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void usable(pool_member& who);
   void reject(const std::shared_ptr<pool_member>& who);
   std::vector<std::shared_ptr<recovery::control_session>> all_controls() const;
-  void retire_controls(core::shard_id which) noexcept;
+  void abandon_controls(core::shard_id which) noexcept;
+  void renew_controls(const pool_config& now, bool rolling) noexcept;
   void close_controls(std::function<void()> done);
   void count_controls(pool_stats& out) const;
   // pool_hosts.cpp: which host, and what becomes of the connections to one that changed
@@ -285,8 +287,8 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void run_hook_with(const std::shared_ptr<pool_member>& who, pool_hook which, std::chrono::nanoseconds patience,
                      hooked_end done);
   asio::awaitable<bool> call_hook(pool_hook which, connection& db) const;
-  void ask_for_credentials(const std::shared_ptr<pool_member>& born);
-  void connect_as(const std::shared_ptr<pool_member>& born, const connect_config& changed);
+  // Who a connect of this moment goes as: perhaps within the call, perhaps never when the io_context goes.
+  void ask_for_credentials(core::shard_id on, std::function<void(recovery::credentials)> done);
   void set_up(const std::shared_ptr<pool_member>& who);
   void give_up_newborn(const std::shared_ptr<pool_member>& who, diagnostics why);
   bool is_wanted(const pool_member& who) const;
@@ -325,7 +327,6 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   std::string tls_stamps_of_connects_ LIDO_GUARDED_BY(mutex_) = tls_stamps_;  // as read for the latest connect
   const std::string name_;
   const lane lane_;
-  const cancel_channel_choice channel_;
   // What every acquire and release read, apart from the rest so that they need no lock for it.
   std::atomic<std::chrono::nanoseconds::rep> acquire_timeout_;
   std::atomic<core::condition> when_clean_;   // how a lease comes back that left nothing behind,

@@ -113,10 +113,16 @@ void pool_impl::apply(const prepared& p) noexcept {
     for (const auto& m : members_) {
       if (m && m->session) living.push_back(m->session);
     }
-    if (p.rolling) c.new_generation(now, out);  // first: what reconfigure() connects is of the new one already
+    if (p.rolling) {  // first: what reconfigure() connects is of the new one already
+      c.new_generation(now, out);
+      for (control_entry& e : controls_) {
+        if (e.use == control_use::current) e.use = control_use::outdated;
+      }
+    }
     c.reconfigure(limits_for(*p.config), now, out);
   });
   for (const auto& session : living) session->set_budgets(how.budgets);
+  renew_controls(*p.config, p.rolling);
 }
 
 // A session takes its own lock, so not under the pool's; and not older ones after apply() has given it newer.

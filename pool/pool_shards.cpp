@@ -48,7 +48,7 @@ void pool_impl::check_shards() noexcept {
 // Nothing on that context will make progress: its sockets are closed from here, which ends everything that waits for
 // them.
 void pool_impl::retire(core::shard_id which) noexcept {
-  retire_controls(which);
+  abandon_controls(which);
   std::vector<std::shared_ptr<pool_member>> its;
   {
     const lock guard(mutex_);
@@ -104,7 +104,7 @@ void pool_impl::let_go() noexcept {
     waiting = take_waiters(core::any_shard);
   }
   for (acquire_op* const op : waiting) op->drop();
-  retire_controls(core::any_shard);
+  abandon_controls(core::any_shard);
   for (const auto& m : members) {
     if (m && m->attempt) m->attempt->cancel();
     if (m && m->session) m->session->close_now();

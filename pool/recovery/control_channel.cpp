@@ -61,11 +61,11 @@ bool control_channel::available(member who, time_point now) const noexcept {
   const auto found = members_.find(who);
   if (found == members_.end() || found->second.state == look::unmatched) return false;
   switch (state_) {
-    case state::absent:
-    case state::opening:
+    case state::absent: return true;
     case state::ready:
-    case state::asking: return true;
-    case state::busy: return now < after(begun_, limits_.patience);  // else it is stuck: who comes now need not wait
+    case state::asking: return trusted_ || now < patient_until(begun_);
+    case state::opening:
+    case state::busy: return now < patient_until(begun_);  // else it is stuck: who comes now need not wait
     case state::refused:
     case state::untrusted: return now >= until_;
   }
@@ -105,7 +105,12 @@ void control_channel::want_session(time_point now) {
       state_ == state::absent || ((state_ == state::refused || state_ == state::untrusted) && now >= until_);
   if (!may_try || closing_) return;
   state_ = state::opening;
+  begun_ = now;
   work_.open = true;
+}
+
+time_point control_channel::patient_until(time_point since) const noexcept {
+  return after(since, trusted_ ? limits_.patience : limits_.open_patience);
 }
 
 bool control_channel::is_writable(ticket which) const noexcept {
@@ -202,7 +207,8 @@ std::vector<control_channel::row> control_channel::write(const std::vector<ticke
     return {};
   }
   state_ = state::busy;
-  begun_ = probed_ = now;
+  if (trusted_) begun_ = now;
+  written_ = probed_ = now;
   if (cancels > 0) ++statements_;
   return statement_;
 }
@@ -332,16 +338,16 @@ void control_channel::give_up_all(time_point now) {
 // ---- time ----
 
 void control_channel::tick(time_point now) {
-  if (state_ == state::busy && now >= after(begun_, limits_.answer_timeout)) lost(now);
+  if (state_ == state::busy && now >= after(written_, limits_.answer_timeout)) lost(now);
   while (!queue_.empty()) {
     const auto w = wishes_.find(queue_.front());
-    if (w != wishes_.end() && now < after(w->second.since, limits_.patience)) break;
+    if (w != wishes_.end() && now < patient_until(w->second.since)) break;
     const ticket t = queue_.front();
     queue_.pop_front();
     settle(t, outcome::missed);
   }
   if (state_ != state::ready) return;
-  if (queue_.empty() && now >= after(used_, limits_.idle_timeout)) {
+  if (is_useless() || (queue_.empty() && now >= after(used_, limits_.idle_timeout))) {
     state_ = state::absent;
     trusted_ = false;
     work_.write = false;
@@ -355,9 +361,9 @@ time_point control_channel::next_deadline() const noexcept {
   time_point next = time_point::max();
   if (!queue_.empty()) {
     const auto w = wishes_.find(queue_.front());
-    if (w != wishes_.end()) next = after(w->second.since, limits_.patience);
+    if (w != wishes_.end()) next = patient_until(w->second.since);
   }
-  if (state_ == state::busy) next = std::min(next, after(begun_, limits_.answer_timeout));
+  if (state_ == state::busy) next = std::min(next, after(written_, limits_.answer_timeout));
   if (state_ != state::ready) return next;
   next = std::min(next, after(used_, limits_.idle_timeout));
   return ghosts_.empty() ? next : std::min(next, after(probed_, limits_.probe_interval));

@@ -50,6 +50,8 @@ class control_channel {
   struct limits {
     std::size_t batch = 64;                               // rows a statement: so many may become unknown at once
     duration patience = std::chrono::milliseconds(1250);  // not written by then: another way is tried
+    duration open_patience =
+        std::chrono::milliseconds(250);  // the same while the session is opened and has not shown what it is
     duration answer_timeout = std::chrono::seconds(5);    // of a statement; then the session is given up
     duration idle_timeout = std::chrono::minutes(5);      // not needed for so long: closed
     duration retry_min = std::chrono::seconds(1);         // after a refusal, doubling ...
@@ -132,6 +134,11 @@ class control_channel {
   std::size_t statements() const noexcept { return statements_; }  // that carried a cancel
   std::size_t member_count() const noexcept { return members_.size(); }
   bool remembers() const noexcept { return !ghosts_.empty() || state_ == state::busy; }
+  void adjust(const limits& bounds) noexcept { limits_ = bounds; }
+  void retire() noexcept { retired_ = true; }  // nobody new will come: closed when the last has left
+  bool is_useless() const noexcept {
+    return retired_ && state_ == state::ready && members_.empty() && queue_.empty() && ghosts_.empty();
+  }
   void give_up_all(time_point now);  // the pool is closing: no further statement
 
  private:
@@ -155,6 +162,8 @@ class control_channel {
   };
 
   void want_session(time_point now);
+  // Until when somebody waits who came at `since`; the session is stuck when what it does has taken so long.
+  time_point patient_until(time_point since) const noexcept;
   void want_write();
   void refuse(state how, duration wait, time_point now);
   void back_off(time_point now);
@@ -167,17 +176,19 @@ class control_channel {
   bool has_something_to_write() const noexcept;
   void add_looks(std::size_t room);
 
-  const limits limits_;
+  limits limits_;
   state state_ = state::absent;
   time_point until_ = time_point::min();  // refused, untrusted: not before
-  time_point begun_ = time_point::min();  // of the statement under way
-  time_point used_ = time_point::min();   // when it last cancelled something
+  time_point begun_ = time_point::min();  // of the statement under way, or of the opening until it is trusted
+  time_point written_ = time_point::min();
+  time_point used_ = time_point::min();  // when it last cancelled something
   time_point probed_ = time_point::min();
   duration retry_ = duration::zero();
   backend self_;
   std::int64_t server_ = 0;
   bool trusted_ = false;
   bool closing_ = false;
+  bool retired_ = false;
   std::map<member, enrolled> members_;
   std::map<ticket, wish> wishes_;
   std::deque<ticket> queue_;  // in order of arrival; may name wishes that are gone

@@ -16,6 +16,8 @@ using detail::lock;
 
 namespace {
 
+constexpr std::chrono::milliseconds longest_opening{250};
+
 control_channel::time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
 std::int64_t wall_now() noexcept {
@@ -47,9 +49,11 @@ control_channel::limits channel_limits(const pool_config& config) {
   control_channel::limits l;
   l.batch = config.cancel.batch;
   l.answer_timeout = config.cancel.timeout;
-  // What is left of cancel.timeout is for the CancelRequest, where there may be one.
-  l.patience =
-      config.cancel.channel == cancel_channel_choice::session ? config.cancel.timeout : config.cancel.timeout / 4;
+  l.patience = l.open_patience = config.cancel.timeout;
+  if (config.cancel.channel == cancel_channel_choice::session) return l;
+  // What is left of cancel.timeout is for the CancelRequest. A pooler that is full may let the session wait for long.
+  l.patience = config.cancel.timeout / 4;
+  l.open_patience = std::min<control_channel::duration>(l.patience, longest_opening);
   return l;
 }
 
@@ -101,12 +105,13 @@ void control_session::leave(name who) noexcept {
   if (who == 0) return;
   const lock guard(mutex_);
   channel_.leave(who);
+  if (channel_.is_useless()) kick();
 }
 
 bool control_session::is_needed() const noexcept {
   const lock guard(mutex_);
   return channel_.member_count() > 0 || channel_.remembers() || !waiting_.empty() || session_ != nullptr ||
-         attempt_ != nullptr;
+         channel_.now_in() == control_channel::state::opening;
 }
 
 // ---- cancels ----
@@ -192,8 +197,18 @@ void control_session::open() {
     if (abandoned_) return;
     generation = ++generation_;
   }
+  around_.credentials_now(
+      [self = shared_from_this(), generation](credentials as) { self->connect(generation, std::move(as)); });
+}
+
+void control_session::connect(std::uint64_t generation, credentials as) {
+  {
+    const lock guard(mutex_);
+    if (generation != generation_) return;  // given up meanwhile
+  }
+  if (!as.settings) return on_opened({as.error, std::move(as.diag), nullptr});
   auto attempt = detail::connect_session(
-      around_.executor, around_.settings, around_.deadlines, weak_from_this(),
+      around_.executor, std::move(as.settings), around_.deadlines, weak_from_this(),
       [self = shared_from_this(), generation](detail::connect_result made) {
         {
           const lock guard(self->mutex_);
@@ -331,6 +346,14 @@ void control_session::send(const rows& what, std::uint64_t generation) {
 }
 
 // ---- the end ----
+
+void control_session::adjust(const control_channel::limits& bounds) noexcept {
+  tell([&](control_channel& c) { c.adjust(bounds); });
+}
+
+void control_session::retire() noexcept {
+  tell([](control_channel& c) { c.retire(); });
+}
 
 void control_session::close(std::function<void()> done) {
   {

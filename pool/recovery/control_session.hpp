@@ -26,11 +26,18 @@ namespace lido::inline v0::recovery {
 
 control_channel::limits channel_limits(const pool_config& config);
 
+// Who a new session goes as, or why it cannot.
+struct credentials {
+  std::shared_ptr<const detail::session_settings> settings;
+  std::error_code error;
+  diagnostics diag;
+};
+
 // What a control session is connected with and tells of itself. The counters live as long as `keeps`.
 struct control_surroundings {
   asio::any_io_executor executor;
   std::shared_ptr<detail::deadline_queue> deadlines;
-  std::shared_ptr<const detail::session_settings> settings;
+  std::function<void(std::function<void(credentials)> done)> credentials_now;
   std::shared_ptr<const detail::session_peer> peer;
   std::chrono::nanoseconds close_timeout{};
   std::weak_ptr<void> keeps;
@@ -60,6 +67,8 @@ class control_session final : public detail::session_observer,
   void withdraw(std::uint64_t ticket) noexcept;
 
   // ---- the end ----
+  void adjust(const control_channel::limits& bounds) noexcept;
+  void retire() noexcept;                  // nobody new is enrolled: closed when the last connection has left
   void close(std::function<void()> done);  // the pool's last connection is closed
   void abandon() noexcept;                 // its io_context stands still or goes: nothing will be heard any more
   control_state state() const noexcept;
@@ -84,6 +93,7 @@ class control_session final : public detail::session_observer,
   void pump() noexcept;
   bool one_round();
   void open();
+  void connect(std::uint64_t generation, credentials as);
   void on_opened(detail::connect_result made);
   void close_session() LIDO_REQUIRES(mutex_);
   void write();

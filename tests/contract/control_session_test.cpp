@@ -1,17 +1,15 @@
 // Cancelling through the control session on a real server: the same promises as by CancelRequest (I1-I8, I19, I21), and
 // what it does when the session is refused, killed, frozen, or when something stands between.
+#include "tests/contract/cancel_storm.hpp"
 #include "tests/contract/harness.hpp"
 
 #include <asio/bind_cancellation_slot.hpp>
-#include <asio/co_spawn.hpp>
-#include <asio/steady_timer.hpp>
-#include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #include <gtest/gtest.h>
 
 #include <signal.h>
 
-#include <random>
+#include <stdexcept>
 
 namespace lido::testing {
 namespace {
@@ -54,66 +52,18 @@ struct frozen {
 
 // ---- it works ----
 
-struct tally {
-  int completed = 0;
-  int cancelled = 0;
-  int wrong = 0;
-  int finished_users = 0;
-};
-
-asio::awaitable<void> short_statement(lido::pool& pool) {
-  lido::lease db = co_await pool.async_acquire();
-  co_await db->async_query("select pg_sleep(0.002)");
-}
-
-asio::awaitable<void> cancelled_after(lido::pool& pool, std::chrono::microseconds time, tally& count) {
-  const auto executor = co_await asio::this_coro::executor;
-  const auto stop = std::make_shared<asio::cancellation_signal>();
-  asio::steady_timer timer(executor, time);
-  timer.async_wait([stop](std::error_code ec) {
-    if (!ec) stop->emit(asio::cancellation_type::terminal);
-  });
-  auto token = asio::bind_cancellation_slot(stop->slot(), asio::use_awaitable);
-  try {
-    co_await asio::co_spawn(executor, short_statement(pool), token);
-    ++count.completed;
-  } catch (const std::system_error& e) {
-    ++(is_aborted(e.code()) ? count.cancelled : count.wrong);
-  }
-}
-
-asio::awaitable<void> one_user(lido::pool& pool, int rounds, unsigned seed, tally& count) {
-  std::mt19937 random(seed);
-  for (int i = 0; i < rounds; ++i) {
-    const std::chrono::microseconds time(random() % 5000);
-    co_await cancelled_after(pool, time, count);
-    for (int innocent = 0; innocent < 3; ++innocent) {
-      const auto number = static_cast<std::int32_t>(random() % 1'000'000);
-      try {
-        const auto answer = co_await pool.async_query<std::int32_t>("select $1::int", number);
-        if (answer.one() != number) ++count.wrong;
-      } catch (const lido::error&) {
-        ++count.wrong;
-      }
-    }
-  }
-  ++count.finished_users;
-}
-
 TEST(contract, I3_random_short_cancels_by_the_control_session_hit_no_innocent_query) {
-  constexpr int users = 8;
+  const cancel_storm storm{.rounds = scaled(2000, 80)};
   for (const route way : {route::unix_socket, route::plain, route::tls}) {
-    const int rounds = scaled(2000, 80) / users;
     world w{way, [](pool_config& c) {
               by_session(c);
               c.max_size = 4;
             }};
-    tally count;
-    for (unsigned user = 0; user < users; ++user) w.start(one_user(*w.pool, rounds, 1310 + user, count));
-    ASSERT_TRUE(w.turn_until([&] { return count.finished_users == users; }, 120s));
-    EXPECT_EQ(count.wrong, 0);
-    EXPECT_EQ(count.completed + count.cancelled, users * rounds);
-    EXPECT_GT(count.cancelled, users * rounds / 10);
+    storm_tally count;
+    ASSERT_TRUE(run(w, storm, count));
+    EXPECT_EQ(count.wrong, 0) << count.example;
+    EXPECT_EQ(count.completed + count.cancelled, storm.rounds);
+    EXPECT_GT(count.cancelled, storm.rounds / 10);
     ASSERT_TRUE(w.settle());
     const pool_stats s = w.stats();
     EXPECT_GT(s.cancels.of(session).eof, 0U) << to_string(way);
@@ -241,15 +191,14 @@ TEST(contract, I4_a_cancel_that_the_control_session_does_not_answer_is_unknown_a
 }
 
 TEST(contract, I1_the_control_session_killed_again_and_again_in_a_storm_never_reaches_a_caller) {
-  constexpr int users = 8;
-  const int rounds = scaled(800, 80) / users;
+  const cancel_storm storm{.rounds = scaled(800, 80), .seed = 77};
   world w{route::unix_socket, [](pool_config& c) {
             by_either(c);
             c.max_size = 4;
           }};
   w.warm(4);
-  tally count;
-  for (unsigned user = 0; user < users; ++user) w.start(one_user(*w.pool, rounds, 77 + user, count));
+  storm_tally count;
+  start(w, storm, count);
   int killed = 0;
   std::uint64_t confirmed = 0;
   ASSERT_TRUE(w.turn_until(
@@ -259,7 +208,7 @@ TEST(contract, I1_the_control_session_killed_again_and_again_in_a_storm_never_re
           if (const int pid = control_process(w); pid != 0)
             killed += w.server().sql("select pg_terminate_backend(" + std::to_string(pid) + ")") == "t" ? 1 : 0;
         }
-        return count.finished_users == users;
+        return count.finished_users == storm.users;
       },
       120s));
   EXPECT_EQ(count.wrong, 0);
@@ -381,6 +330,81 @@ TEST(contract, I8_without_the_privilege_to_cancel_the_control_session_leaves_it_
   EXPECT_EQ(s.cancels.fell_back, 1U);
   EXPECT_EQ(s.recovered, 1U);
   EXPECT_EQ(w.wrong_answers(4), 0);
+  EXPECT_TRUE(w.close());
+}
+
+// ---- who it is ----
+
+void cancel_one(world& w, const std::string& mark) {
+  const task_ptr victim = w.start_statement("select pg_sleep(30), '" + mark + "'");
+  ASSERT_TRUE(w.wait_running(mark));
+  victim->signal.emit(asio::cancellation_type::terminal);
+  EXPECT_LE(w.turns_until_done(*victim), 3);
+  ASSERT_TRUE(w.settle());
+}
+
+TEST(contract, I6_the_control_session_asks_before_connect_for_its_credentials_like_every_connect) {
+  int asked = 0;
+  bool refuse = false;
+  world w{route::tls, [&](pool_config& c) {
+            by_either(c);
+            c.max_size = 1;
+            c.connect.password = std::string_view("a password of yesterday");
+            c.hooks.before_connect = [&](connect_config& now) -> asio::awaitable<void> {
+              ++asked;
+              if (refuse) throw std::runtime_error("no credentials today");
+              now.password = std::string_view(shared_cluster().password());
+              co_return;
+            };
+          }};
+  w.warm(1);
+  EXPECT_EQ(asked, 1);
+  refuse = true;
+  cancel_one(w, "first");
+  EXPECT_EQ(asked, 2);
+  EXPECT_EQ(w.stats().cancels.of(request).eof, 1U) << "without credentials no control session";
+  EXPECT_EQ(w.stats().cancels.control_refused, 1U);
+  EXPECT_EQ(w.stats().connect_failures, 0U);
+  refuse = false;
+  ASSERT_TRUE(w.turn_until([&] {
+    cancel_one(w, "second");
+    return w.stats().cancels.of(session).eof == 1;
+  })) << "after its pause it tries again";
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(w.stats().cancels.control_opened, 1U);
+  EXPECT_TRUE(w.close());
+}
+
+TEST(contract, I3_the_channel_changes_with_the_connections_while_the_pool_runs) {
+  world w{route::unix_socket, [](pool_config& c) {
+            by_either(c);
+            c.max_size = 1;
+            c.cancel.channel = cancel_channel_choice::request;
+          }};
+  cancel_one(w, "by request");
+  EXPECT_EQ(w.stats().cancels.of(request).eof, 1U);
+  pool_config next = w.config();
+  next.cancel.channel = cancel_channel_choice::session;
+  w.pool->reconfigure(next);
+  cancel_one(w, "by session");
+  EXPECT_EQ(w.stats().cancels.of(session).eof, 1U);
+  const int first = control_process(w);
+
+  // Another generation: its connections know a control session of their own, with their settings; the old one goes.
+  next.statement_timeout_from_deadline = true;
+  w.pool->reconfigure(next);
+  cancel_one(w, "by another session");
+  EXPECT_EQ(w.stats().cancels.of(session).eof, 2U);
+  EXPECT_EQ(w.stats().cancels.control_opened, 2U);
+  ASSERT_TRUE(w.turn_until([&] { return w.sessions() == 2; })) << "a connection and a control session";
+  EXPECT_NE(control_process(w), first);
+
+  next.cancel.channel = cancel_channel_choice::request;
+  w.pool->reconfigure(next);
+  cancel_one(w, "by request again");
+  EXPECT_EQ(w.stats().cancels.of(request).eof, 2U);
+  ASSERT_TRUE(w.turn_until([&] { return w.sessions() == 1; }));
+  EXPECT_EQ(w.stats().stray_cancels, 0U);
   EXPECT_TRUE(w.close());
 }
 

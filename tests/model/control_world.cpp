@@ -14,6 +14,7 @@ recovery::control_channel::limits limits() {
   recovery::control_channel::limits l;
   l.batch = 2;
   l.patience = milliseconds(40);
+  l.open_patience = milliseconds(25);
   l.answer_timeout = milliseconds(60);
   l.idle_timeout = milliseconds(400);
   l.retry_min = milliseconds(5);

@@ -28,6 +28,7 @@ class channel_test : public ::testing::Test {
     control_channel::limits l;
     l.batch = 3;
     l.patience = milliseconds(100);
+    l.open_patience = milliseconds(50);
     l.answer_timeout = milliseconds(500);
     l.idle_timeout = seconds(60);
     l.retry_min = milliseconds(200);
@@ -206,11 +207,17 @@ TEST_F(channel_test, I8_a_statement_names_no_more_than_the_batch) {
 }
 
 TEST_F(channel_test, I5_what_waits_too_long_for_its_turn_goes_another_way) {
-  c.enrol(1, tcp(11, 5001), at(0));
-  (void)c.submit(1, at(0));
-  EXPECT_EQ(c.next_deadline(), at(100));
-  c.tick(at(100));
-  EXPECT_EQ(answers().at(0).what, outcome::missed);
+  (void)written();
+  c.enrol(2, tcp(12, 5002), at(10));
+  const auto t = c.submit(2, at(10));
+  EXPECT_EQ(c.next_deadline(), at(110));
+  c.tick(at(109));
+  EXPECT_TRUE(answers().empty());
+  c.tick(at(110));
+  const auto told = answers();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].which, t);
+  EXPECT_EQ(told[0].what, outcome::missed);
 }
 
 TEST_F(channel_test, who_comes_while_a_statement_is_stuck_need_not_wait) {
@@ -389,6 +396,103 @@ TEST_F(channel_test, I21_a_closing_pool_gives_everything_up) {
   EXPECT_TRUE(w.close);
   EXPECT_EQ(w.answers.size(), 2U);
   EXPECT_EQ(c.submit(2, at(12)), 0U);
+}
+
+// A pooler that is full lets a new client wait.
+TEST_F(channel_test, who_wants_a_cancel_waits_for_the_opening_for_a_short_time_only) {
+  c.enrol(1, tcp(11, 5001), at(0));
+  c.enrol(2, tcp(12, 5002), at(0));
+  const auto t = c.submit(1, at(0));
+  EXPECT_TRUE(c.take_work().open);
+  EXPECT_EQ(c.next_deadline(), at(50));
+  c.tick(at(49));
+  EXPECT_TRUE(answers().empty());
+  EXPECT_TRUE(c.available(2, at(49)));
+  c.tick(at(50));
+  const auto told = answers();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].which, t);
+  EXPECT_EQ(told[0].what, outcome::missed);
+  EXPECT_FALSE(c.available(2, at(50))) << "nobody else waits behind an opening that does not come";
+  EXPECT_EQ(c.submit(2, at(60)), 0U);
+  become_trusted(400);
+  EXPECT_TRUE(c.available(2, at(401)));
+}
+
+TEST_F(channel_test, a_first_statement_that_is_not_answered_is_part_of_the_opening) {
+  c.enrol(1, tcp(11, 5001), at(0));
+  (void)c.submit(1, at(0));
+  (void)c.take_work();
+  c.opened(tcp(900, 9000), at(10));
+  (void)c.take(at(10));
+  (void)c.write({}, at(10));
+  EXPECT_TRUE(c.available(1, at(49)));
+  EXPECT_FALSE(c.available(1, at(50)));
+  c.tick(at(50));
+  EXPECT_EQ(answers().size(), 1U);
+  c.tick(at(509));
+  EXPECT_EQ(c.now_in(), state::busy);
+  c.tick(at(510));
+  EXPECT_EQ(c.now_in(), state::refused) << "500 ms after it was written";
+}
+
+TEST_F(channel_test, a_retired_session_is_closed_when_the_last_connection_has_left) {
+  c.enrol(1, tcp(11, 5001), at(0));
+  c.enrol(2, tcp(12, 5002), at(0));
+  (void)c.submit(1, at(0));
+  (void)c.take_work();
+  become_trusted(5);
+  (void)write_all(6);
+  c.retire();
+  c.leave(2);
+  c.tick(at(7));
+  EXPECT_FALSE(c.take_work().close);
+  c.leave(1);
+  EXPECT_FALSE(c.is_useless()) << "a statement is under way";
+  c.replied({900, server, {{1011, true}}}, at(8));
+  EXPECT_EQ(answers().size(), 1U);
+  EXPECT_TRUE(c.is_useless());
+  c.tick(at(9));
+  EXPECT_TRUE(c.take_work().close);
+  EXPECT_EQ(c.now_in(), state::absent);
+}
+
+TEST_F(channel_test, a_session_that_is_not_retired_stays_without_connections) {
+  c.enrol(1, tcp(11, 5001), at(0));
+  (void)c.submit(1, at(0));
+  (void)c.take_work();
+  become_trusted(5);
+  (void)c.take_work();
+  c.leave(1);
+  EXPECT_FALSE(c.is_useless());
+  c.tick(at(60));
+  EXPECT_FALSE(c.take_work().close);
+}
+
+TEST_F(channel_test, a_retired_session_stays_while_it_must_watch_a_ghost) {
+  (void)written();
+  c.lost(at(10));
+  (void)c.take_work();
+  (void)c.submit(1, at(300));
+  EXPECT_TRUE(c.take_work().open);
+  become_trusted(310);
+  (void)c.take_work();
+  c.retire();
+  c.leave(1);
+  c.tick(at(320));
+  EXPECT_FALSE(c.is_useless());
+}
+
+TEST_F(channel_test, other_limits_hold_from_the_next_statement_on) {
+  for (int i = 1; i <= 4; ++i) c.enrol(static_cast<control_channel::member>(i), tcp(10 + i, 5000 + i), at(0));
+  for (int i = 1; i <= 4; ++i) (void)c.submit(static_cast<control_channel::member>(i), at(0));
+  (void)c.take_work();
+  auto wider = limits();
+  wider.batch = 4;
+  c.adjust(wider);
+  become_trusted(5);
+  (void)c.take_work();
+  EXPECT_EQ(c.take(at(6)).size(), 4U);
 }
 
 }  // namespace
