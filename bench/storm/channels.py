@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""channels.py LIDO_STORM SOCKET_DIR PORT DATA_DIR [OPERATIONS]: one storm of cancels by each channel, and what it costs the others.
+"""channels.py LIDO_STORM DATA_DIR [OPERATIONS] [--tls]: one storm of cancels by each channel, and what it costs the others.
 
-The server is one that trusts the role `lido` on its Unix socket (database `lido`), on this machine: its CPU time is read from /proc, and another client
-connects again and again meanwhile and takes the time. Prints a Markdown table.
+The server runs on this machine and trusts the role `lido` (database `lido`) on its Unix socket, or with --tls over TLS on 127.0.0.1: its CPU time is
+read from /proc, and another client connects again and again meanwhile and takes the time. Prints a Markdown table.
 """
 import json
 import os
 import socket
+import ssl
 import statistics
 import struct
 import subprocess
@@ -14,9 +15,18 @@ import sys
 import threading
 import time
 
-storm, folder, port, data = sys.argv[1:5]
-operations = int(sys.argv[5]) if len(sys.argv) > 5 else 10000
+tls = "--tls" in sys.argv
+given = [a for a in sys.argv[1:] if a != "--tls"]
+if len(given) not in (2, 3):
+    sys.exit(__doc__)
+storm, data, *rest = given
+operations = int(rest[0]) if rest else 10000
+with open(os.path.join(data, "postmaster.pid")) as f:
+    postmaster, _, _, port, folder, *_ = f.read().splitlines()
+host = "127.0.0.1" if tls else folder
 ticks = os.sysconf("SC_CLK_TCK")
+trusting = ssl.create_default_context()
+trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
 
 
 def stat(pid):
@@ -26,23 +36,31 @@ def stat(pid):
 
 def server_cpu():
     """Seconds of the postmaster, its living children, and those it has waited for."""
-    with open(os.path.join(data, "postmaster.pid")) as f:
-        top = f.readline().strip()
-    total = sum(int(n) for n in stat(top)[11:15])
+    total = sum(int(n) for n in stat(postmaster)[11:15])
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             fields = stat(pid)
         except OSError:
             continue
-        if fields[1] == top:
+        if fields[1] == postmaster:
             total += int(fields[11]) + int(fields[12])
     return total / ticks
 
 
-def connect_once():
-    with socket.socket(socket.AF_UNIX) as s:
-        begun = time.perf_counter()
+def dial():
+    if not tls:
+        s = socket.socket(socket.AF_UNIX)
         s.connect(f"{folder}/.s.PGSQL.{port}")
+        return s
+    s = socket.create_connection((host, int(port)))
+    s.sendall(struct.pack("!ii", 8, 80877103))
+    assert s.recv(1) == b"S"
+    return trusting.wrap_socket(s)
+
+
+def connect_once():
+    begun = time.perf_counter()
+    with dial() as s:
         body = struct.pack("!i", 196608) + b"user\0lido\0database\0lido\0\0"
         s.sendall(struct.pack("!i", len(body) + 4) + body)
         seen = b""
@@ -64,7 +82,7 @@ def bystander(stop, times):
 
 
 def run(channel):
-    dsn = f"host={folder} port={port} user=lido dbname=lido"
+    dsn = f"host={host} port={port} user=lido dbname=lido " + ("sslmode=require allow_unverified_tls=1" if tls else "sslmode=disable")
     stop, times = threading.Event(), []
     other = threading.Thread(target=bystander, args=(stop, times))
     before = server_cpu()

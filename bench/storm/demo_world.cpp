@@ -29,6 +29,7 @@ pool_config configure(const testing::postgres_cluster& server, std::uint16_t por
   c.connect_concurrency = 8;
   c.connect_backoff_min = 20ms;
   c.connect_backoff_max = 300ms;
+  c.cancel.channel = cancel_channel_choice::request;  // it is what the proxy breaks
   c.cancel.timeout = 300ms;
   c.cancel.retry_after = 100ms;
   c.drain.timeout = 1s;

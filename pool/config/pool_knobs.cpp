@@ -110,8 +110,8 @@ constexpr std::array knobs{
     choice<after_cancels, &config::cancel, &cancel::after>("cancel.after", live,
                                                            "what becomes of a cancelled connection"),
     choice<cancel_channels, &config::cancel, &cancel::channel>(
-        "cancel.channel", restart, "how: pg_cancel_backend() on one standing session, or a CancelRequest each"),
-    count<&config::cancel, &cancel::batch>("cancel.batch", between(1, 1024), restart,
+        "cancel.channel", rolling, "how: pg_cancel_backend() on one standing session, or a CancelRequest each"),
+    count<&config::cancel, &cancel::batch>("cancel.batch", between(1, 1024), live,
                                            "most cancels in one statement of the control session"),
     duration<&config::hook_timeout>("hook_timeout", a_wait, live, "of each run of a hook"),
     duration<&config::drain, &drain::timeout>("drain.timeout", a_wait, live, "from the cancel to ReadyForQuery"),

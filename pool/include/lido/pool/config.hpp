@@ -187,7 +187,7 @@ struct pool_config {
     /// The control session is one more connection of the same user for each server that the pool is connected to. It is
     /// opened when something is first cancelled, does not count in max_size, and is closed when unused for five
     /// minutes.
-    cancel_channel_choice channel = cancel_channel_choice::request;
+    cancel_channel_choice channel = cancel_channel_choice::automatic;
     std::size_t batch = 64;  ///< most cancels in one statement of the control session, 1 to 1024
   };
   cancel_config cancel;
