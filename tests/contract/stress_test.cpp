@@ -193,7 +193,7 @@ class crew {
 pool_config busy_pool(route way, std::size_t size) {
   auto& cluster = shared_cluster();
   pool_config config;
-  config.connect = connect_to(cluster, way, cluster.port());
+  config.connect = connect_to(cluster, way, nullptr);
   config.connect.application_name = "contract-stress";
   config.max_size = size;
   config.cancel.timeout = 30s;
