@@ -42,12 +42,13 @@ std::shared_ptr<control_session> pool_impl::control_for(const std::shared_ptr<co
   return made;
 }
 
-// A new connection is ready. If its pid is in a cancel that is on its way, it has to wait for the answer.
+// A new connection is ready. If its pid is in a cancel that is on its way, it has to wait for the answer; also when it
+// is to be cancelled by requests itself, and the statement is of an earlier configuration's session.
 void pool_impl::introduce(const std::shared_ptr<pool_member>& who) {
   who->channel = config()->cancel.channel;
-  const auto peer = who->channel == cancel_channel_choice::request ? nullptr : who->session->peer();
+  const auto peer = who->session->peer();
   if (!peer) return usable(*who);
-  who->control = control_for(peer, who->shard);
+  if (who->channel != cancel_channel_choice::request) who->control = control_for(peer, who->shard);
   const auto go_on = [self = shared_from_this(), who](bool use) { use ? self->know(*who) : self->reject(who); };
   switch (admission_of(describe(*peer), who->session->process_id(), go_on)) {
     case control_channel::admission::use: return know(*who);
@@ -79,7 +80,7 @@ void pool_impl::know(pool_member& who) {
     const lock guard(mutex_);
     if (gone_ || who.reason || members_[who.id.index].get() != &who) return;  // closed while it waited
   }
-  who.control_name = who.control->enrol(*who.session);
+  if (who.control) who.control_name = who.control->enrol(*who.session);
   usable(who);
 }
 
@@ -114,6 +115,12 @@ void pool_impl::abandon_controls(core::shard_id which) noexcept {
     }
   }
   for (const auto& each : its) each->abandon();
+}
+
+void pool_impl::outdate_controls() noexcept {
+  for (control_entry& e : controls_) {
+    if (e.use == control_use::current) e.use = control_use::outdated;
+  }
 }
 
 // Connections of an earlier generation keep the session that knows them, with its credentials, until the last of them

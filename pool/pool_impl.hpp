@@ -227,6 +227,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void reject(const std::shared_ptr<pool_member>& who);
   std::vector<std::shared_ptr<recovery::control_session>> all_controls() const;
   void abandon_controls(core::shard_id which) noexcept;
+  void outdate_controls() noexcept LIDO_REQUIRES(mutex_);
   void renew_controls(const pool_config& now, bool rolling) noexcept;
   void close_controls(std::function<void()> done);
   void count_controls(pool_stats& out) const;

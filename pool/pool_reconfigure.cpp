@@ -113,12 +113,8 @@ void pool_impl::apply(const prepared& p) noexcept {
     for (const auto& m : members_) {
       if (m && m->session) living.push_back(m->session);
     }
-    if (p.rolling) {  // first: what reconfigure() connects is of the new one already
-      c.new_generation(now, out);
-      for (control_entry& e : controls_) {
-        if (e.use == control_use::current) e.use = control_use::outdated;
-      }
-    }
+    if (p.rolling) c.new_generation(now, out);  // first: what reconfigure() connects is of the new one already
+    if (p.rolling) outdate_controls();
     c.reconfigure(limits_for(*p.config), now, out);
   });
   for (const auto& session : living) session->set_budgets(how.budgets);

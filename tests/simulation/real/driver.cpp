@@ -155,8 +155,10 @@ class attempt final : public detail::connect_attempt, public std::enable_shared_
     born_.epoch = server_.epoch;
     born_.begun = ++server_.connects_begun;
     if (what_ == purpose::pool) server_.connect_begins(lane_);
+    // Connections of an earlier configuration keep the one that knows them.
     if (what_ == purpose::control)
-      server_.require(++server_.hosts[*only_].controls[lane_] == 1, "two control sessions to one server");
+      server_.require(++server_.hosts[*only_].controls[lane_] <= server_.epoch + 1,
+                      "two control sessions of one configuration to one server");
     begin_host();
   }
   void cancel() noexcept override {

@@ -11,7 +11,8 @@ namespace simulation {
 using namespace std::chrono_literals;
 
 void world::change(lido::pool_config& c) {
-  switch (server_.below(18)) {
+  using channel = lido::cancel_channel_choice;
+  switch (server_.below(20)) {
     case 0:
     case 1: c.max_size = one_of(1U, 2U, 3U, 5U, 6U); break;
     case 2: c.min_size = one_of(0U, 1U, 2U); break;
@@ -32,6 +33,8 @@ void world::change(lido::pool_config& c) {
     case 14: c.connect_concurrency = one_of(1U, 4U); break;
     case 15: c.cancel.timeout = one_of(100ms, 300ms); break;
     case 16: c.connect.connect_timeout = one_of(200ms, 2000ms); break;
+    case 17: c.cancel.batch = one_of(1U, 2U, 64U); break;
+    case 18: c.cancel.channel = one_of(channel::request, channel::session, channel::automatic); break;  // rolling
     default: c.max_waiters = strict_ ? 100U : one_of(1U, 100U); break;
   }
   c.min_size = std::min(c.min_size, c.max_size);
@@ -46,7 +49,7 @@ void world::spoil(lido::pool_config& c) {
     case 2: c.reset.timeout = 0ms; break;
     case 3: c.connect_backoff_min = c.connect_backoff_max + 1ms; break;
     case 4: c.name = "another"; break;
-    default: c.cancel.batch += 1; break;
+    default: c.role_probe_interval += 1s; break;
   }
 }
 
