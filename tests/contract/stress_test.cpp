@@ -1,12 +1,12 @@
 // Eight threads on one pool while everything happens to it at once: random cancels, leases given back by foreign
 // threads, canceller, statistics, another configuration every moment, and at last a close in the midst of it (I1, I3,
 // I9, I21, I24). And what several io_contexts are to one pool: one cap, one queue, and a lease from one's own.
+#include "tests/contract/crew.hpp"
 #include "tests/contract/harness.hpp"
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/bind_executor.hpp>
 #include <asio/co_spawn.hpp>
-#include <asio/executor_work_guard.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/strand.hpp>
 #include <asio/this_coro.hpp>
@@ -159,36 +159,6 @@ asio::awaitable<void> one_user(lido::pool& pool, int rounds, unsigned seed, tall
   }
   ++count.finished;
 }
-
-// io_contexts with their threads, stopped and joined at the end.
-class crew {
- public:
-  crew(int contexts, int threads_each) {
-    for (int i = 0; i < contexts; ++i) {
-      asio::io_context& made = contexts_.emplace_back();
-      guards_.emplace_back(made.get_executor());
-      for (int j = 0; j < threads_each; ++j) workers_.emplace_back([&made] { made.run(); });
-    }
-  }
-  crew(const crew&) = delete;
-  crew& operator=(const crew&) = delete;
-  ~crew() {
-    guards_.clear();
-    for (asio::io_context& each : contexts_) each.stop();
-    for (std::thread& each : workers_) each.join();
-  }
-  asio::io_context& of(int user) { return contexts_[static_cast<std::size_t>(user) % contexts_.size()]; }
-  std::vector<asio::any_io_executor> executors() {
-    std::vector<asio::any_io_executor> all;
-    for (asio::io_context& each : contexts_) all.emplace_back(each.get_executor());
-    return all;
-  }
-
- private:
-  std::deque<asio::io_context> contexts_;
-  std::deque<asio::executor_work_guard<asio::io_context::executor_type>> guards_;
-  std::vector<std::thread> workers_;
-};
 
 pool_config busy_pool(route way, std::size_t size) {
   auto& cluster = shared_cluster();

@@ -1,10 +1,10 @@
 // Random work from many threads, a good part of it cancelled: one io_context with four threads, and a pool over four
 // io_contexts. Every user sees its own result or its own cancellation, and every slot comes home (I1, I3, I10, I24).
+#include "tests/contract/crew.hpp"
 #include "tests/contract/harness.hpp"
 
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/co_spawn.hpp>
-#include <asio/executor_work_guard.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/strand.hpp>
 #include <asio/this_coro.hpp>
@@ -12,7 +12,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <deque>
 #include <random>
 #include <thread>
 
@@ -74,31 +73,6 @@ asio::awaitable<void> one_user(lido::pool& pool, int rounds, unsigned seed, tall
   ++count.finished;
 }
 
-// io_contexts with their threads, stopped and joined at the end.
-class crew {
- public:
-  crew(int contexts, int threads_each) {
-    for (int i = 0; i < contexts; ++i) {
-      asio::io_context& made = contexts_.emplace_back();
-      guards_.emplace_back(made.get_executor());
-      for (int j = 0; j < threads_each; ++j) workers_.emplace_back([&made] { made.run(); });
-    }
-  }
-  crew(const crew&) = delete;
-  crew& operator=(const crew&) = delete;
-  ~crew() {
-    guards_.clear();
-    for (asio::io_context& each : contexts_) each.stop();
-    for (std::thread& each : workers_) each.join();
-  }
-  std::deque<asio::io_context>& contexts() { return contexts_; }
-
- private:
-  std::deque<asio::io_context> contexts_;
-  std::deque<asio::executor_work_guard<asio::io_context::executor_type>> guards_;
-  std::vector<std::thread> workers_;
-};
-
 pool_config busy_pool(route way) {
   auto& cluster = shared_cluster();
   pool_config config;
@@ -115,7 +89,7 @@ void work_hard(crew& c, lido::pool& pool) {
   const int rounds = scaled(40, 5);
   tally count;
   for (int user = 0; user < users; ++user) {
-    asio::io_context& home = c.contexts()[static_cast<std::size_t>(user) % c.contexts().size()];
+    asio::io_context& home = c.of(user);
     asio::co_spawn(asio::make_strand(home), one_user(pool, rounds, 7 + static_cast<unsigned>(user), count),
                    [&count](const std::exception_ptr& thrown) {
                      if (thrown) ++count.wrong;
@@ -143,7 +117,7 @@ void work_hard(crew& c, lido::pool& pool) {
 TEST(contract_threads, I24_one_io_context_with_four_threads) {
   for (const route way : {route::unix_socket, route::tls}) {
     crew c{1, threads};
-    lido::pool pool{c.contexts().front().get_executor(), busy_pool(way)};
+    lido::pool pool{c.of(0).get_executor(), busy_pool(way)};
     work_hard(c, pool);
   }
 }
@@ -151,9 +125,7 @@ TEST(contract_threads, I24_one_io_context_with_four_threads) {
 TEST(contract_threads, I24_one_pool_over_four_io_contexts) {
   for (const route way : {route::unix_socket, route::tls}) {
     crew c{threads, 1};
-    std::vector<asio::any_io_executor> executors;
-    for (asio::io_context& each : c.contexts()) executors.emplace_back(each.get_executor());
-    lido::pool pool{executors, busy_pool(way)};
+    lido::pool pool{c.executors(), busy_pool(way)};
     work_hard(c, pool);
   }
 }
@@ -161,7 +133,7 @@ TEST(contract_threads, I24_one_pool_over_four_io_contexts) {
 // Whoever has a pool may do anything with it from any thread at any time.
 TEST(contract_threads, I24_stats_try_acquire_and_cancel_from_foreign_threads) {
   crew c{1, 2};
-  lido::pool pool{c.contexts().front().get_executor(), busy_pool(route::unix_socket)};
+  lido::pool pool{c.of(0).get_executor(), busy_pool(route::unix_socket)};
   std::atomic<int> ended{0};
   std::atomic<int> wrong{0};
   const int operations = scaled(300, 40);
