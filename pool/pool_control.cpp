@@ -100,6 +100,7 @@ void pool_impl::reject(const std::shared_ptr<pool_member>& who) {
 std::vector<std::shared_ptr<control_session>> pool_impl::all_controls() const {
   std::vector<std::shared_ptr<control_session>> all;
   const lock guard(mutex_);
+  all.reserve(controls_.size());
   for (const control_entry& e : controls_) all.push_back(e.session);
   return all;
 }
