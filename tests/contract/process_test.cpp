@@ -16,7 +16,6 @@
 namespace lido::testing {
 namespace {
 
-using asio::cancellation_type;
 
 asio::awaitable<void> sleeps(lido::pool& pool, pid_t& backend) {
   lido::lease db = co_await pool.async_acquire();
