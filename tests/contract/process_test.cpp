@@ -16,7 +16,6 @@
 namespace lido::testing {
 namespace {
 
-
 asio::awaitable<void> sleeps(lido::pool& pool, pid_t& backend) {
   lido::lease db = co_await pool.async_acquire();
   backend = db->process_id();
