@@ -24,6 +24,19 @@ std::uint64_t entries(const char* folder) {
   return n;
 }
 
+// Those of look-ups and key derivations come with a burst of connects and go by themselves, four at most.
+std::uint64_t threads_that_stay() {
+  std::uint64_t n = 0;
+  std::error_code gone;
+  for (auto it = std::filesystem::directory_iterator{"/proc/self/task", gone};
+       it != std::filesystem::directory_iterator{}; it.increment(gone)) {
+    std::ifstream file{it->path() / "comm"};
+    std::string name;
+    if (std::getline(file, name) && name != "lido-helper") ++n;
+  }
+  return n;
+}
+
 double memory_resident() {
   std::ifstream file{"/proc/self/statm"};
   double all = 0;
@@ -45,12 +58,37 @@ soak_sample soak_sample::take(double at_s, std::uint64_t parked) {
   s.at_s = at_s;
   s.parked = parked;
   s.descriptors = entries("/proc/self/fd") - 1;  // without the one that looks
-  s.threads = entries("/proc/self/task");
+  s.threads = threads_that_stay();
   s.resident_kib = memory_resident();
   const auto heap = ::mallinfo2();
   s.heap_kib = static_cast<double>(heap.uordblks + heap.hblkhd) / 1024;
   return s;
 }
+
+namespace {
+
+double mean(const std::vector<double>& of) {
+  double sum = 0;
+  for (const double each : of) sum += each;
+  return sum / static_cast<double>(of.size());
+}
+
+// The values less what they owe to the cause, by least squares.
+std::vector<double> without(const std::vector<double>& cause, std::vector<double> values) {
+  const double middle = mean(cause);
+  const double level = mean(values);
+  double both = 0;
+  double spread = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    both += (cause[i] - middle) * (values[i] - level);
+    spread += (cause[i] - middle) * (cause[i] - middle);
+  }
+  if (spread == 0) return values;
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] -= both / spread * (cause[i] - middle);
+  return values;
+}
+
+}  // namespace
 
 trend trend_of(const std::vector<double>& at_s, const std::vector<double>& values) {
   const std::size_t n = values.size();
@@ -87,13 +125,15 @@ soak_verdict conclude(const std::vector<soak_sample>& samples) {
   std::vector<double> at;
   std::vector<double> heap;
   std::vector<double> resident;
+  std::vector<double> parked;
   for (std::size_t i = samples.size() / 4; i < samples.size(); ++i) {
     at.push_back(samples[i].at_s);
     heap.push_back(samples[i].heap_kib);
     resident.push_back(samples[i].resident_kib);
+    parked.push_back(static_cast<double>(samples[i].parked));
   }
-  v.heap = trend_of(at, heap);
-  v.resident = trend_of(at, resident);
+  v.heap = trend_of(at, without(parked, heap));
+  v.resident = trend_of(at, without(parked, resident));
   v.descriptors_at_first = samples.front().descriptors;
   v.descriptors_at_last = samples.back().descriptors;
   v.threads_at_first = samples.front().threads;

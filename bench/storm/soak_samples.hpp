@@ -12,7 +12,7 @@ namespace lido::storm {
 struct soak_sample {
   double at_s = 0;
   std::uint64_t descriptors = 0;
-  std::uint64_t threads = 0;
+  std::uint64_t threads = 0;  // without the helpers, which come and go
   double resident_kib = 0;
   double heap_kib = 0;       // allocated and not freed
   std::uint64_t parked = 0;  // cancel connections that wait for an end that does not come: up to a minute, bounded
@@ -41,7 +41,8 @@ struct soak_verdict {
   std::vector<std::string> complaints;  // empty: it held
 };
 
-/// The first quarter is left out of the trends: caches fill and arenas grow.
+/// The first quarter is left out of the trends: caches fill and arenas grow. What parked cancel connections hold is
+/// taken off: their number is known, and no growth.
 [[nodiscard]] soak_verdict conclude(const std::vector<soak_sample>& samples);
 [[nodiscard]] std::string soak_table(const std::vector<soak_sample>& samples, const soak_verdict& v);
 

@@ -9,7 +9,7 @@ using time_point = control_channel::time_point;
 using duration = control_channel::duration;
 
 time_point after(time_point now, duration wait) noexcept {
-  return wait > time_point::max() - now ? time_point::max() : now + wait;
+  return wait > duration::zero() && now > time_point::max() - wait ? time_point::max() : now + wait;
 }
 
 // The server's clock is ours on a Unix socket: a backend that began after our connection was ready has taken its pid.

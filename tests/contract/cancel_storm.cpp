@@ -55,7 +55,8 @@ asio::awaitable<void> asks_back(lido::pool& pool, std::int32_t number, storm_tal
 
 asio::awaitable<void> one_user(lido::pool& pool, cancel_storm storm, unsigned which, storm_tally& count) {
   std::mt19937 random(storm.seed + which);
-  for (int i = 0; i < storm.rounds / storm.users; ++i) {
+  const bool one_more = static_cast<int>(which) < storm.rounds % storm.users;
+  for (int i = 0; i < storm.rounds / storm.users + (one_more ? 1 : 0); ++i) {
     const std::chrono::microseconds later(random() % static_cast<unsigned>(storm.within.count()));
     co_await cancelled_after(pool, storm.not_before + later, storm.victim, count);
     for (int k = 0; k < storm.innocents; ++k)

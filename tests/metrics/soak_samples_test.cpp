@@ -30,6 +30,19 @@ TEST(soak, noise_is_no_growth) { EXPECT_TRUE(conclude(samples(100, 0)).complaint
 
 TEST(soak, growth_is_found_in_the_noise) { EXPECT_FALSE(conclude(samples(100, 2000)).complaints.empty()); }
 
+TEST(soak, what_parked_cancel_connections_hold_is_no_growth_and_hides_none) {
+  const auto with_parked = [](double kib_an_hour) {
+    auto all = samples(100, kib_an_hour);
+    for (std::size_t i = 60; i < all.size(); i += 2) {
+      all[i].parked = 60;
+      all[i].heap_kib += 8000;
+    }
+    return conclude(all).complaints;
+  };
+  EXPECT_TRUE(with_parked(0).empty());
+  EXPECT_FALSE(with_parked(4000).empty());
+}
+
 TEST(soak, one_descriptor_or_thread_more_is_found) {
   auto all = samples(100, 0);
   all[50].descriptors = 41;
