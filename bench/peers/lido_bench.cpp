@@ -59,6 +59,7 @@ void or_fail(const std::exception_ptr& e) {
 
 // Every connection is opened, and has run the statement once, before the clocks start.
 awaitable<void> fill(lido::pool& pool, std::size_t connections) {
+  co_await pool.async_warm_up(connections, lido::within(10min));
   std::vector<lido::lease> all;
   while (all.size() < connections) all.push_back(co_await pool.async_acquire());
   for (lido::lease& db : all) {
