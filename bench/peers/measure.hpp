@@ -40,7 +40,11 @@ class progress {
  public:
   progress(std::size_t count, std::size_t warmup);
 
-  bool take() noexcept { return started_ < total_ && (++started_, true); }
+  bool take() noexcept {
+    if (started_ == total_) return false;
+    ++started_;
+    return true;
+  }
   std::size_t started() const noexcept { return started_; }
   void finished() noexcept {
     if (++done_ == warmup_) begin();
