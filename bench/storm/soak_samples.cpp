@@ -65,31 +65,6 @@ soak_sample soak_sample::take(double at_s, std::uint64_t parked) {
   return s;
 }
 
-namespace {
-
-double mean(const std::vector<double>& of) {
-  double sum = 0;
-  for (const double each : of) sum += each;
-  return sum / static_cast<double>(of.size());
-}
-
-// The values less what they owe to the cause, by least squares.
-std::vector<double> without(const std::vector<double>& cause, std::vector<double> values) {
-  const double middle = mean(cause);
-  const double level = mean(values);
-  double both = 0;
-  double spread = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    both += (cause[i] - middle) * (values[i] - level);
-    spread += (cause[i] - middle) * (cause[i] - middle);
-  }
-  if (spread == 0) return values;
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] -= both / spread * (cause[i] - middle);
-  return values;
-}
-
-}  // namespace
-
 trend trend_of(const std::vector<double>& at_s, const std::vector<double>& values) {
   const std::size_t n = values.size();
   if (n < 3) return {};
@@ -125,15 +100,14 @@ soak_verdict conclude(const std::vector<soak_sample>& samples) {
   std::vector<double> at;
   std::vector<double> heap;
   std::vector<double> resident;
-  std::vector<double> parked;
   for (std::size_t i = samples.size() / 4; i < samples.size(); ++i) {
+    if (samples[i].parked != 0) continue;
     at.push_back(samples[i].at_s);
     heap.push_back(samples[i].heap_kib);
     resident.push_back(samples[i].resident_kib);
-    parked.push_back(static_cast<double>(samples[i].parked));
   }
-  v.heap = trend_of(at, without(parked, heap));
-  v.resident = trend_of(at, without(parked, resident));
+  v.heap = trend_of(at, heap);
+  v.resident = trend_of(at, resident);
   v.descriptors_at_first = samples.front().descriptors;
   v.descriptors_at_last = samples.back().descriptors;
   v.threads_at_first = samples.front().threads;
@@ -155,8 +129,11 @@ soak_verdict conclude(const std::vector<soak_sample>& samples) {
   if (!v.heap.flat()) {
     v.complaints.push_back(line("the heap grows by %.0f +- %.0f KiB/h", v.heap.per_hour, v.heap.error));
   }
-  if (samples.size() < least_samples) {
-    v.complaints.push_back(line("only %zu samples: too short to say anything of memory", samples.size()));
+  const auto at_rest =
+      static_cast<std::size_t>(std::ranges::count_if(samples, [](const soak_sample& s) { return s.parked == 0; }));
+  if (at_rest < least_samples) {
+    v.complaints.push_back(
+        line("only %zu samples without parked cancels: too short to say anything of memory", at_rest));
   }
   return v;
 }

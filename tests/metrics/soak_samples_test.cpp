@@ -41,6 +41,9 @@ TEST(soak, what_parked_cancel_connections_hold_is_no_growth_and_hides_none) {
   };
   EXPECT_TRUE(with_parked(0).empty());
   EXPECT_FALSE(with_parked(4000).empty());
+  auto few = samples(100, 0);
+  for (std::size_t i = 0; i < 50; ++i) few[i].parked = 1;
+  EXPECT_EQ(conclude(few).complaints.size(), 1U) << "fifty at rest are too few";
 }
 
 TEST(soak, one_descriptor_or_thread_more_is_found) {
