@@ -280,16 +280,10 @@ lease pool::try_acquire(std::source_location where) noexcept {
   return lease(impl_->try_acquire(where, asked));
 }
 
-namespace {
-
-asio::awaitable<lease> co_ready(lease db) { co_return std::move(db); }
-
-}  // namespace
-
 asio::awaitable<lease> pool::async_acquire(op_options options, std::source_location where) {
   time_point asked{};
   if (!impl_->prefers_shards() && impl_->may_have_idle()) {
-    if (detail::lent* const ready = impl_->try_acquire(where, asked)) return co_ready(lease(ready));
+    if (detail::lent* const ready = impl_->try_acquire(where, asked)) return asio::awaitable<lease>(ready);
   }
   return acquire_waiting(options, where, asked);
 }

@@ -69,3 +69,5 @@ class lease {
 
 }  // namespace v0
 }  // namespace lido
+
+#include <lido/pool/detail/lease_awaitable.hpp>  // IWYU pragma: export

@@ -8,8 +8,9 @@
 //     co_return op.value();                // op called std::move(kept).resume()
 //   }
 //
-// The only place that touches Asio's internals (namespace asio::detail): awaitable_handler_base, from which asio's own
-// handlers of coroutines derive. It and the members used here were the same in Asio 1.22 and in 1.28.
+// Touches Asio's internals (namespace asio::detail), as only pool/detail/lease_awaitable.hpp does besides:
+// awaitable_handler_base, from which asio's own handlers of coroutines derive. It and the members used here were the
+// same in Asio 1.22 and in 1.28.
 #pragma once
 
 #include <asio/any_io_executor.hpp>
