@@ -68,7 +68,7 @@ core::shard_id pool_impl::shard_of(const asio::execution_context* context) const
   return out;
 }
 
-lent* pool_impl::try_acquire(std::source_location where, time_point& asked) noexcept {
+[[gnu::always_inline]] inline lent* pool_impl::try_acquire(std::source_location where, time_point& asked) noexcept {
   asked = steady_now();
   if (shards_.size() > 1) check_shards();  // nobody reads for a connection whose io_context has stopped
   lent* got = nullptr;

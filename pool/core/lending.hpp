@@ -49,7 +49,7 @@ inline std::optional<close_reason> pool_core::retired(const slot& s, time_point 
   return std::nullopt;
 }
 
-inline void pool_core::make_idle(std::uint32_t index) noexcept {
+[[gnu::always_inline]] inline void pool_core::make_idle(std::uint32_t index) noexcept {
   slots_.set_state(index, slot_state::idle);
   slots_[index].granted_to = nullptr;
   idle_.push(index);

@@ -33,8 +33,8 @@ class [[nodiscard]] awaitable<lido::lease, any_io_executor> {
     return *this;
   }
   ~awaitable() {
-    if (frame_ != nullptr) frame_->destroy();
-    if (ready_ != nullptr) lido::detail::give_back(ready_);
+    if (frame_ != nullptr || ready_ != nullptr) [[unlikely]]
+      abandon();
   }
 
   [[nodiscard]] bool valid() const noexcept { return frame_ != nullptr || ready_ != nullptr; }
@@ -46,13 +46,17 @@ class [[nodiscard]] awaitable<lido::lease, any_io_executor> {
   }
   lido::lease await_resume() {
     if (frame_ == nullptr) return lido::lease(std::exchange(ready_, nullptr));
-    return awaitable(std::move(*this)).frame_->get();
+    return awaitable(std::move(*this)).frame_->get();  // and destroys it
   }
 
  private:
   template <typename, typename>
   friend class detail::awaitable_frame;
   explicit awaitable(detail::awaitable_frame<lido::lease, any_io_executor>* made) noexcept : frame_(made) {}
+  [[gnu::noinline]] void abandon() noexcept {
+    if (frame_ != nullptr) frame_->destroy();
+    if (ready_ != nullptr) lido::detail::give_back(ready_);
+  }
 
   detail::awaitable_frame<lido::lease, any_io_executor>* frame_ = nullptr;
   lido::detail::lent* ready_ = nullptr;  // never both
