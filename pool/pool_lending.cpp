@@ -186,6 +186,10 @@ bool pool_impl::on_turn(acquire_op& op) {
     op.lease_->set_deadline(bound);
   if (slow > slow.zero() && waited >= slow) [[unlikely]]
     told_slow(node, waited);
+  if (final && node.why == acquire_node::end::granted) {  // nothing is left to say of it
+    node.~acquire_node();
+    op.has_node_ = false;
+  }
   return final;
 }
 

@@ -89,6 +89,9 @@ class soak {
 
  private:
   [[nodiscard]] std::chrono::duration<double> elapsed() const { return clock::now() - begin_; }
+  [[nodiscard]] soak_sample look() {
+    return soak_sample::take(elapsed().count(), parked(), world_.proxy().open_sockets());
+  }
   [[nodiscard]] std::uint64_t parked() { return world_.proxy().counters().active_cancel; }
 
   void one_period(const phase& p) {
@@ -105,10 +108,10 @@ class soak {
     if (!holds_within(10s, [this] { return world_.full(); })) breaches_.emplace_back("the pool was not full again");
     // The proxy and the metrics' server learn a little later that a connection has ended.
     (void)holds_within(2s, [this] {
-      const std::uint64_t open = soak_sample::take(0, 0).descriptors;
-      return parked() == 0 && !samples_.empty() && open == samples_.front().descriptors;
+      const soak_sample now = look();
+      return now.parked == 0 && !samples_.empty() && now.descriptors == samples_.front().descriptors;
     });
-    samples_.push_back(soak_sample::take(elapsed().count(), parked()));
+    samples_.push_back(look());
   }
 
   int report() {

@@ -53,11 +53,11 @@ std::string line(const char* format, auto... values) {
 
 }  // namespace
 
-soak_sample soak_sample::take(double at_s, std::uint64_t parked) {
+soak_sample soak_sample::take(double at_s, std::uint64_t parked, std::uint64_t foreign) {
   soak_sample s;
   s.at_s = at_s;
   s.parked = parked;
-  s.descriptors = entries("/proc/self/fd") - 1;  // without the one that looks
+  s.descriptors = entries("/proc/self/fd") - 1 - foreign;  // nor the one that looks
   s.threads = threads_that_stay();
   s.resident_kib = memory_resident();
   const auto heap = ::mallinfo2();

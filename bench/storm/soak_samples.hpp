@@ -11,14 +11,14 @@ namespace lido::storm {
 
 struct soak_sample {
   double at_s = 0;
-  std::uint64_t descriptors = 0;
-  std::uint64_t threads = 0;  // without the helpers, which come and go
+  std::uint64_t descriptors = 0;  // without the fault proxy's, which lives in the same process
+  std::uint64_t threads = 0;      // without the helpers, which come and go
   double resident_kib = 0;
   double heap_kib = 0;       // allocated and not freed
   std::uint64_t parked = 0;  // cancel connections that wait for an end that does not come: up to a minute, bounded
 
-  /// Of this process, now.
-  static soak_sample take(double at_s, std::uint64_t parked);
+  /// Of this process, now; `foreign` descriptors are not the pool's.
+  static soak_sample take(double at_s, std::uint64_t parked, std::uint64_t foreign);
 };
 
 /// A straight line through the values: its slope, and the slope's standard error.

@@ -190,6 +190,10 @@ class pool_core {
   bool connect_new(shard_id preference, time_point now, action_list& out);
   [[nodiscard]] bool may_connect(time_point now) noexcept;
   [[nodiscard]] bool hopeless(time_point now) const noexcept;
+  // Nothing is idle, and nothing may be opened: under load the usual case, in which there is nothing to decide.
+  [[nodiscard]] bool exhausted() const noexcept {
+    return slots_.count(slot_state::idle) == 0 && slots_.occupied() >= limits_.max_size;
+  }
   void lend(std::uint32_t index, time_point now) noexcept;
   void grant(std::uint32_t index, waiter& to, time_point now) noexcept;
   bool grant_idle(waiter& w, time_point now, action_list& out);

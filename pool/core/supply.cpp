@@ -36,7 +36,7 @@ void pool_core::set_aside(std::uint32_t index, time_point now, action_list& out)
 void pool_core::hand_over(std::uint32_t index, time_point now, action_list& out) {
   slot& s = slots_[index];
   const bool was_used = s.state == slot_state::leased || s.state == slot_state::recovering;
-  if (was_used) admission_.returned(now - s.lent_at, now);
+  if (was_used && limits_.refuse_hopeless) admission_.returned(now - s.lent_at, now);
   const bool has_passed = std::exchange(s.inspected, false);
   const class_set of = admitted(was_used ? 1 : 0);
   waiter* const next = waiters_.next(of);
@@ -51,8 +51,10 @@ void pool_core::hand_over(std::uint32_t index, time_point now, action_list& out)
 
 // Leaves no one waiting who could be served, and no one without a connection on its way while one may be made.
 void pool_core::serve(time_point now, action_list& out) {
-  if (state_ == pool_state::open && !waiters_.empty()) serve_waiters(now, out);
-  stock_up(now, out);
+  if (!exhausted() || breaker_.tripped()) {
+    if (state_ == pool_state::open && !waiters_.empty()) serve_waiters(now, out);
+    stock_up(now, out);
+  }
   if (!goals_.empty()) check_goals(now, out);
 }
 
@@ -171,6 +173,7 @@ void pool_core::grant(std::uint32_t index, waiter& to, time_point now) noexcept 
 
 // An idle connection for somebody who does not wait yet: only when nobody does who goes before him.
 bool pool_core::grant_idle(waiter& w, time_point now, action_list& out) {
+  if (slots_.count(slot_state::idle) == 0) return false;
   const auto may = [&] { return state_ == pool_state::open && (admitted() & only(w.class_)) != 0; };
   if (waiters_.any(up_to(w.class_)) || !may()) return false;
   const std::uint32_t index = pick_fresh(w.preference_, now, out);

@@ -59,8 +59,9 @@ TEST(soak, one_descriptor_or_thread_more_is_found) {
 TEST(soak, too_few_samples_prove_nothing) { EXPECT_FALSE(conclude(samples(30, 0)).complaints.empty()); }
 
 TEST(soak, a_process_is_measured) {
-  const auto s = soak_sample::take(1, 0);
+  const auto s = soak_sample::take(1, 0, 0);
   EXPECT_GE(s.descriptors, 3U);
+  EXPECT_EQ(soak_sample::take(1, 0, 2).descriptors, s.descriptors - 2);
   EXPECT_GE(s.threads, 1U);
   EXPECT_GT(s.resident_kib, s.heap_kib / 2);
 }

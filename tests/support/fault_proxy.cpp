@@ -97,6 +97,14 @@ class fault_proxy::engine {
     });
   }
 
+  [[nodiscard]] std::size_t open_sockets() {
+    std::size_t sum = 0;
+    run([&] {
+      for (const auto* connection : state_.connections) sum += connection->open_sockets();
+    });
+    return sum;
+  }
+
   void end(connection_end how, const std::function<bool(const proxy_connection&)>& which) {
     run([&] {
       for (auto* connection : state_.connections) {
@@ -236,6 +244,8 @@ void fault_proxy::listen_again() {
 }
 
 proxy_counters fault_proxy::counters() const { return engine_->counters(); }
+
+std::size_t fault_proxy::open_sockets() const { return engine_->open_sockets(); }
 
 bool fault_proxy::wait_until(const std::function<bool(const proxy_counters&)>& condition,
                              std::chrono::milliseconds budget) const {

@@ -119,6 +119,8 @@ class fault_proxy {
   void listen_again();
 
   [[nodiscard]] proxy_counters counters() const;
+  /// Of its connections, on both sides: descriptors of this process that are not the client's.
+  [[nodiscard]] std::size_t open_sockets() const;
   /// Waits until the counters satisfy the condition.
   [[nodiscard]] bool wait_until(const std::function<bool(const proxy_counters&)>& condition,
                                 std::chrono::milliseconds budget = hang_guard) const;

@@ -7,6 +7,7 @@
 #include <asio/awaitable.hpp>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -28,6 +29,9 @@ class proxy_connection : public std::enable_shared_from_this<proxy_connection> {
 
   [[nodiscard]] role kind() const noexcept { return role_; }
   [[nodiscard]] bool is_control() const noexcept { return control_; }
+  [[nodiscard]] std::size_t open_sockets() const noexcept {
+    return std::size_t{client_.is_open()} + std::size_t{server_.is_open()};
+  }
   void end(connection_end how);
 
  private:

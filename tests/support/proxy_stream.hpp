@@ -22,6 +22,7 @@ class proxy_stream {
   proxy_stream(const proxy_stream&) = delete;
   proxy_stream& operator=(const proxy_stream&) = delete;
 
+  [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }
   [[nodiscard]] bool encrypted() const noexcept { return tls_.has_value(); }
   asio::awaitable<std::error_code> connect(asio::generic::stream_protocol::endpoint endpoint);
   asio::awaitable<std::error_code> start_tls(asio::ssl::context& context, asio::ssl::stream_base::handshake_type role);

@@ -55,8 +55,7 @@ struct start_operation {
     using op_type = operation_with<std::decay_t<Handler>, Finish, asio::any_io_executor>;
     asio::any_io_executor fallback;
     if constexpr (!is_coroutine<std::decay_t<Handler>>) fallback = on.executor();
-    auto* const made =
-        op_type::make(std::decay_t<Handler>(std::forward<Handler>(handler)), finish, fallback, plan.options.diag);
+    auto* const made = op_type::make(std::forward<Handler>(handler), finish, fallback, plan.options.diag);
     op_ptr op{made};
     op->kind = plan.kind;
     op->prepared = plan.prepared;
@@ -129,10 +128,8 @@ class resume_with_outcome {
   resume_with_outcome(typename suspended<T>::thread* waiting, op_outcome& into) : waiting_(waiting), into_(&into) {}
   executor_type get_executor() const noexcept { return waiting_.get_executor(); }
   cancellation_slot_type get_cancellation_slot() const noexcept { return waiting_.get_cancellation_slot(); }
-  void operator()(op_outcome& out) && {
-    *into_ = std::move(out);
-    std::move(waiting_).resume();
-  }
+  op_outcome& outcome() const noexcept { return *into_; }
+  void operator()(op_outcome& /*out*/) && { std::move(waiting_).resume(); }
 
  private:
   suspended<T> waiting_;

@@ -158,10 +158,11 @@ auto recycled_allocator(const Handler& handler) {
 template <class Handler, class Finish, class Executor>
 class operation_with final : public operation {
  public:
-  static operation_with* make(Handler&& handler, const Finish& finish, const Executor& fallback, diagnostics* diag) {
+  template <class H>
+  static operation_with* make(H&& handler, const Finish& finish, const Executor& fallback, diagnostics* diag) {
     auto alloc = rebound(handler);
     operation_with* memory = alloc.allocate(1);
-    return ::new (static_cast<void*>(memory)) operation_with(std::move(handler), finish, fallback, diag);
+    return ::new (static_cast<void*>(memory)) operation_with(std::forward<H>(handler), finish, fallback, diag);
   }
 
   void post() override { context_.post(handler_, completion{op_ptr{this}}); }
@@ -174,8 +175,9 @@ class operation_with final : public operation {
   }
 
  private:
-  operation_with(Handler&& handler, const Finish& finish, const Executor& fallback, diagnostics* diag)
-      : handler_(std::move(handler)), finish_(finish), context_(handler_, fallback), diag_(diag) {}
+  template <class H>
+  operation_with(H&& handler, const Finish& finish, const Executor& fallback, diagnostics* diag)
+      : handler_(std::forward<H>(handler)), finish_(finish), context_(handler_, fallback), diag_(diag) {}
 
   struct completion {
     op_ptr self;
@@ -191,7 +193,16 @@ class operation_with final : public operation {
   void run(op_ptr self) {
     auto slot = asio::get_associated_cancellation_slot(handler_);
     if (slot.is_connected()) slot.clear();  // before the handler, which may use the slot again
-    op_outcome out = take_outcome();
+    if constexpr (is_coroutine<Handler>) {
+      // Straight into its frame, over an empty one, which owns nothing.
+      deliver(std::move(self), *::new (static_cast<void*>(&handler_.outcome())) op_outcome(take_outcome()));
+    } else {
+      op_outcome out = take_outcome();
+      deliver(std::move(self), out);
+    }
+  }
+
+  void deliver(op_ptr self, op_outcome& out) {
     Handler handler = std::move(handler_);
     Finish finish = std::move(finish_);
     diagnostics* diag = diag_;
