@@ -109,7 +109,7 @@ class soak {
     // The proxy and the metrics' server learn a little later that a connection has ended.
     (void)holds_within(2s, [this] {
       const soak_sample now = look();
-      return now.parked == 0 && !samples_.empty() && now.descriptors == samples_.front().descriptors;
+      return !samples_.empty() && now.at_rest(samples_.front()) && now.descriptors == samples_.front().descriptors;
     });
     samples_.push_back(look());
   }

@@ -57,6 +57,7 @@ soak_sample soak_sample::take(double at_s, std::uint64_t parked, std::uint64_t f
   soak_sample s;
   s.at_s = at_s;
   s.parked = parked;
+  s.foreign = foreign;
   s.descriptors = entries("/proc/self/fd") - 1 - foreign;  // nor the one that looks
   s.threads = threads_that_stay();
   s.resident_kib = memory_resident();
@@ -101,7 +102,7 @@ soak_verdict conclude(const std::vector<soak_sample>& samples) {
   std::vector<double> heap;
   std::vector<double> resident;
   for (std::size_t i = samples.size() / 4; i < samples.size(); ++i) {
-    if (samples[i].parked != 0) continue;
+    if (!samples[i].at_rest(samples.front())) continue;
     at.push_back(samples[i].at_s);
     heap.push_back(samples[i].heap_kib);
     resident.push_back(samples[i].resident_kib);
@@ -129,11 +130,10 @@ soak_verdict conclude(const std::vector<soak_sample>& samples) {
   if (!v.heap.flat()) {
     v.complaints.push_back(line("the heap grows by %.0f +- %.0f KiB/h", v.heap.per_hour, v.heap.error));
   }
-  const auto at_rest =
-      static_cast<std::size_t>(std::ranges::count_if(samples, [](const soak_sample& s) { return s.parked == 0; }));
+  const auto at_rest = static_cast<std::size_t>(
+      std::ranges::count_if(samples, [&samples](const soak_sample& s) { return s.at_rest(samples.front()); }));
   if (at_rest < least_samples) {
-    v.complaints.push_back(
-        line("only %zu samples without parked cancels: too short to say anything of memory", at_rest));
+    v.complaints.push_back(line("only %zu samples at rest: too short to say anything of memory", at_rest));
   }
   return v;
 }

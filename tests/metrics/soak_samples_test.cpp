@@ -52,6 +52,11 @@ TEST(soak, one_descriptor_or_thread_more_is_found) {
   EXPECT_EQ(conclude(all).complaints.size(), 1U);
   all[50].parked = 1;
   EXPECT_TRUE(conclude(all).complaints.empty()) << "a parked cancel connection has one";
+  all[50].heap_kib = 1e6;
+  EXPECT_TRUE(conclude(all).complaints.empty()) << "and memory";
+  all[51].foreign = 2;
+  all[51].heap_kib = 1e6;
+  EXPECT_TRUE(conclude(all).complaints.empty()) << "so has what the proxy has stalled";
   all[60].threads = 7;
   EXPECT_EQ(conclude(all).complaints.size(), 1U);
 }
