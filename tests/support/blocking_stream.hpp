@@ -74,6 +74,7 @@ class blocking_stream {
   void slice_output(std::size_t bytes, std::chrono::milliseconds between = {});
   /// From now on only so many bytes go out; with the first one too many stream_ended{cut} is thrown.
   void limit_output(std::size_t bytes) { output_left_ = bytes; }
+  [[nodiscard]] std::optional<std::size_t> output_left() const noexcept { return output_left_; }
 
   /// Is shown everything received above TLS (before TLS: on the wire).
   void on_received(std::function<void(std::string_view)> observer) { observer_ = std::move(observer); }
