@@ -221,7 +221,7 @@ void pool_impl::take_back(lent* what) noexcept {
   follow_up then;
   {
     const lock guard(mutex_);
-    if (returned(*what, how, now)) unless_kept.release();
+    if (returned(*what, how, now)) unless_kept.release();  // NOLINT(bugprone-unused-return-value): it is kept
     if (!gone_) settle(then);
     if (--handles_ == 0 && until_returned_) [[unlikely]]
       then.pool = std::move(until_returned_);

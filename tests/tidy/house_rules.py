@@ -44,7 +44,7 @@ PUBLIC = {"lido/driver": "driver/include", "lido/pool": "pool/include", "lido/me
 OPENSSL_FILES = ("driver/session/scram.cpp", "driver/session/startup.cpp", "driver/secret.cpp")
 
 # The places that may use what Asio does not promise.
-ASIO_INTERNALS = ("driver/include/lido/driver/detail/suspend.hpp", "pool/include/lido/pool/detail/lease_awaitable.hpp")
+ASIO_INTERNALS = ("driver/include/lido/driver/detail/suspend.hpp", "pool/include/lido/pool/lease.hpp")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
 WORDS = (

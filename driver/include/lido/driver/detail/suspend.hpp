@@ -8,7 +8,7 @@
 //     co_return op.value();                // op called std::move(kept).resume()
 //   }
 //
-// Touches Asio's internals (namespace asio::detail), as only pool/detail/lease_awaitable.hpp does besides:
+// Touches Asio's internals (namespace asio::detail), as only pool/lease.hpp does besides:
 // awaitable_handler_base, from which asio's own handlers of coroutines derive. It and the members used here were the
 // same in Asio 1.22 and in 1.28.
 #pragma once
