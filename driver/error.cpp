@@ -66,6 +66,8 @@ const char* text_of(errc e) noexcept {
     case errc::rolled_back: return "the server rolled the transaction back instead of committing it";
     case errc::not_encodable: return "a parameter or the statement cannot be sent";
     case errc::copy_unexpected: return "the statement is a COPY";
+    case errc::stream_closed: return "the stream or COPY is over";
+    case errc::copy_aborted: return "the COPY was failed by async_fail()";
     case errc::result_too_large: return "the result is larger than max_result_bytes";
     case errc::type_mismatch: return "the type of a column differs from the type asked for";
     case errc::column_mismatch: return "the columns of the result differ from the row type";

@@ -1,5 +1,6 @@
 // libpq, non-blocking, one epoll loop; one statement in flight a connection, the tasks are a queue of times. W2, W3,
 // W7, W8.
+#include "bench/peers/libpq_rows.hpp"
 #include "bench/peers/measure.hpp"
 
 #include <arpa/inet.h>
@@ -150,6 +151,11 @@ int main(int argc, char** argv) {
   const options opt = options::read(argc, argv);
   if (opt.workload.starts_with("W8")) {
     memory(opt);
+  } else if (opt.workload == "W4" || opt.workload.starts_with("W9")) {
+    PGconn* const c = dial(opt);
+    PQsetnonblocking(c, 0);
+    many_rows(c, opt);
+    PQfinish(c);
   } else if (opt.workload == "W7") {
     crowd(opt);
   } else if (opt.workload == "W2" || opt.workload == "W3") {

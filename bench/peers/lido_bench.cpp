@@ -1,4 +1,5 @@
 // Lido's own part of the comparison: each workload as a user of the pool would write it.
+#include "bench/peers/lido_rows.hpp"
 #include "bench/peers/lido_threads.hpp"
 #include "bench/peers/measure.hpp"
 
@@ -242,6 +243,10 @@ int main(int argc, char** argv) {
   }
   if (opt.workload == "W1t") {
     lido::bench::two_threads(config_of(opt, 2), opt.count);
+    return 0;
+  }
+  if (opt.workload == "W4" || opt.workload.starts_with("W9")) {
+    lido::bench::many_rows(io, config_of(opt, 1).connect, opt);
     return 0;
   }
   lido::pool pool(io.get_executor(), config_of(opt, opt.connections));

@@ -60,6 +60,11 @@ as_server "$pg/postgres" -D "$dir/data" >"$dir/log" 2>&1 &
 server=$!
 for _ in $(seq 200); do "$pg/pg_isready" -q -h "$dir" -p "$port" && break; sleep 0.05; done
 "$pg/createdb" -h "$dir" -p "$port" -U bench bench
+"$pg/psql" -XAtq -h "$dir" -p "$port" -U bench bench <<'SQL'
+create table rows1k as select i as a, i::int8 * 1000000 as b, 'name of row ' || i as c, i / 8.0::float8 as d,
+  timestamptz '2026-01-01' + i * interval '1 minute' as e from generate_series(1, 1000) i;
+create unlogged table copied (a int4, b int8, c text, d float8, e timestamptz);
+SQL
 
 export B_HOST=127.0.0.1 B_PORT=$port B_SOCK=$dir B_USER=bench B_DB=bench B_CA=$dir/ca.crt
 /usr/bin/python3 "$here/driver.py" "$bin" "$@"

@@ -106,9 +106,17 @@ void engine::start(op_ptr op) noexcept {
   aftermath after;
   {
     const lock guard(mutex_);
-    if (const std::error_code ec = refusal(*op)) {
+    if (op->kind == op_kind::step) [[unlikely]] {
+      step(op, after);
+    } else if (const std::error_code ec = refusal(*op)) {
       if (op->win(op_latch::completed)) {
         op->outcome = op_outcome::failed(ec);
+        after.finish(std::move(op));
+      }
+    } else if (in_exchange() && !exchange_->left()) {
+      if (op->win(op_latch::completed)) {
+        op->outcome = op_outcome::failed(errc::connection_busy);
+        op->outcome.diag->context = "a stream or COPY is open: finish or close it first";
         after.finish(std::move(op));
       }
     } else if (traffic_ != traffic::none || rollback_wanted_ || settle_.active()) {
@@ -142,15 +150,28 @@ void engine::launch(const op_ptr& op, aftermath& after) {
 void engine::encode(detail::operation& op) {
   if (!op.prepared) {
     if (op.kind == op_kind::query && commits(op.statement)) op.kind = op_kind::commit;
-    if (op.kind == op_kind::query || op.kind == op_kind::simple) {
+    if (op.kind == op_kind::query || op.kind == op_kind::simple || op.kind == op_kind::exchange) {
       const session::dirt left = session::dirt_of(op.statement.sql());
       note(left);
       if (any(left & session::dirt::forgets)) cache_.evict_all();
     }
     wire::append_query(out_, op.statement.sql());
     protocol_.begin(session::segment::simple);
+    if (op.kind == op_kind::exchange) open_exchange(op);
     return;
   }
+  const bool streams = op.kind == op_kind::exchange;
+  const std::string_view name = encode_statement(op);
+  if (streams) {
+    wire::append_bind(out_, name, op.statement);
+    return open_exchange(op);
+  }
+  wire::append_run(out_, name, op.statement);
+  if (entry_ != nullptr && entry_->prepared) op.outcome.results.emplace_back().columns = entry_->columns;
+}
+
+// All that stands in front of Bind; answers the statement's name.
+std::string_view engine::encode_statement(detail::operation& op) {
   entry_ = cache_.find(op.statement);
   const bool known = entry_ != nullptr && entry_->prepared;
   const auto closable = cache_.has_closable() ? cache_.take_closable() : std::vector<std::string>{};
@@ -168,10 +189,7 @@ void engine::encode(detail::operation& op) {
   }
   if (!closable.empty()) protocol_.expect_close_complete(static_cast<unsigned>(closable.size()));
   protocol_.expect_parameters(op.statement.count());
-  wire::append_run(out_, name, op.statement);
-  if (known) {
-    op.outcome.results.emplace_back().columns = entry_->columns;
-  }
+  return name;
 }
 
 // A new text: what it may leave behind is judged here, once for all that run it from the cache.
@@ -255,6 +273,7 @@ void engine::on_writable(std::error_code ec) {
     const lock guard(mutex_);
     writer_ = writer::idle;
     if (!ec && link_ == link_state::open) flush(after);
+    if (in_exchange()) bytes_went_out(after);
   }
   after.run();
 }
@@ -277,7 +296,7 @@ void engine::on_received(std::error_code ec, std::size_t n) {
     if (link_ == link_state::closed) return;
     try {
       take_bytes(ec, n, after);
-      if (link_ != link_state::closed) receive();
+      if (link_ != link_state::closed && !holds_reading()) receive();
     } catch (const std::bad_alloc&) {  // what came cannot be kept, or nobody would read on: nobody may wait for it
       if (link_ != link_state::closed) lost(std::make_error_code(std::errc::not_enough_memory), after);
     }
@@ -318,7 +337,11 @@ void engine::on_event(event_kind kind, const wire::frame& frame, aftermath& afte
   switch (kind) {
     case event_kind::none: return;
     case event_kind::columns:
-      if (collects()) current_->outcome.results.emplace_back().columns = protocol_.columns();
+      if (collects()) {
+        current_->outcome.results.emplace_back().columns = protocol_.columns();
+      } else if (in_exchange()) {
+        exchange_->described(protocol_.columns());
+      }
       return;
     case event_kind::row: return on_row(frame.body, after);
     case event_kind::complete:
@@ -326,13 +349,19 @@ void engine::on_event(event_kind kind, const wire::frame& frame, aftermath& afte
         auto& results = current_->outcome.results;
         if (results.empty() || !results.back().tag.empty()) results.emplace_back();
         results.back().tag = protocol_.tag();
+      } else if (in_exchange()) {
+        perform(exchange_->command_over(protocol_.tag()), after);
       }
       leftovers_.ended(protocol_.tag());
       return;
     case event_kind::server_error: return on_server_error(after);
     case event_kind::prologue: return on_prologue(after);
     case event_kind::ready: return on_ready(after);
-    case event_kind::copy_in: return refuse_copy(after);
+    case event_kind::suspended: return perform(exchange_->suspended(), after);
+    case event_kind::copy_in:
+      return in_exchange() ? perform(exchange_->copy_opened(true, protocol_.copy()), after) : refuse_copy(after);
+    case event_kind::copy_out: return perform(exchange_->copy_opened(false, protocol_.copy()), after);
+    case event_kind::copy_data: return take_copy_data(frame.body, after);
     case event_kind::notice: return on_notice(after);
     case event_kind::notification: return;
     case event_kind::parameter: return on_parameter(after);
@@ -355,6 +384,8 @@ bool engine::keep_row(detail::raw_result& result, std::string_view body) noexcep
 
 // The many rows of a result, without a call for each frame.
 void engine::take_rows(aftermath& after) {
+  if (in_exchange()) [[unlikely]]
+    return take_stream_rows(after);
   const bool wanted = collects() && !current_->outcome.results.empty();
   detail::raw_result* const result = wanted ? &current_->outcome.results.back() : nullptr;
   bool kept = true;
@@ -367,7 +398,10 @@ void engine::take_rows(aftermath& after) {
 }
 
 void engine::on_row(std::string_view body, aftermath& after) {
-  if (!collects()) return;
+  if (!collects()) {
+    if (in_exchange()) exchange_->row(body);
+    return;
+  }
   if (!keep_row(current_->outcome.results.back(), body))
     return stop_collecting(std::make_error_code(std::errc::not_enough_memory), after);
   check_size(after);
@@ -407,6 +441,7 @@ void engine::on_server_error(aftermath& after) {
     if (!job_->error) job_->error = ec;
     return;
   }
+  if (in_exchange()) return perform(exchange_->failed(ec, std::move(diag)), after);
   if (!collects() || current_->outcome.error) return;
   current_->outcome.error = was_our_deadline(ec) ? make_error_code(errc::timeout) : ec;
   // A statement that we prepared and the server does not know, or knows already: another session answers than the one
@@ -457,12 +492,10 @@ void engine::on_ready(aftermath& after) {
     server_timeout_.ready(protocol_.status());
     if (protocol_.status() == wire::transaction_status::idle) leftovers_.transaction_over();
   }
-  const bool internal = traffic_ == traffic::internal;
-  traffic_ = traffic::none;
-  if (internal) {
-    internal_segment_over(after);
-  } else {
-    user_segment_over(after);
+  switch (std::exchange(traffic_, traffic::none)) {
+    case traffic::internal: internal_segment_over(after); break;
+    case traffic::exchange: exchange_over(after); break;
+    default: user_segment_over(after);
   }
   if (settle_.active()) perform(settle_.ready(steady_now()), after);
   if (protocol_.in_doubt())
@@ -481,8 +514,12 @@ void engine::settle_statement() {
     entry->columns = protocol_.columns();
     return;
   }
-  if (!current_ || !current_->outcome.error || !collects()) return;
-  const std::string state = sqlstate_of(current_->outcome.error);
+  const bool wanted = in_exchange() || (current_ && collects());
+  const std::error_code failed = !wanted         ? std::error_code{}
+                                 : in_exchange() ? exchange_->error()
+                                                 : current_->outcome.error;
+  if (!failed) return;
+  const std::string state = sqlstate_of(failed);
   if (state == "26000") cache_.erase(entry);
   if (state == "0A000") cache_.evict(entry);  // "cached plan must not change result type"
 }

@@ -7,6 +7,8 @@
 //   traffic:  none ─launch─► user ─ReadyForQuery─► none                      (an abandoned user operation stays `user`
 //   until its ReadyForQuery)
 //             none ─ping, run_internal, rollback─► internal ─ReadyForQuery─► none
+//             none ─launch of a stream or COPY─► exchange ─ReadyForQuery─► none        (several operations, one
+//             segment)
 #pragma once
 
 #include "driver/cancel/cancel_request.hpp"
@@ -14,6 +16,7 @@
 #include "driver/io/input_buffer.hpp"
 #include "driver/io/settings.hpp"
 #include "driver/session/dirt.hpp"
+#include "driver/session/exchange.hpp"
 #include "driver/session/protocol.hpp"
 #include "driver/session/server_timeout.hpp"
 #include "driver/session/settle.hpp"
@@ -64,6 +67,7 @@ class engine final : public detail::managed_session,
   void set_budgets(const detail::recovery_budgets& budgets) noexcept override;
   void set_server_deadlines(bool on) noexcept override;
   void set_deadline(std::uint64_t tenure, time_point deadline) noexcept override;
+  void leave_exchange(std::uint64_t id) noexcept override;
   bool holds(std::uint64_t tenure) const noexcept override;
   asio::any_io_executor executor() const noexcept override { return executor_; }
 
@@ -97,7 +101,7 @@ class engine final : public detail::managed_session,
 
  private:
   enum class link_state : std::uint8_t { open, closing, closed };
-  enum class traffic : std::uint8_t { none, user, internal };
+  enum class traffic : std::uint8_t { none, user, internal, exchange };
   enum class writer : std::uint8_t { idle, waiting };
 
   // A statement or ping of the pool's or the engine's own.
@@ -126,6 +130,7 @@ class engine final : public detail::managed_session,
   void launch(const detail::op_ptr& op, aftermath& after) LIDO_REQUIRES(mutex_);
   void encode(detail::operation& op) LIDO_REQUIRES(mutex_);
   session::statement_cache::entry* admit(const detail::request& statement) LIDO_REQUIRES(mutex_);
+  std::string_view encode_statement(detail::operation& op) LIDO_REQUIRES(mutex_);
   void launch_internal(aftermath& after) LIDO_REQUIRES(mutex_);
   void launch_next(aftermath& after) LIDO_REQUIRES(mutex_);
   void flush(aftermath& after) LIDO_REQUIRES(mutex_);
@@ -153,6 +158,25 @@ class engine final : public detail::managed_session,
   void publish() noexcept LIDO_REQUIRES(mutex_);
   void rearm() noexcept LIDO_REQUIRES(mutex_);
 
+  // engine_stream.cpp: streams and COPY
+  void open_exchange(const detail::operation& op) LIDO_REQUIRES(mutex_);
+  std::error_code step_refusal(detail::operation& op) const LIDO_REQUIRES(mutex_);
+  void step(const detail::op_ptr& op, aftermath& after) LIDO_REQUIRES(mutex_);
+  bool offer(detail::exchange_part& part) LIDO_REQUIRES(mutex_);
+  void perform(session::exchange_move move, aftermath& after) LIDO_REQUIRES(mutex_);
+  void put(session::exchange_move::message what) LIDO_REQUIRES(mutex_);
+  void complete_step(aftermath& after) LIDO_REQUIRES(mutex_);
+  void take_stream_rows(aftermath& after) LIDO_REQUIRES(mutex_);
+  void take_copy_data(std::string_view first, aftermath& after) LIDO_REQUIRES(mutex_);
+  void exchange_over(aftermath& after) LIDO_REQUIRES(mutex_);
+  void bytes_went_out(aftermath& after) LIDO_REQUIRES(mutex_);
+  void end_exchange(aftermath& after) LIDO_REQUIRES(mutex_);
+  void wind_up(aftermath& after) LIDO_REQUIRES(mutex_);
+  void forget_exchange() LIDO_REQUIRES(mutex_);
+  bool holds_reading() LIDO_REQUIRES(mutex_);
+  void resume_reading() LIDO_REQUIRES(mutex_);
+  bool in_exchange() const LIDO_REQUIRES(mutex_) { return traffic_ == traffic::exchange; }
+
   // engine_deadline.cpp: the server's own timeout
   std::error_code keep_to_bound(detail::operation& op) const LIDO_REQUIRES(mutex_);
   bool tell_server(const detail::operation& op) LIDO_REQUIRES(mutex_);
@@ -166,6 +190,7 @@ class engine final : public detail::managed_session,
   void was_reset(detail::session_reset how) LIDO_REQUIRES(mutex_);
 
   // engine_recovery.cpp: the fence
+  void revoke(aftermath& after) LIDO_REQUIRES(mutex_);
   void begin_settle(const detail::recovery_budgets& budgets, aftermath& after) LIDO_REQUIRES(mutex_);
   session::cancel_permission permission(const detail::recovery_budgets& budgets, aftermath& after)
       LIDO_REQUIRES(mutex_);
@@ -244,6 +269,8 @@ class engine final : public detail::managed_session,
   detail::op_ptr current_ LIDO_GUARDED_BY(mutex_);
   detail::op_ptr queued_ LIDO_GUARDED_BY(mutex_);
   std::optional<internal_job> job_ LIDO_GUARDED_BY(mutex_);
+  std::unique_ptr<session::exchange> exchange_ LIDO_GUARDED_BY(mutex_);  // also one that is over, until it is left
+  bool reading_held_ LIDO_GUARDED_BY(mutex_) = false;                    // no receive is pending: exchange_ was full
   bool rollback_wanted_ LIDO_GUARDED_BY(mutex_) = false;
 
   session::settle settle_ LIDO_GUARDED_BY(mutex_);

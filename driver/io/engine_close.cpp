@@ -86,6 +86,7 @@ void engine::fail_operations(std::error_code ec, aftermath& after) {
     if (job_->done) after.calls.emplace_back([done = std::move(job_->done), said] { done(said, false); });
     job_.reset();
   }
+  forget_exchange();
   traffic_ = traffic::none;
   rollback_wanted_ = false;
 }

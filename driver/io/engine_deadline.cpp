@@ -32,7 +32,9 @@ std::error_code engine::keep_to_bound(detail::operation& op) const {
 bool engine::tell_server(const detail::operation& op) {
   if (op.kind == detail::op_kind::rollback || any(leftovers_.seen() & dirt::timeouts)) return false;
   std::optional<std::chrono::nanoseconds> left;
-  if (op.deadline != time_point::max()) left = op.deadline - std::chrono::steady_clock::now();
+  // a stream's deadlines are those of its steps, between which the server's clock would run on
+  if (op.deadline != time_point::max() && op.kind != detail::op_kind::exchange)
+    left = op.deadline - std::chrono::steady_clock::now();
   const std::string setting = server_timeout_.prologue(left, protocol_.status());
   if (setting.empty()) return false;
   wire::append_query(out_, setting);

@@ -79,20 +79,24 @@ void engine::abandon(detail::operation& op) noexcept {
       count(cancel_event::requested, after);
       count(cancel_event::suppressed_unsent, after);  // gone without trace; the lease stays (I19)
     } else if (tenure_.load(std::memory_order_acquire) == op.tenure) {
-      tenure_.fetch_add(1, std::memory_order_acq_rel);  // the lease is over, for each of its handles (I13)
-      abandoned_ = true;
-      if (observer_.expired()) {
-        alive_ = shared_from_this();  // a session of nobody's: stop the query on the server, then close
-        detail::recovery_budgets budgets = budgets_;
-        if (budgets.after == detail::cancel_policy::recover) budgets.after = detail::cancel_policy::discard;
-        recovered_ = [this](recovery_failure) { close_now(); };
-        begin_settle(budgets, after);
-      } else {
-        tell(after, [](detail::session_observer& o) { o.on_revoked(); });
-      }
+      revoke(after);
     }
   }
   after.run_from_user();
+}
+
+void engine::revoke(aftermath& after) {
+  tenure_.fetch_add(1, std::memory_order_acq_rel);  // the lease is over, for each of its handles (I13)
+  abandoned_ = true;
+  if (observer_.expired()) {
+    alive_ = shared_from_this();  // a session of nobody's: stop the query on the server, then close
+    detail::recovery_budgets budgets = budgets_;
+    if (budgets.after == detail::cancel_policy::recover) budgets.after = detail::cancel_policy::discard;
+    recovered_ = [this](recovery_failure) { close_now(); };
+    begin_settle(budgets, after);
+  } else {
+    tell(after, [](detail::session_observer& o) { o.on_revoked(); });
+  }
 }
 
 // Partial: stop it on the server, keep the lease, complete when the wire is quiet. Not for COMMIT (contract, table of
@@ -112,13 +116,18 @@ void engine::soft_cancel(detail::operation& op) noexcept {
 }
 
 void engine::cancel_running(std::uint64_t tenure) noexcept {
+  aftermath after;
   op_ptr waiting;
   op_ptr running;
   {
     const lock guard(mutex_);
     if (current_ && current_->tenure == tenure) running = current_;
     if (queued_ && queued_->tenure == tenure) waiting = queued_;
+    // a stream or COPY between two of its steps
+    const bool between = in_exchange() && !current_ && !exchange_->left();
+    if (between && tenure_.load(std::memory_order_acquire) == tenure && link_ == link_state::open) revoke(after);
   }
+  after.run_from_user();
   if (waiting) waiting->cancel(asio::cancellation_type::terminal);
   if (running) running->cancel(asio::cancellation_type::terminal);
 }
@@ -129,6 +138,7 @@ void engine::roll_back_later(std::uint64_t tenure) noexcept {
     const lock guard(mutex_);
     if (tenure_.load(std::memory_order_acquire) != tenure || link_ != link_state::open) return;
     rollback_wanted_ = true;
+    end_exchange(after);
     launch_next(after);
     publish();
   }
@@ -170,6 +180,7 @@ void engine::hurry(const detail::recovery_budgets& smaller) noexcept {
 }
 
 void engine::begin_settle(const detail::recovery_budgets& budgets, aftermath& after) {
+  wind_up(after);
   const session::cancel_permission allowed = permission(budgets, after);
   const bool flushed = out_sent_ == out_.size();
   perform(settle_.begin(in_session_terms(budgets), allowed, protocol_.outstanding(), flushed, steady_now()), after);
@@ -188,20 +199,24 @@ session::cancel_permission engine::permission(const detail::recovery_budgets& bu
   }
   if (traffic_ == traffic::internal || (current_ && current_->kind == op_kind::commit))
     return cancel_permission::drain_only;  // I15
+  const bool late = in_exchange() && exchange_->ends_by_itself();
+  if (late && !asked_for && (cancel_key_.empty() || budgets.after == detail::cancel_policy::never))
+    return cancel_permission::drain_only;  // a stream closed early, not a cancel
   count(cancel_event::requested, after);
   if (cancel_key_.empty() || budgets.after == detail::cancel_policy::never) {
     count(cancel_event::suppressed_no_key, after);
     return cancel_permission::forbidden;  // I7
   }
+  const cancel_permission permitted = late ? cancel_permission::late : cancel_permission::allowed;
   const auto observer = observer_.lock();
   via_ = observer && observer->prefers_control() ? cancel_via::session : cancel_via::request;
-  if (via_ == cancel_via::session) return cancel_permission::allowed;  // bounded by its owner, and no fork
+  if (via_ == cancel_via::session) return permitted;  // bounded by its owner, and no fork
   if (observer && !observer->admit_cancel()) {
     count(cancel_event::suppressed_budget, after);
     return cancel_permission::drain_only;  // I8
   }
   admitted_ = observer != nullptr;
-  return cancel_permission::allowed;
+  return permitted;
 }
 
 void engine::perform(const session::settle_step& step, aftermath& after) {
@@ -329,6 +344,7 @@ void engine::release_cancel(aftermath& after, bool park) {
 
 void engine::settled(session::give_up why, aftermath& after) {
   if (why == session::give_up::cancel_unknown) count(cancel_event::unknown, after);
+  if (why == session::give_up::none && settle_.came_by_itself()) count(cancel_event::suppressed_overtaken, after);
   release_cancel(after, false);
   if (std::exchange(admitted_, false)) {
     if (const auto observer = observer_.lock()) observer->cancel_ended();

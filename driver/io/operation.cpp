@@ -8,10 +8,11 @@ namespace {
 
 // Not to be taken for an acquire that came too late: this one had its connection.
 std::string exceeded(op_kind kind, bool was_sent) {
-  std::string text = kind == op_kind::begin      ? "BEGIN"
-                     : kind == op_kind::commit   ? "COMMIT"
-                     : kind == op_kind::rollback ? "ROLLBACK"
-                                                 : "query";
+  std::string text = kind == op_kind::begin                              ? "BEGIN"
+                     : kind == op_kind::commit                           ? "COMMIT"
+                     : kind == op_kind::rollback                         ? "ROLLBACK"
+                     : kind == op_kind::query || kind == op_kind::simple ? "query"
+                                                                         : "stream or COPY";
   text += " exceeded its deadline";
   text += was_sent ? ": it was sent, and is being cancelled on the server" : ": it was not sent yet";
   return text;

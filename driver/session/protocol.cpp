@@ -30,7 +30,8 @@ void protocol::begin(segment kind, std::shared_ptr<const detail::row_description
   assert(outstanding_ == 0 && state_ == state::idle);
   segment_ = kind;
   outstanding_ = 1;
-  parsed_ = in_doubt_ = copied_out_ = false;
+  parsed_ = in_doubt_ = copied_out_ = owes_sync_ = row_limit_ = wants_data_ = false;
+  copy_wanted_ = '\0';
   bound_count_ = wanted_count_ = unknown_count;
   columns_ = std::move(columns);
   column_count_ = columns_ ? columns_->size() : 0;
@@ -53,6 +54,26 @@ void protocol::expect_prologue() noexcept {
   prologue_error_.clear();
 }
 
+void protocol::hold_open(std::uint32_t most_rows) noexcept {
+  owes_sync_ = true;
+  row_limit_ = most_rows > 0;
+}
+
+void protocol::resumed() noexcept {
+  if (state_ == state::suspended) state_ = state::execute;
+}
+
+void protocol::sync_sent() noexcept {
+  owes_sync_ = false;
+  if (state_ == state::suspended) state_ = state::sync;
+}
+
+void protocol::expect_copy(char response) noexcept { copy_wanted_ = response; }
+
+void protocol::copy_done_sent() noexcept {
+  if (state_ == state::copy_in) state_ = state::copy_ended;
+}
+
 void protocol::expect_parameters(std::size_t count) noexcept { bound_count_ = count; }
 
 // Each state knows what is owed; all else goes to on_other().
@@ -72,7 +93,8 @@ event_kind protocol::on_frame(const wire::frame& frame) {
     case state::parse: return on_parse_complete(frame);
     case state::parameters: return on_parameter_description(frame);
     case state::describe: return on_description(frame);
-    case state::copy_in: return on_other(frame, "answer to a COPY that was refused");
+    case state::suspended: return on_other(frame, "message of a portal that was not asked");
+    case state::copy_in: return on_other(frame, "answer to COPY data before its end");
     case state::copy_out: return on_copy_out(frame);
     case state::copy_ended: return on_command_end(frame);
     case state::dead: return event_kind::none;  // B87
@@ -162,7 +184,15 @@ event_kind protocol::on_row(const wire::frame& frame) {
 }
 
 event_kind protocol::on_command_end(const wire::frame& frame) {
-  return frame.type == 'C' ? on_command_complete(frame.body) : on_other(frame, "CommandComplete was owed");
+  return frame.type == 'C' ? on_command_complete(frame.body) : on_portal_suspended(frame);
+}
+
+// Behind a row at least, and only where Execute had a limit (B76).
+event_kind protocol::on_portal_suspended(const wire::frame& frame) {
+  if (frame.type != 's' || !row_limit_ || state_ != state::rows) return on_other(frame, "CommandComplete was owed");
+  if (!frame.body.empty()) return violation("malformed PortalSuspended");
+  state_ = owes_sync_ ? state::suspended : state::sync;
+  return event_kind::suspended;
 }
 
 event_kind protocol::on_parse_complete(const wire::frame& frame) {
@@ -232,20 +262,24 @@ event_kind protocol::on_empty_query(std::string_view body) {
 }
 
 event_kind protocol::on_copy_response(const wire::frame& frame) {
-  if (!wire::is_copy_response(frame.body)) return violation("malformed CopyInResponse or CopyOutResponse");  // B83
+  const auto format = wire::parse_copy_response(frame.body);
+  if (!format) return violation("malformed CopyInResponse or CopyOutResponse");  // B83
   columns_.reset();
+  copy_ = *format;
+  const bool asked_for = std::exchange(copy_wanted_, '\0') == frame.type;
   if (frame.type == 'G') {
-    in_doubt_ = segment_ != segment::simple;
+    in_doubt_ = segment_ != segment::simple && !owes_sync_;
     state_ = state::copy_in;
     return event_kind::copy_in;
   }
-  copied_out_ = true;
   state_ = state::copy_out;
-  return event_kind::none;
+  copied_out_ = copied_out_ || !asked_for;
+  wants_data_ = asked_for;
+  return asked_for ? event_kind::copy_out : event_kind::none;
 }
 
 event_kind protocol::on_copy_out(const wire::frame& frame) {
-  if (frame.type == 'd') return event_kind::none;  // B85: empty ones too
+  if (frame.type == 'd') return wants_data_ ? event_kind::copy_data : event_kind::none;  // B85: empty ones too
   if (frame.type != 'c') return on_other(frame, "CopyData or CopyDone was owed");
   if (!frame.body.empty()) return violation("malformed CopyDone");
   state_ = state::copy_ended;
@@ -254,6 +288,7 @@ event_kind protocol::on_copy_out(const wire::frame& frame) {
 
 event_kind protocol::on_ready(const wire::frame& frame) {
   if (frame.type != 'Z') return on_other(frame, "ReadyForQuery was owed");
+  if (owes_sync_) return violation("ReadyForQuery before Sync");
   const auto status = wire::parse_ready_for_query(frame.body);
   if (!status) return violation("malformed ReadyForQuery");  // B45, B46
   status_ = *status;

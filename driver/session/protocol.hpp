@@ -39,7 +39,11 @@ enum class event_kind {
   server_error,  // diag(): the operation failed; ReadyForQuery follows
   prologue,      // what stood in front of the segment is answered: prologue_failed()
   ready,         // the segment is over: status() is fresh, outstanding() == 0
-  copy_in,       // server waits for COPY data: send CopyFail, and Sync when copy_needs_sync(); the error follows (B79)
+  suspended,     // the portal has given as many rows as its Execute asked for, and may have more
+  copy_in,       // server waits for COPY data: copy(). Not asked for: send CopyFail, and Sync when copy_needs_sync();
+                 // the error follows (B79)
+  copy_out,      // a COPY that was asked for sends its data from here on: copy()
+  copy_data,     // the frame's body is some of it
   notice,        // diag()
   notification,  // note()
   parameter,     // parameter(name) changed
@@ -65,11 +69,27 @@ class protocol {
   // and its failure is nobody's. After begin(), before its first frame.
   void expect_prologue() noexcept;
 
+  // A segment of several operations. After begin(), before its first frame.
+  // Flush stands where Sync would: it goes out with sync_sent(). Execute asks for so many rows at most; 0: for all.
+  void hold_open(std::uint32_t most_rows) noexcept;
+  void resumed() noexcept;    // the suspended portal was asked for more
+  void sync_sent() noexcept;  // at any time: ReadyForQuery is owed
+  bool owes_sync() const noexcept { return owes_sync_; }
+  // The segment, a simple query, is to be COPY FROM STDIN ('G') or COPY TO STDOUT ('H'). Once: what a second one asks
+  // for is refused as any.
+  void expect_copy(char response) noexcept;
+  void copy_done_sent() noexcept;
+  const wire::copy_format& copy() const noexcept { return copy_; }
+
   event_kind on_frame(const wire::frame& frame);
   // A faster way over many rows: hands the body of each DataRow in front of `bytes` to `sink`, as long as one is whole
   // and legal here, and answers how many bytes that took. What stops it is left to next_frame() and on_frame().
   template <typename Sink>
   std::size_t take_rows(std::string_view bytes, const wire::limits& bounds, Sink&& sink);
+
+  // The same for the bodies of CopyData.
+  template <typename Sink>
+  std::size_t take_copy_data(std::string_view bytes, const wire::limits& bounds, Sink&& sink);
 
   unsigned outstanding() const noexcept;             // ReadyForQuery owed: 0, 1, or 2 with a prologue
   wire::transaction_status status() const noexcept;  // of the last ReadyForQuery
@@ -113,7 +133,8 @@ class protocol {
     bind,           // BindComplete
     execute,        // the first answer of Execute
     rows,           // DataRow or CommandComplete
-    copy_in,        // an error: CopyFail is all that we send
+    suspended,      // nothing, until the portal is asked for more or Sync goes out
+    copy_in,        // an error, until CopyDone goes out
     copy_out,       // CopyData or CopyDone
     copy_ended,     // CommandComplete
     sync,           // ReadyForQuery
@@ -129,6 +150,7 @@ class protocol {
   event_kind on_execute_reply(const wire::frame& frame);
   event_kind on_row(const wire::frame& frame);
   event_kind on_command_end(const wire::frame& frame);
+  event_kind on_portal_suspended(const wire::frame& frame);
   event_kind on_parse_complete(const wire::frame& frame);
   event_kind on_parameter_description(const wire::frame& frame);
   event_kind on_description(const wire::frame& frame);
@@ -161,6 +183,11 @@ class protocol {
   bool parsed_ = false;
   bool in_doubt_ = false;
   bool copied_out_ = false;
+  bool owes_sync_ = false;   // we do
+  bool row_limit_ = false;   // the portal may be suspended
+  bool wants_data_ = false;  // a COPY out's data is somebody's
+  char copy_wanted_ = '\0';
+  wire::copy_format copy_;
   std::size_t column_count_ = 0;              // of columns_, for rows
   std::size_t bound_count_ = unknown_count;   // values in our Bind
   std::size_t wanted_count_ = unknown_count;  // ParameterDescription
@@ -192,6 +219,17 @@ std::size_t protocol::take_rows(std::string_view bytes, const wire::limits& boun
     sink(body);
     bytes.remove_prefix(size);
     state_ = state::rows;
+  }
+  return before - bytes.size();
+}
+
+template <typename Sink>
+std::size_t protocol::take_copy_data(std::string_view bytes, const wire::limits& bounds, Sink&& sink) {
+  const std::size_t before = bytes.size();
+  if (state_ != state::copy_out) return 0;
+  while (const std::size_t size = wire::large_frame('d', bytes, bounds)) {
+    sink(bytes.substr(wire::header_size, size - wire::header_size));
+    bytes.remove_prefix(size);
   }
   return before - bytes.size();
 }

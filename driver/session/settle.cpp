@@ -41,7 +41,7 @@ settle_step settle::drain(give_up reason, time_point now) {
   arm(budgets_.drain_timeout, now);
   // `cancel.after = discard` distrusts the peer's EOF. Where no cancel was sent (drain_only) there is nothing to
   // distrust.
-  const bool cancel_was_tried = permission_ == cancel_permission::allowed;
+  const bool cancel_was_tried = attempt_ > 0;
   if (cancel_was_tried && budgets_.after != cancel_after::recover) return over(give_up::discarded);
   return expire(now);
 }
@@ -143,7 +143,8 @@ settle_step settle::flushed(time_point now) {
   switch (stage_) {
     case stage::flushing_ready: return finish_quiet();
     case stage::flushing:
-      if (permission_ == cancel_permission::drain_only) return drain(give_up::drain_timeout, now);
+      if (permission_ == cancel_permission::late) retry_at_ = after(now, budgets_.retry_after);
+      if (permission_ != cancel_permission::allowed) return drain(give_up::drain_timeout, now);
       return start_attempt(now);
     default: return {};
   }
@@ -257,8 +258,9 @@ settle_step settle::hurry(const settle_budgets& smaller, time_point now) {
   if (retry_at_ != time_point::max()) retry_at_ = std::min(retry_at_, after(now, budgets_.retry_after));
   // From here on an EOF is distrusted, and one that came already was relied upon: while draining, and by a second
   // attempt.
-  const bool relied_on_eof = stage_ == stage::draining || (stage_ == stage::connecting && attempt_ > 1);
-  if (relied_on_eof && permission_ == cancel_permission::allowed && budgets_.after != cancel_after::recover) {
+  const bool relied_on_eof =
+      (stage_ == stage::draining && attempt_ > 0) || (stage_ == stage::connecting && attempt_ > 1);
+  if (relied_on_eof && budgets_.after != cancel_after::recover) {
     return over_with_cancel(give_up::discarded);
   }
   return received(0, now);

@@ -24,6 +24,8 @@ enum class cancel_permission : std::uint8_t {
   allowed,
   drain_only,  // COMMIT (I15), or no budget left for a cancel (I8): wait for ReadyForQuery within drain_timeout, else
                // close
+  late,        // the end is on its way without one (a COPY was failed, a portal closed): only if it is not there within
+               // retry_after (I17)
   forbidden,   // no key (I7) or policy `never`: close at once
 };
 
@@ -84,6 +86,7 @@ class settle {
   cancel_state cancel() const noexcept;
   unsigned attempt() const noexcept;  // 0 before the first cancel, then 1 or 2
   bool active() const noexcept;
+  bool came_by_itself() const noexcept { return permission_ == cancel_permission::late && attempt_ == 0; }
 
  private:
   enum class stage : std::uint8_t {

@@ -135,15 +135,15 @@ std::optional<std::vector<std::uint32_t>> parse_parameter_description(std::strin
   return if_complete(in, std::move(out));
 }
 
-bool is_copy_response(std::string_view body) noexcept {
+std::optional<copy_format> parse_copy_response(std::string_view body) noexcept {
   byte_reader in{body};
   const std::uint8_t format = in.u8();
   const std::size_t count = in.u16();
-  if (!in.ok() || format > 1 || count > max_columns || count * 2 != in.remaining()) return false;
+  if (!in.ok() || format > 1 || count > max_columns || count * 2 != in.remaining()) return std::nullopt;
   for (std::size_t i = 0; i < count; ++i) {
-    if (in.u16() > format) return false;  // in the text format every column is text
+    if (in.u16() > format) return std::nullopt;  // in the text format every column is text
   }
-  return true;
+  return copy_format{format == 1, count};
 }
 
 std::optional<std::uint64_t> affected_rows(std::string_view tag) noexcept {

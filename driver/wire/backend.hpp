@@ -54,9 +54,12 @@ std::optional<protocol_negotiation> parse_negotiation(std::string_view body);
 std::optional<std::string_view> parse_command_complete(std::string_view body) noexcept;  // the tag, without its NUL
 std::optional<detail::row_description> parse_row_description(std::string_view body);
 std::optional<std::vector<std::uint32_t>> parse_parameter_description(std::string_view body);
-// Whether `body` is a CopyInResponse or CopyOutResponse (B83). What it says is of no use to us: Lido refuses or drains
-// an unasked COPY.
-bool is_copy_response(std::string_view body) noexcept;
+// CopyInResponse and CopyOutResponse (B83).
+struct copy_format {
+  bool binary = false;
+  std::size_t columns = 0;
+};
+std::optional<copy_format> parse_copy_response(std::string_view body) noexcept;
 
 // ErrorResponse and NoticeResponse. Never fails for odd fields: missing ones keep defaults, unknown ones are skipped,
 // of repeated ones the first counts, text is capped (B52, B53); nullopt only for a field without its NUL and for bytes

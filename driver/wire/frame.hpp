@@ -72,13 +72,17 @@ inline frame_result next_frame(std::string_view bytes, phase in, const limits& b
   return {frame_status::complete, {bytes[0], bytes.substr(header_size, length - 4)}, length + 1, {}};
 }
 
-// Bytes of the legal and whole DataRow frame in front, once the session is ready; 0 for anything else. For loops over
-// many rows.
-inline std::size_t data_row_frame(std::string_view bytes, const limits& bounds) noexcept {
-  if (bytes.size() < header_size || bytes[0] != 'D') return 0;
+// Bytes of the legal and whole frame of this large type in front, once the session is ready; 0 for anything else. For
+// loops over many.
+inline std::size_t large_frame(char type, std::string_view bytes, const limits& bounds) noexcept {
+  if (bytes.size() < header_size || bytes[0] != type) return 0;
   const std::size_t length = load_u32(bytes.data() + 1);
   return length >= 4 && length < bytes.size() && length <= bounds.max_message_bytes && length <= INT32_MAX ? length + 1
                                                                                                            : 0;
+}
+
+inline std::size_t data_row_frame(std::string_view bytes, const limits& bounds) noexcept {
+  return large_frame('D', bytes, bounds);
 }
 
 }  // namespace lido::wire

@@ -156,9 +156,19 @@ void append_describe_portal(std::string& out) { append_target_message(out, 'D', 
 
 void append_execute(std::string& out) { out += execute_all; }
 
+void append_execute_some(std::string& out, std::uint32_t most_rows) {
+  message to{out, 'E', 4 + 1 + 4};
+  to.put_char('\0');
+  to.put_u32(most_rows);
+}
+
+void append_flush(std::string& out) { message{out, 'H', 4}; }
+
 void append_close_statement(std::string& out, std::string_view name) { append_target_message(out, 'C', 'S', name); }
 
 void append_sync(std::string& out) { out += sync; }
+
+void append_copy_done(std::string& out) { message{out, 'c', 4}; }
 
 void append_copy_fail(std::string& out, std::string_view reason) { append_text_message(out, 'f', reason); }
 

@@ -28,8 +28,11 @@ void append_describe_portal(std::string& out);                            // 'D'
 // Bind, Execute and Sync at once: what a query sends nearly every time.
 void append_run(std::string& out, std::string_view statement_name, const detail::request& arguments);
 void append_execute(std::string& out);                                 // 'E', unnamed portal, no row limit
+void append_execute_some(std::string& out, std::uint32_t most_rows);   // same with one; 0: none
+void append_flush(std::string& out);                                   // 'H': answer what was sent so far
 void append_close_statement(std::string& out, std::string_view name);  // 'C' 'S'
 void append_sync(std::string& out);
+void append_copy_done(std::string& out);
 void append_copy_fail(std::string& out, std::string_view reason);
 void append_terminate(std::string& out);
 // CancelRequest: int32 length, int32 80877102, process id, key (contract I6: 4..256 bytes).

@@ -3,6 +3,9 @@
 // next user gets its own answer, no transaction is left open.
 #include "tests/contract/harness.hpp"
 
+#include <lido/driver/copy.hpp>
+#include <lido/driver/stream.hpp>
+
 #include <asio/post.hpp>
 #include <asio/this_coro.hpp>
 #include <gtest/gtest.h>
@@ -97,6 +100,75 @@ asio::awaitable<void> queries_the_pool(world& w, probe& p) {
   p.returned = got.one() == p.number;
 }
 
+asio::awaitable<void> opens_a_stream(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  p.begun = true;
+  auto numbers = co_await db->async_stream<std::int32_t>(stream_options{2},
+                                                         "select i from generate_series(1, $1) i, pg_sleep(0.001)", 5);
+  p.returned = co_await numbers.async_next() == 1;
+}
+
+asio::awaitable<void> reads_a_stream(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  auto numbers = co_await db->async_stream<std::int32_t>(stream_options{1}, "select generate_series(1, 3)");
+  p.begun = true;
+  int last = 0;
+  while (const auto n = co_await numbers.async_next()) last = *n;
+  p.returned = last == 3;
+}
+
+asio::awaitable<void> closes_a_stream(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  auto numbers = co_await db->async_stream<std::int32_t>(stream_options{0}, "select generate_series(1, 1000000)");
+  p.begun = true;
+  co_await numbers.async_close();
+  p.returned = true;
+}
+
+asio::awaitable<void> copies_in(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  p.begun = true;
+  lido::copy_in in = co_await db->async_copy_in("copy contract_copies from stdin");
+  for (int i = 0; i < 3; ++i) {
+    co_await in.async_write(std::to_string(p.number) + "\n");
+    co_await in.async_flush();
+  }
+  p.returned = co_await in.async_finish() == 3;
+}
+
+asio::awaitable<void> fails_a_copy_in(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  lido::copy_in in = co_await db->async_copy_in("copy contract_copies from stdin");
+  co_await in.async_write(std::to_string(p.number) + "\n");
+  p.begun = true;
+  co_await in.async_fail("enough");
+  p.returned = true;
+}
+
+asio::awaitable<void> copies_out(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  p.begun = true;
+  lido::copy_out out = co_await db->async_copy_out("copy (select generate_series(1, 100000)) to stdout");
+  while (!(co_await out.async_read()).empty()) {
+  }
+  p.returned = out.rows() == 100000;
+}
+
+asio::awaitable<void> closes_a_copy_out(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  lido::copy_out out = co_await db->async_copy_out("copy (select generate_series(1, 1000000)) to stdout");
+  p.begun = true;
+  co_await out.async_close();
+  p.returned = true;
+}
+
 asio::awaitable<void> connects(world& w, probe& p) {
   LIDO_LET_ALL_CANCELS_THROUGH;
   connect_config config = w.config().connect;
@@ -125,15 +197,15 @@ void result_or_abort(world&, const task& t, const probe& p) {
   }
 }
 
-asio::awaitable<void> count_commits(lido::pool& pool, int number, std::int64_t& found) {
-  const auto got =
-      co_await pool.async_query<std::int64_t>("select count(*) from contract_commits where id = $1", number);
+asio::awaitable<void> count_rows(lido::pool& pool, std::string table, int number, std::int64_t& found) {
+  const std::string sql = "select count(*) from " + table + " where id = $1";
+  const auto got = co_await pool.async_query<std::int64_t>(sql, number);
   found = got.one();
 }
 
-std::int64_t committed(world& w, int number) {
+std::int64_t committed(world& w, int number, const char* table = "contract_commits") {
   std::int64_t found = -1;
-  const task_ptr t = w.start(count_commits(*w.pool, number, found));
+  const task_ptr t = w.start(count_rows(*w.pool, table, number, found));
   EXPECT_TRUE(w.turn_until([&] { return t->done; }));
   EXPECT_FALSE(t->error);
   return found;
@@ -159,6 +231,18 @@ void never_committed(world& w, const task& t, const probe& p) {
   EXPECT_EQ(committed(w, p.number), 0);
 }
 
+// I17: all of it or nothing; which of them, when the cancel came behind its last byte, is not known.
+void copied_whole_or_not(world& w, const task& t, const probe& p) {
+  result_or_abort(w, t, p);
+  const std::int64_t rows = committed(w, p.number, "contract_copies");
+  EXPECT_TRUE(rows == 3 || (rows == 0 && t.error)) << rows;
+}
+
+void nothing_copied(world& w, const task& t, const probe& p) {
+  result_or_abort(w, t, p);
+  EXPECT_EQ(committed(w, p.number, "contract_copies"), 0);
+}
+
 struct operation_case {
   const char* name;
   body run;
@@ -175,6 +259,13 @@ const operation_case operations[] = {
     {"commit", commits, truth_about_the_commit, true},
     {"rollback", rolls_back, never_committed, true},
     {"pool_query", queries_the_pool, result_or_abort, true},
+    {"stream", opens_a_stream, result_or_abort, true},
+    {"stream_next", reads_a_stream, result_or_abort, true},
+    {"stream_close", closes_a_stream, result_or_abort, true},
+    {"copy_in", copies_in, copied_whole_or_not, true},
+    {"copy_in_fail", fails_a_copy_in, nothing_copied, true},
+    {"copy_out", copies_out, result_or_abort, true},
+    {"copy_out_close", closes_a_copy_out, result_or_abort, true},
     {"connect", connects, result_or_abort, false},
     {"close_connection", closes_a_connection, result_or_abort, false},
 };
@@ -196,7 +287,8 @@ class cancel_every_turn : public ::testing::TestWithParam<parameters> {
  protected:
   static void SetUpTestSuite() {
     shared_cluster().sql(
-        "create table if not exists contract_commits (id int); grant all on contract_commits to public",
+        "create table if not exists contract_commits (id int); grant all on contract_commits to public;"
+        "create table if not exists contract_copies (id int); grant all on contract_copies to public",
         shared_cluster().database());
   }
   static int next_number() {

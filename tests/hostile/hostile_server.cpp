@@ -176,6 +176,11 @@ outcome client::begin_and_commit() {
   return state_->run_task(task(*state_), waiting);
 }
 
+outcome client::run(const std::function<asio::awaitable<void>(connection&)>& work) {
+  const auto waiting = std::make_shared<state::pending>();
+  return state_->run_task(work(state_->db), waiting);
+}
+
 bool client::is_open() const { return state_->db.is_open(); }
 std::optional<std::string> client::parameter(std::string_view name) const { return state_->db.server_parameter(name); }
 std::size_t client::heartbeats() const { return state_->heartbeats; }

@@ -7,6 +7,7 @@
 #include "tests/support/fake_server_steps.hpp"
 
 #include <lido/driver/config.hpp>
+#include <lido/driver/connection.hpp>
 #include <lido/driver/error.hpp>
 
 #include <chrono>
@@ -58,6 +59,8 @@ class client {
   outcome simple_query(std::string_view sql);
   /// BEGIN and COMMIT; the latter's end is told.
   outcome begin_and_commit();
+  /// Anything else; what it throws is the outcome's error.
+  outcome run(const std::function<asio::awaitable<void>(connection&)>& work);
 
   [[nodiscard]] bool is_open() const;
   [[nodiscard]] std::optional<std::string> parameter(std::string_view name) const;

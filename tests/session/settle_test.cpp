@@ -592,5 +592,47 @@ TEST(settle_fence, each_attempt_has_its_second_way) {
   EXPECT_EQ(s.cancel_missed(true, at(130)), nothing);
 }
 
+// ---- a COPY that was failed, a portal that was closed: the end comes by itself (I17) ----
+
+settle late(cancel_after after = cancel_after::recover) {
+  settle s;
+  EXPECT_EQ(s.begin(budgets(after), cancel_permission::late, 1, true, at(0)), nothing);
+  return s;
+}
+
+TEST(settle_fence, I17_what_ends_by_itself_is_not_sent_a_cancel) {
+  settle s = late();
+  EXPECT_EQ(s.ready(at(1)), quiet());
+  EXPECT_TRUE(s.came_by_itself());
+  expect_over(s);
+}
+
+TEST(settle_fence, I17_a_cancel_follows_only_if_no_answer_came) {
+  settle s = late();
+  EXPECT_EQ(s.tick(s.next_deadline()), starts());
+  EXPECT_EQ(s.attempt(), 1U);
+  EXPECT_TRUE(s.may_write());
+  EXPECT_EQ(s.ready(at(200)), nothing) << "I3: the signal may still come";
+  EXPECT_EQ(s.cancel_eof(at(210)), quiet());
+  EXPECT_FALSE(s.came_by_itself());
+  expect_over(s);
+}
+
+TEST(settle_fence, I17_the_wait_begins_when_all_is_written) {
+  settle s;
+  EXPECT_EQ(s.begin(budgets(), cancel_permission::late, 1, false, at(0)), nothing);
+  EXPECT_EQ(s.flushed(at(50)), nothing);
+  EXPECT_GT(s.next_deadline(), at(50));
+  EXPECT_EQ(s.ready(at(60)), quiet());
+  expect_over(s);
+}
+
+TEST(settle_fence, I17_policy_discard_has_nothing_to_distrust_when_no_cancel_was_sent) {
+  settle s = late(cancel_after::discard);
+  EXPECT_EQ(s.hurry(budgets(cancel_after::discard), at(1)), nothing);
+  EXPECT_EQ(s.ready(at(2)), quiet());
+  expect_over(s);
+}
+
 }  // namespace
 }  // namespace lido::session

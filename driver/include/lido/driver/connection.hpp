@@ -47,6 +47,10 @@ inline namespace v0 {
 
 class transaction;
 struct transaction_options;
+template <row_type Row>
+class row_stream;
+class copy_in;
+class copy_out;
 namespace detail {
 std::string begin_text(const transaction_options& mode);
 }
@@ -131,6 +135,27 @@ class connection {
         detail::start_operation<detail::finish_query<Row>>{}, token, handle_,
         detail::op_plan{detail::op_kind::query, true, options}, detail::make_request(sql, args...));
   }
+
+  /// The rows a batch at a time, with back-pressure; defined in <lido/driver/stream.hpp>, which tells all about it.
+  template <row_type Row = row, class... Args>
+  [[nodiscard]] asio::awaitable<row_stream<Row>> async_stream(std::string_view sql, Args&&... args) {
+    return async_stream<Row>(stream_options{}, sql, std::forward<Args>(args)...);
+  }
+  template <row_type Row = row, class... Args>
+  [[nodiscard]] asio::awaitable<row_stream<Row>> async_stream(stream_options options, std::string_view sql,
+                                                              Args&&... args);
+  /// Handler: void(std::error_code, row_stream<Row>).
+  template <row_type Row = row, class Token, class... Args>
+  auto async_stream_with(Token&& token, stream_options options, std::string_view sql, const Args&... args);
+
+  /// COPY ... FROM STDIN and COPY ... TO STDOUT; defined in <lido/driver/copy.hpp>, which tells all about them.
+  [[nodiscard]] asio::awaitable<copy_in> async_copy_in(std::string_view sql, op_options options = {});
+  [[nodiscard]] asio::awaitable<copy_out> async_copy_out(std::string_view sql, op_options options = {});
+  /// Handlers: void(std::error_code, copy_in), void(std::error_code, copy_out).
+  template <class Token>
+  auto async_copy_in_with(Token&& token, std::string_view sql, op_options options = {});
+  template <class Token>
+  auto async_copy_out_with(Token&& token, std::string_view sql, op_options options = {});
 
   /// Runs the text as it is by the simple protocol: several statements, no parameters, one result each, in text format.
   /// They are one implicit transaction unless the text says otherwise.

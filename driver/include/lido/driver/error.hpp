@@ -58,6 +58,9 @@ enum class errc {
   wrong_server_role,  ///< a server answered, but none is what target_session_attrs wants
   overloaded,         ///< a connection would have come too late for the deadline: refused instead of queued
   nested_acquire,     ///< every connection is held by a task that waits for another one, the caller's among them
+  // streams and COPY
+  stream_closed,  ///< this stream or COPY is over: closed, failed or cancelled before
+  copy_aborted,   ///< this COPY was failed by async_fail(); the server took nothing of it
 };
 
 /// Classes of errors, for `ec == lido::condition::x`. Each matches Lido's, SQLSTATE's, asio's and std's categories

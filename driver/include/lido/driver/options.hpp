@@ -5,6 +5,7 @@
 #include <lido/driver/error.hpp>
 
 #include <chrono>
+#include <cstdint>
 
 namespace lido {
 inline namespace v0 {
@@ -17,6 +18,14 @@ struct op_options {
   /// Where the error_code styles leave what the server said; written on the handler's executor, right before the
   /// handler runs. Not owned.
   diagnostics* diag = nullptr;
+};
+
+/// Options of connection::async_stream().
+struct stream_options {
+  /// Rows that the server sends at a time, at most; 0: as many as fit, without asking in between.
+  std::uint32_t batch_rows = 1000;
+  /// Of the first step, which brings the first batch; the others have their own.
+  op_options open{};
 };
 
 /// `lido::within(250ms)`: a deadline that far from now.

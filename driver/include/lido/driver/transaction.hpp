@@ -70,6 +70,19 @@ class transaction {
     return db_.async_query_with<Row>(std::forward<Token>(token), options, sql, args...);
   }
 
+  /// As connection's, inside this transaction; end or leave them before it.
+  template <row_type Row = row, class... Args>
+  [[nodiscard]] asio::awaitable<row_stream<Row>> async_stream(std::string_view sql, Args&&... args) {
+    return db_.async_stream<Row>(sql, std::forward<Args>(args)...);
+  }
+  template <row_type Row = row, class... Args>
+  [[nodiscard]] asio::awaitable<row_stream<Row>> async_stream(stream_options options, std::string_view sql,
+                                                              Args&&... args) {
+    return db_.async_stream<Row>(options, sql, std::forward<Args>(args)...);
+  }
+  [[nodiscard]] asio::awaitable<copy_in> async_copy_in(std::string_view sql, op_options options = {});
+  [[nodiscard]] asio::awaitable<copy_out> async_copy_out(std::string_view sql, op_options options = {});
+
   /// COMMIT, with three outcomes (contract I15): returns; throws a definite error (rolled_back, a SQLSTATE); or throws
   /// outcome_unknown when it was sent and cancellation, a deadline or a lost connection hid the answer. It is never
   /// sent a CancelRequest.

@@ -27,7 +27,15 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
-enum class op_kind : std::uint8_t { query, simple, begin, commit, rollback };
+enum class op_kind : std::uint8_t {
+  query,
+  simple,
+  begin,
+  commit,
+  rollback,
+  exchange,  // opens a stream or a COPY
+  step,      // of one that is open
+};
 
 // unsent -> sent happens when the session takes it to the wire. From either, exactly one of the others, once.
 enum class op_latch : std::uint8_t { unsent, sent, completed, cancelled, timed_out };

@@ -33,6 +33,7 @@ struct raw_result {
   std::string bytes;                               // bodies of DataRow, one behind the other, count field included
   short_list<std::size_t, 2> ends;                 // end of each row in `bytes`
   std::string tag;                                 // CommandComplete, "SELECT 3"; empty for an empty query
+  bool last = false;                               // of the batches of a stream
 
   std::size_t row_count() const noexcept { return ends.size(); }
   std::string_view row(std::size_t i) const noexcept {
@@ -49,6 +50,7 @@ class raw_results {
     first_ = make_recycled<raw_result>();
     return *first_;
   }
+  void adopt(recycled_ptr<raw_result> only) noexcept { first_ = std::move(only); }
   bool empty() const noexcept { return !first_; }
   raw_result& back() noexcept { return more_ ? *more_->back() : *first_; }
   recycled_ptr<raw_result> take_first() noexcept { return std::move(first_); }

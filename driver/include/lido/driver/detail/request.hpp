@@ -2,9 +2,11 @@
 // I26).
 #pragma once
 
+#include <lido/driver/detail/exchange_part.hpp>
 #include <lido/driver/detail/recycled.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -39,6 +41,9 @@ class request {
     own().types.push_back(oid);
     own().binary.push_back(binary);
   }
+  // One step of a stream or a COPY; null for everything else.
+  exchange_part* part() const noexcept { return all().part.get(); }
+  void set_part(exchange_part what) { own().part = std::make_unique<exchange_part>(std::move(what)); }
   void fail(std::error_code ec) {
     if (!own().error) own().error = ec;
   }
@@ -50,6 +55,7 @@ class request {
     type_list types;
     format_list binary;
     std::error_code error;
+    std::unique_ptr<exchange_part> part;
   };
 
   const content& all() const noexcept {

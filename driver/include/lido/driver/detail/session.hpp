@@ -202,6 +202,8 @@ class managed_session : public operation_owner {
   virtual void set_server_deadlines(bool on) noexcept = 0;
   // No operation of that lease that starts from now on lasts longer than this.
   virtual void set_deadline(std::uint64_t tenure, time_point deadline) noexcept = 0;
+  // Whoever has the stream or COPY of this number wants no more of it: the session is brought back in step.
+  virtual void leave_exchange(std::uint64_t /*id*/) noexcept {}
   virtual bool holds(std::uint64_t tenure) const noexcept = 0;
   virtual asio::any_io_executor executor() const noexcept = 0;
 
