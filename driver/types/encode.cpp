@@ -12,6 +12,32 @@ const request::content& request::nothing() noexcept {
   return empty;
 }
 
+void request::add_named_type(const type_ref& type) {
+  type_use use;
+  use.what = type;
+  use.parameter = true;
+  use.where = count();
+  uses().push_back(use);
+}
+
+void request::set_number(const type_use& use, std::uint32_t number) {
+  if (use.parameter) {
+    own().types.set(use.where, number);
+  } else {
+    const std::uint32_t wire = big_endian(number);
+    std::memcpy(own().values.data() + use.where, &wire, sizeof wire);
+  }
+}
+
+request request::copy() const {
+  request out(sql());
+  out.values() = values();
+  for (std::size_t i = 0; i < count(); ++i) out.add_type(types()[i], binary()[i]);
+  if (has_uses()) out.uses() = *all().uses;
+  if (error()) out.fail(error());
+  return out;
+}
+
 request begin_request(std::string_view sql) {
   // A NUL would end the statement on the wire and make the rest the next message's fields (C33).
   if (sql.size() > max_request_bytes || sql.find('\0') != std::string_view::npos) {

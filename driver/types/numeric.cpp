@@ -116,6 +116,71 @@ bool is_decimal(std::string_view text) noexcept {
   return at < text.size() && skip_digits(text, at) == text.size();
 }
 
+// What is_decimal() has accepted, taken apart: of "-12.3e-2" the digits are "123", and 0 of them are before the point.
+struct decimal {
+  bool negative = false;
+  std::string digits;
+  std::int64_t point = 0;  // how many of them are before it; may lie outside
+  std::int64_t scale = 0;  // decimals to show
+};
+
+bool read_decimal(std::string_view text, decimal& out) {
+  out.negative = text.starts_with('-');
+  if (text.front() == '-' || text.front() == '+') text.remove_prefix(1);
+  const std::size_t exponent_at = std::min(text.find_first_of("eE"), text.size());
+  std::int64_t exponent = 0;
+  if (exponent_at < text.size()) {
+    std::string_view digits = text.substr(exponent_at + 1);
+    if (digits.starts_with('+')) digits.remove_prefix(1);
+    if (std::from_chars(digits.data(), digits.data() + digits.size(), exponent).ec != std::errc{}) return false;
+    constexpr std::int64_t enough = 1'000'000;  // the server has at most 131,072 digits before the point
+    if (exponent > enough || exponent < -enough) return false;
+  }
+  text = text.substr(0, exponent_at);
+  const std::size_t point = std::min(text.find('.'), text.size());
+  out.digits = text.substr(0, point);
+  if (point < text.size()) out.digits += text.substr(point + 1);
+  out.point = static_cast<std::int64_t>(point) + exponent;
+  out.scale = std::max<std::int64_t>(0, static_cast<std::int64_t>(out.digits.size()) - out.point);
+  return out.scale <= max_scale;
+}
+
+// Four decimals a digit, aligned at the point; zeros at both ends are not sent.
+bool put_decimal(const decimal& number, value_writer& out) {
+  constexpr std::int64_t four = decimals_per_digit;
+  const auto at = [&](std::int64_t i) {
+    return i < 0 || i >= static_cast<std::int64_t>(number.digits.size())
+               ? 0
+               : number.digits[static_cast<std::size_t>(i)] - '0';
+  };
+  std::size_t first = number.digits.find_first_not_of('0');
+  if (first == std::string::npos) first = number.digits.size();
+  const std::size_t last = number.digits.find_last_not_of('0');
+  std::int64_t weight = 0;
+  std::int64_t count = 0;
+  if (first < number.digits.size()) {
+    // The digit `weight` holds the decimals from point - 4 * (weight + 1) to point - 4 * weight.
+    const std::int64_t lead = number.point - static_cast<std::int64_t>(first) - 1;  // power of ten of the first one
+    const std::int64_t tail = number.point - static_cast<std::int64_t>(last) - 1;
+    weight = lead >= 0 ? lead / four : -((-lead + four - 1) / four);
+    const std::int64_t lowest = tail >= 0 ? tail / four : -((-tail + four - 1) / four);
+    count = weight - lowest + 1;
+  }
+  if (weight > std::numeric_limits<std::int16_t>::max() || count > std::numeric_limits<std::int16_t>::max())
+    return false;
+  out.put(static_cast<std::uint16_t>(count));
+  out.put(static_cast<std::int16_t>(weight));
+  out.put(number.negative && count > 0 ? sign_negative : sign_positive);
+  out.put(static_cast<std::uint16_t>(number.scale));
+  for (std::int64_t w = weight; w > weight - count; --w) {
+    int digit = 0;
+    for (std::int64_t power = w * four + four - 1; power >= w * four; --power)
+      digit = digit * 10 + at(number.point - 1 - power);
+    out.put(static_cast<std::uint16_t>(digit));
+  }
+  return true;
+}
+
 }  // namespace
 
 std::optional<numeric> numeric::parse(std::string_view text) {
@@ -149,6 +214,18 @@ double numeric::to_double() const noexcept {
 bool codec<numeric>::encode(const numeric& value, value_writer& out) {
   out.put_bytes(value.text_);
   return true;
+}
+
+bool codec<numeric>::encode_binary(const numeric& value, value_writer& out) {
+  const auto special = [&out](std::uint16_t sign) {
+    for (const std::uint16_t word : {std::uint16_t{0}, std::uint16_t{0}, sign, std::uint16_t{0}}) out.put(word);
+    return true;
+  };
+  if (value.text_ == "NaN") return special(sign_nan);
+  if (value.text_ == "Infinity") return special(sign_infinity);
+  if (value.text_ == "-Infinity") return special(sign_minus_infinity);
+  decimal number;
+  return read_decimal(value.text_, number) && put_decimal(number, out);
 }
 
 bool codec<numeric>::decode(value_reader& in, numeric& out) {

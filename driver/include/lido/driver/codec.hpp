@@ -77,6 +77,51 @@ concept has_decoder = requires(T& value, value_reader& in, std::uint32_t type) {
   { codec<T>::accepts(type) } -> std::same_as<bool>;
 };
 
+// The server's type of a T as a parameter: of a container the codec says it, of a named type `type_name`.
+template <class T>
+constexpr type_ref type_ref_of() noexcept {
+  if constexpr (requires { codec<T>::server_type; }) {
+    return codec<T>::server_type;
+  } else if constexpr (requires { codec<T>::type_name; }) {
+    return {oid::inferred, codec<T>::type_name};
+  } else {
+    return {codec<T>::type};
+  }
+}
+
+// Whether a parameter needs the number of a type that is known by name.
+template <class T>
+inline constexpr bool is_named = false;
+template <has_encoder T>
+inline constexpr bool is_named<T> = type_ref_of<T>().named();
+template <class... Args>
+inline constexpr bool uses_names = (is_named<without_optional_t<parameter_t<Args>>> || ...);
+
+// Inside a container all is binary: what travels as text on its own has an `encode_binary` and a `binary_type` then.
+template <class T>
+concept has_binary_twin = requires(const T& value, value_writer& out) {
+  { codec<T>::encode_binary(value, out) } -> std::same_as<bool>;
+};
+template <class T>
+concept has_binary_encoder = has_encoder<T> && (codec<T>::binary || has_binary_twin<T>);
+
+template <has_binary_encoder T>
+constexpr type_ref binary_type_of() noexcept {
+  if constexpr (requires { codec<T>::binary_type; }) {
+    return codec<T>::binary_type;
+  } else {
+    return type_ref_of<T>();
+  }
+}
+template <has_binary_encoder T>
+bool encode_in_binary(const T& value, value_writer& out) {
+  if constexpr (has_binary_twin<T>) {
+    return codec<T>::encode_binary(value, out);
+  } else {
+    return codec<T>::encode(value, out);
+  }
+}
+
 template <class T>
 constexpr text_form text_form_of() noexcept {
   if constexpr (requires { codec<T>::text; }) {

@@ -159,6 +159,9 @@ struct codec<std::string_view> {
   static constexpr text_form text = text_form::any_type;
   static bool accepts(std::uint32_t column) noexcept { return detail::is_text_type(column); }
   static bool encode(std::string_view value, value_writer& out) { return detail::put_text(value, out); }
+  // Inside a composite: text.
+  static constexpr detail::type_ref binary_type{oid::text};
+  static bool encode_binary(std::string_view value, value_writer& out) { return detail::put_text(value, out); }
   static bool decode(value_reader& in, std::string_view& out) noexcept { return detail::text_of_value(in, out); }
 };
 

@@ -44,12 +44,14 @@ void add_parameter(request& out, const T& value) {
   } else if constexpr (is_optional<type>) {
     using inner = without_optional_t<type>;
     if (value) return add_parameter<inner>(out, *value);
+    if constexpr (is_named<inner>) out.add_named_type(type_ref_of<inner>());
     out.add_type(codec<inner>::type, codec<inner>::binary);
     add_null(out);
   } else {
+    if constexpr (is_named<type>) out.add_named_type(type_ref_of<type>());
     out.add_type(codec<type>::type, codec<type>::binary);
     const std::size_t where = begin_value(out);
-    value_writer writer(out.values());
+    value_writer writer(out.values(), is_named<type> ? &out.uses() : nullptr);
     const bool encoded = codec<type>::encode(value, writer);
     end_value(out, where, encoded && writer.ok());
   }

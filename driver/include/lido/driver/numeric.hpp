@@ -48,6 +48,7 @@ struct codec<numeric> {
     return column == oid::numeric || column == oid::int2 || column == oid::int4 || column == oid::int8;
   }
   static bool encode(const numeric& value, value_writer& out);
+  static bool encode_binary(const numeric& value, value_writer& out);  // inside arrays, ranges and composites
   static bool decode(value_reader& in, numeric& out);
 };
 

@@ -8,10 +8,33 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 namespace lido {
 inline namespace v0 {
 namespace detail {
+
+// A type of the server: by number, or by a name whose number is looked up before the value is sent.
+enum class type_part : std::uint8_t { itself, array };
+struct type_ref {
+  std::uint32_t oid = 0;
+  std::string_view name{};  // a constant's; empty: the number says it
+  type_part part = type_part::itself;
+
+  constexpr bool named() const noexcept { return !name.empty(); }
+  constexpr bool known() const noexcept { return oid != 0 || named(); }
+};
+
+// A place in a request that waits for the number of a named type: a parameter's type, or four bytes in its value.
+struct type_use {
+  type_ref what;
+  bool parameter = false;
+  std::size_t where = 0;        // which parameter; offset among the values
+  std::int32_t attribute = -1;  // of the composite `what`, from 0: the type of this field, which is sent as `field`
+  type_ref field;
+  std::string_view cpp_type;  // of the field, for an error
+};
+using type_uses = std::vector<type_use>;
 
 /// The server's MaxAllocSize - 1: above it a length would wrap or be refused on the other side (CVE-2024-27304 and its
 /// kin).
@@ -96,7 +119,7 @@ class value_reader {
 /// Appends one value. Writing beyond what a message may hold makes `ok()` false and writes nothing more.
 class value_writer {
  public:
-  explicit value_writer(std::string& out) noexcept : out_(out) {}
+  explicit value_writer(std::string& out, detail::type_uses* uses = nullptr) noexcept : out_(out), uses_(uses) {}
 
   bool ok() const noexcept { return ok_; }
 
@@ -117,8 +140,38 @@ class value_writer {
     }
   }
 
+  /// A value within this one, for arrays and the like: its length, then the value. NULL is put_null() alone.
+  std::size_t begin_item() {
+    put(std::int32_t{0});
+    return out_.size();
+  }
+  void end_item(std::size_t begin) {
+    if (!ok_) return;
+    const auto length = detail::big_endian(static_cast<std::int32_t>(out_.size() - begin));
+    std::memcpy(out_.data() + begin - sizeof length, &length, sizeof length);
+  }
+  void put_null() { put(std::int32_t{-1}); }
+
+  /// The number of a type, now or, of a named one, once it is known. Fails where nobody looks names up.
+  void put_type(const detail::type_ref& type) {
+    if (type.named()) {
+      detail::type_use use;
+      use.what = type;
+      return put_type(use);
+    }
+    put(type.oid);
+  }
+  void put_type(detail::type_use use) {
+    if (uses_ == nullptr) ok_ = false;
+    if (!ok_) return;
+    use.where = out_.size();
+    put(std::uint32_t{0});
+    uses_->push_back(use);
+  }
+
  private:
   std::string& out_;  // never above max_request_bytes
+  detail::type_uses* uses_;
   bool ok_ = true;
 };
 

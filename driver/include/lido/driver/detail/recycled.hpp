@@ -73,6 +73,7 @@ class short_list {
   std::size_t size() const noexcept { return size_; }
   bool empty() const noexcept { return size_ == 0; }
   const T& operator[](std::size_t i) const noexcept { return data()[i]; }
+  void set(std::size_t i, T value) noexcept { (many_ ? many_.get() : few_.data())[i] = value; }
   const T* begin() const noexcept { return data(); }
   const T* end() const noexcept { return data() + size_; }
   template <class Range>

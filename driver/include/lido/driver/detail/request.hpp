@@ -4,7 +4,9 @@
 
 #include <lido/driver/detail/exchange_part.hpp>
 #include <lido/driver/detail/recycled.hpp>
+#include <lido/driver/value.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -44,6 +46,15 @@ class request {
   // One step of a stream or a COPY; null for everything else.
   exchange_part* part() const noexcept { return all().part.get(); }
   void set_part(exchange_part what) { own().part = std::make_unique<exchange_part>(std::move(what)); }
+  // Named types: where their numbers belong. Sent before resolve() has filled them in, the request fails.
+  bool has_uses() const noexcept { return all().uses != nullptr; }
+  type_uses& uses() {
+    if (!own().uses) own().uses = std::make_unique<type_uses>();
+    return *own().uses;
+  }
+  void add_named_type(const type_ref& type);  // right before add_type()
+  void set_number(const type_use& use, std::uint32_t number);
+  request copy() const;
   void fail(std::error_code ec) {
     if (!own().error) own().error = ec;
   }
@@ -56,6 +67,7 @@ class request {
     format_list binary;
     std::error_code error;
     std::unique_ptr<exchange_part> part;
+    std::unique_ptr<type_uses> uses;  // null: all types have their numbers
   };
 
   const content& all() const noexcept {
