@@ -92,6 +92,7 @@ class engine final : public detail::managed_session,
   std::shared_ptr<const detail::session_peer> peer() const override;
   detail::socket_name local_end() const override;
   std::size_t host() const noexcept override { return host_; }
+  types::type_catalogue* catalogue() const noexcept override { return settings_->catalogues[host_].get(); }
   detail::server_role role() const noexcept override { return role_.load(std::memory_order_relaxed); }
   std::string address() const override { return transport::describe(peer_.endpoint); }
   const std::string* parameter_copy(std::string_view name, std::string& into) const override;

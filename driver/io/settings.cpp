@@ -24,6 +24,8 @@ std::shared_ptr<const session_settings> make_session_settings(connect_config con
   auto settings = std::make_shared<session_settings>();
   if (config.user.empty()) config.user = session::process_user();  // here, once: it may ask the system's name service
   settings->hosts = hosts_of(config);
+  for (std::size_t i = 0; i < settings->hosts.size(); ++i)
+    settings->catalogues.push_back(std::make_shared<types::type_catalogue>());
   const bool all_unix = std::ranges::all_of(settings->hosts, is_unix_socket);
   if (config.sslmode != sslmode::disable && !all_unix) {
     settings->tls = transport::tls_context::create(config, ec, context);

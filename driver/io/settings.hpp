@@ -3,6 +3,7 @@
 
 #include "driver/transport/dialler.hpp"
 #include "driver/transport/tls_context.hpp"
+#include "driver/types/type_catalogue.hpp"
 #include "driver/wire/limits.hpp"
 
 #include <lido/driver/config.hpp>
@@ -20,6 +21,7 @@ struct session_settings {
   std::vector<host_entry> hosts;                      // at least one, complete
   std::shared_ptr<const transport::tls_context> tls;  // null when sslmode is disable or all sockets are Unix ones
   wire::limits bounds;
+  std::vector<std::shared_ptr<types::type_catalogue>> catalogues;  // by host: who knows that they are one cluster
 };
 
 struct session_peer {

@@ -1,3 +1,4 @@
+#include <lido/driver/detail/builtin_types.hpp>
 #include <lido/driver/detail/decode.hpp>
 #include <lido/driver/oid.hpp>
 
@@ -37,6 +38,30 @@ constexpr std::array reader_hints{
     reader_hint{oid::timestamptz, "std::chrono::sys_time or lido::timestamptz, in microseconds"},
     reader_hint{oid::numeric, "lido::numeric"},
     reader_hint{oid::uuid, "lido::uuid"},
+    reader_hint{oid::money, "lido::money"},
+    reader_hint{oid::xml, "lido::xml or std::string"},
+    reader_hint{oid::time, "lido::time_of_day"},
+    reader_hint{oid::timetz, "lido::time_of_day_tz"},
+    reader_hint{oid::interval, "lido::interval"},
+    reader_hint{oid::inet, "lido::inet"},
+    reader_hint{oid::cidr, "lido::cidr or lido::inet"},
+    reader_hint{oid::macaddr, "lido::macaddr"},
+    reader_hint{oid::macaddr8, "lido::macaddr8"},
+    reader_hint{oid::bit, "lido::bit_string"},
+    reader_hint{oid::varbit, "lido::bit_string"},
+    reader_hint{oid::point, "lido::point"},
+    reader_hint{oid::line, "lido::line"},
+    reader_hint{oid::lseg, "lido::lseg"},
+    reader_hint{oid::box, "lido::box"},
+    reader_hint{oid::path, "lido::path"},
+    reader_hint{oid::polygon, "lido::polygon"},
+    reader_hint{oid::circle, "lido::circle"},
+    reader_hint{oid::xid, "lido::xid"},
+    reader_hint{oid::xid8, "lido::xid8"},
+    reader_hint{oid::tid, "lido::tid"},
+    reader_hint{oid::pg_lsn, "lido::pg_lsn"},
+    reader_hint{oid::tsvector, "lido::tsvector"},
+    reader_hint{oid::tsquery, "lido::tsquery"},
 };
 
 // Names are data from the server (C10): bounded, and nothing that a terminal would obey.
@@ -59,6 +84,11 @@ std::string advice(const column& col) {
     return "it came as text (simple protocol): read a std::string, or send it as a query with parameters";
   const auto hint = std::ranges::find(reader_hints, col.type_oid, &reader_hint::type);
   if (hint != reader_hints.end()) return "it is read as " + std::string(hint->cpp_type);
+  if (const std::uint32_t element = element_of(col.type_oid); element != 0) {
+    const auto inner = std::ranges::find(reader_hints, element, &reader_hint::type);
+    if (inner != reader_hints.end())
+      return "it is read as a std::vector or lido::array of " + std::string(inner->cpp_type);
+  }
   return "cast it in the statement (::text), or specialise lido::codec";
 }
 

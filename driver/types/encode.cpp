@@ -12,6 +12,11 @@ const request::content& request::nothing() noexcept {
   return empty;
 }
 
+const type_uses& request::all_uses() const noexcept {
+  static const type_uses none;
+  return has_uses() ? *all().uses : none;
+}
+
 void request::add_named_type(const type_ref& type) {
   type_use use;
   use.what = type;

@@ -1,4 +1,5 @@
-// Decoders under fuzz: the first byte says whether the value came in binary or as text, the rest is the value.
+// Decoders under fuzz: the lowest bit of the first byte says whether the value came in binary (0) or as text, the
+// others which of a target's types it is of; the rest is the value.
 #pragma once
 
 #include "tests/fuzz/target.hpp"
@@ -6,6 +7,7 @@
 #include <lido/driver/detail/decode.hpp>
 #include <lido/driver/encode.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -29,11 +31,19 @@ void decode(std::uint32_t type, std::string_view bytes, bool binary) {
   }
 }
 
+// A column of `type`, read as a T.
 template <class T>
-void decode(std::uint32_t type, std::string_view input) {
+struct as {
+  std::uint32_t type;
+};
+
+template <class... T>
+void decode_one_of(std::string_view input, const as<T>&... choices) {
   if (input.empty()) return;
-  const bool binary = input.front() % 2 == 0;
-  decode<T>(type, input.substr(1), binary);
+  const auto first = static_cast<unsigned char>(input.front());
+  const std::size_t chosen = first / 2 % sizeof...(T);
+  std::size_t index = 0;
+  ((index++ == chosen ? decode<T>(choices.type, input.substr(1), first % 2 == 0) : void()), ...);
 }
 
 }  // namespace lido::fuzz

@@ -20,7 +20,7 @@ LAYERS = {
     "driver": ("driver/include", "asio"),
     "driver/config": ("driver", "driver/include", "absl"),
     "driver/wire": ("driver/include",),
-    "driver/types": ("driver/wire", "driver/include", "absl"),
+    "driver/types": ("driver", "driver/wire", "driver/include", "absl"),
     "driver/session": ("driver/wire", "driver/types", "driver/include", "absl"),
     "driver/transport": ("driver", "driver/wire", "driver/include", "asio", "openssl", "absl"),
     # session for the vocabulary of the fence (where a cancel failed), which its user and the fence share.

@@ -25,6 +25,7 @@
 #include <lido/driver/detail/abi.hpp>
 #include <lido/driver/detail/any_completion.hpp>
 #include <lido/driver/detail/initiate.hpp>
+#include <lido/driver/detail/named_query.hpp>
 #include <lido/driver/encode.hpp>
 #include <lido/driver/error.hpp>
 #include <lido/driver/options.hpp>
@@ -126,14 +127,22 @@ class connection {
   [[nodiscard]] asio::awaitable<result<Row>> async_query(op_options options, std::string_view sql, Args&&... args) {
     static_assert((detail::await_safe<Args&&> && ...),
                   "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
-    return detail::co_query<Row>(handle_, {detail::op_kind::query, true, options}, detail::make_request(sql, args...));
+    if constexpr (detail::queries_by_name<Args...>) {
+      return detail::co_named_query<Row>(handle_, {detail::op_kind::query, true, options},
+                                         detail::make_request(sql, args...));
+    } else {
+      return detail::co_query<Row>(handle_, {detail::op_kind::query, true, options},
+                                   detail::make_request(sql, args...));
+    }
   }
   /// Handler: void(std::error_code, result<Row>).
   template <row_type Row = row, asio::completion_token_for<void(std::error_code, result<Row>)> Token, class... Args>
   auto async_query_with(Token&& token, op_options options, std::string_view sql, const Args&... args) {
+    using start = std::conditional_t<detail::queries_by_name<Args...>, detail::start_named_query<Row>,
+                                     detail::start_operation<detail::finish_query<Row>>>;
     return asio::async_initiate<Token, void(std::error_code, result<Row>)>(
-        detail::start_operation<detail::finish_query<Row>>{}, token, handle_,
-        detail::op_plan{detail::op_kind::query, true, options}, detail::make_request(sql, args...));
+        start{}, token, handle_, detail::op_plan{detail::op_kind::query, true, options},
+        detail::make_request(sql, args...));
   }
 
   /// The rows a batch at a time, with back-pressure; defined in <lido/driver/stream.hpp>, which tells all about it.

@@ -134,14 +134,16 @@ class pool {
   [[nodiscard]] asio::awaitable<result<Row>> async_query(op_options options, std::string_view sql, Args&&... args) {
     static_assert((detail::await_safe<Args&&> && ...),
                   "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
-    return co_query<Row>(impl_, detail::terms_of(options, {}), options, detail::make_request(sql, args...));
+    return co_query<Row, detail::queries_by_name<Args...>>(impl_, detail::terms_of(options, {}), options,
+                                                           detail::make_request(sql, args...));
   }
   template <row_type Row = row, class... Args>
   [[nodiscard]] asio::awaitable<result<Row>> async_query(const acquire_options& options, std::string_view sql,
                                                          Args&&... args) {
     static_assert((detail::await_safe<Args&&> && ...),
                   "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
-    return co_query<Row>(impl_, detail::terms_of(*impl_, options), options.plain(), detail::make_request(sql, args...));
+    return co_query<Row, detail::queries_by_name<Args...>>(impl_, detail::terms_of(*impl_, options), options.plain(),
+                                                           detail::make_request(sql, args...));
   }
 
   /// What became of a transaction whose COMMIT was not answered (contract I15): asks the server over a connection of
@@ -266,7 +268,7 @@ class pool {
   asio::awaitable<lease> acquire_waiting(const op_options& options, std::source_location where, time_point asked);
   static asio::awaitable<lease> co_lease_nearby(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms);
 
-  template <row_type Row>
+  template <row_type Row, bool ByName>
   static asio::awaitable<result<Row>> co_query(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms,
                                                op_options options, detail::request statement) {
     // co_lease() and detail::co_query() in one: each coroutine between a query and its user costs 500 instructions.
@@ -276,9 +278,14 @@ class pool {
     detail::acquire_in<result<Row>> acquire(std::move(impl), terms, context);
     if (!acquire.is_ready()) co_await acquire.wait();
     const detail::op_plan plan{detail::op_kind::query, true, options};
-    detail::run_in<result<Row>> query(acquire.lease_or_throw()->handle(), plan, statement);
-    co_await query.run();
-    co_return detail::rows_or_throw<Row>(query.out);
+    if constexpr (ByName) {
+      auto& held = acquire.lease_or_throw();
+      co_return co_await detail::co_named_query<Row>(held->handle(), plan, std::move(statement));
+    } else {
+      detail::run_in<result<Row>> query(acquire.lease_or_throw()->handle(), plan, statement);
+      co_await query.run();
+      co_return detail::rows_or_throw<Row>(query.out);
+    }
   }
 
   friend class pool_registry;  // changes several pools together

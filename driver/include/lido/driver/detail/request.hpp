@@ -52,6 +52,7 @@ class request {
     if (!own().uses) own().uses = std::make_unique<type_uses>();
     return *own().uses;
   }
+  const type_uses& all_uses() const noexcept;
   void add_named_type(const type_ref& type);  // right before add_type()
   void set_number(const type_use& use, std::uint32_t number);
   request copy() const;

@@ -18,6 +18,10 @@
 #include <string>
 #include <string_view>
 
+namespace lido::types {
+class type_catalogue;
+}
+
 namespace lido {
 inline namespace v0 {
 namespace detail {
@@ -237,6 +241,7 @@ class managed_session : public operation_owner {
   virtual std::size_t host() const noexcept { return 0; }  // which of the configuration's hosts
   virtual server_role role() const noexcept { return server_role::unknown; }
   virtual std::string address() const { return {}; }  // of the peer, as looked_up_addresses() writes it
+  virtual types::type_catalogue* catalogue() const noexcept { return nullptr; }  // of its database; lives as long
   virtual const std::string* parameter_copy(std::string_view name, std::string& into) const = 0;
 };
 

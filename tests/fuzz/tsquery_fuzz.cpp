@@ -1,0 +1,8 @@
+#include "tests/fuzz/decoding.hpp"
+
+#include <lido/driver/types/text_types.hpp>
+
+LIDO_FUZZ_TARGET(tsquery, input) {
+  using namespace lido;
+  fuzz::decode_one_of(input, fuzz::as<tsquery>{oid::tsquery});
+}
