@@ -63,7 +63,7 @@ asio::awaitable<void> find_numbers(const session_handle& on, op_options options,
   types::fill_result filled = catalogue->fill(statement);
   if (!filled.missing.empty()) {
     request question = make_request(types::look_up_statement(), filled.missing);
-    const op_plan plan{op_kind::query, false, options};
+    const op_plan plan{op_kind::query, true, options};
     const auto rows = co_await co_query<found_type>(on, plan, std::move(question));
     for (const found_type& row : rows) {
       types::named_type type = named_type_of(row);
