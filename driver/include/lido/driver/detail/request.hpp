@@ -16,6 +16,8 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
+struct pipeline_content;
+
 // Parameters in the layout of Bind: for each an int32 length (-1 is NULL) and that many bytes. Types and formats travel
 // beside them. It is passed through several coroutine frames, so it moves as one pointer.
 class request {
@@ -44,6 +46,9 @@ class request {
   // One step of a stream or a COPY; null for everything else.
   exchange_part* part() const noexcept { return all().part.get(); }
   void set_part(exchange_part what) { own().part = std::make_unique<exchange_part>(std::move(what)); }
+  // Many statements instead of one; then there is no text here.
+  const std::shared_ptr<pipeline_content>& pipeline() const noexcept { return all().pipeline; }
+  void carry(std::shared_ptr<pipeline_content> many) { own().pipeline = std::move(many); }
   void fail(std::error_code ec) {
     if (!own().error) own().error = ec;
   }
@@ -56,6 +61,7 @@ class request {
     format_list binary;
     std::error_code error;
     std::unique_ptr<exchange_part> part;
+    std::shared_ptr<pipeline_content> pipeline;
   };
 
   const content& all() const noexcept {
