@@ -80,6 +80,8 @@ const char* text_of(errc e) noexcept {
     case errc::too_many_waiters: return "too many tasks are already waiting for a connection";
     case errc::overloaded: return "overloaded: a connection would come too late for the deadline";
     case errc::nested_acquire: return "nested acquire: every connection is held by a task that waits for another one";
+    case errc::pipeline_aborted: return "not run: an earlier statement of the same pipeline failed";
+    case errc::wrong_scope: return "not the innermost scope: a savepoint inside is open, or the scope around has ended";
   }
   return "unknown error";
 }

@@ -78,6 +78,7 @@ pool_impl::prepared pool_impl::prepare(pool_config next) {
   // Callbacks cannot be compared and may be running: they stay.
   next.log = now->log;
   next.on_notice = now->on_notice;
+  next.connect.on_notice = now->connect.on_notice;
   next.hooks = now->hooks;
   next.validate();
   next = lane_ == lane::replicas ? replica_lane(std::move(next)) : primary_lane(std::move(next));

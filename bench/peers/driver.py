@@ -18,23 +18,25 @@ WORKLOADS = {
     "W1a": (2_000_000, 200_000, {}), "W1b": (400_000, 50_000, {}),
     "W2": (40_000, 10_000, {}), "W3": (40_000, 10_000, {"B_TLS": "1"}),
     "W4": (1_000, 100, {}),
+    "W5": (500, 50, {"B_NCONN": "1"}),
     "W6": (2_000, 0, {}), "W6s": (200, 0, {}),
     "W7": (10_000, 0, {"B_NCONN": "10"}),
     "W9i": (1_000_000, 0, {}), "W9o": (1_000_000, 0, {}),
     "W8p": (400, 0, {}), "W8t": (400, 0, {"B_TLS": "1"}),
 }
+PER_COUNT = {"W5": 100}  # queries in one of them
 # peer: the workloads that it has
 PEERS = {
     "lido": tuple(WORKLOADS),
-    "libpq": ("W2", "W3", "W4", "W7", "W9i", "W9o", "W8p", "W8t"),
+    "libpq": ("W2", "W3", "W4", "W5", "W7", "W9i", "W9o", "W8p", "W8t"),
     "raw-epoll": ("W2", "W3", "W8p", "W8t"),
     "asio-proto": ("W1a", "W1b", "W2"),
-    "asyncpg": tuple(w for w in WORKLOADS if w not in ("W4", "W9i", "W9o")),
+    "asyncpg": tuple(w for w in WORKLOADS if w not in ("W4", "W5", "W9i", "W9o")),
     "hikari": ("W1a", "W1b", "W2", "W3"),
 }
 # With whom Lido is paired, and in which figure.
 PAIRS = {"W1a": ("hikari", "ns_op"), "W1b": ("asio-proto", "ns_op"), "W2": ("libpq", "cpu_kop"), "W3": ("libpq", "cpu_kop"),
-         "W4": ("libpq", "cpu_kop"), "W9i": ("libpq", "cpu_kop"), "W9o": ("libpq", "cpu_kop"),
+         "W4": ("libpq", "cpu_kop"), "W5": ("libpq", "cpu_kop"), "W9i": ("libpq", "cpu_kop"), "W9o": ("libpq", "cpu_kop"),
          "W6": ("asyncpg", "usable_p50_us"), "W6s": ("asyncpg", "usable_p50_us")}
 
 
@@ -196,7 +198,8 @@ def exact(args, name, count_of, workloads, low, high):
                 env = WORKLOADS[workload][2]
                 few, many = (count_of(command(peer, args.programs), workload, n, env) for n in (low, high))
                 left_behind()
-                print(f"{workload:<4} {peer:<11} {(many - few) / (high - low):>10.2f} {name}", flush=True)
+                each = (many - few) / (high - low) / PER_COUNT.get(workload, 1)
+                print(f"{workload:<4} {peer:<11} {each:>10.2f} {name}", flush=True)
 
 
 def main():
@@ -216,6 +219,7 @@ def main():
         exact(args, "instructions", collected, [w for w in args.workloads if w in ("W1a", "W2", "W3")], 1_000, 3_000)
         exact(args, "instructions", collected, [w for w in args.workloads if w == "W4"], 50, 150)
         exact(args, "instructions", collected, [w for w in args.workloads if w.startswith("W9")], 10_000, 60_000)
+        exact(args, "instructions", collected, [w for w in args.workloads if w == "W5"], 100, 300)
     if args.syscalls:
         exact(args, "system calls", system_calls, [w for w in args.workloads if w in ("W2", "W3")], 5_000, 25_000)
     if args.recording:

@@ -1,5 +1,5 @@
-// libpq, non-blocking, one epoll loop; one statement in flight a connection, the tasks are a queue of times. W2, W3,
-// W7, W8.
+// libpq, non-blocking, one epoll loop; one statement in flight a connection, the tasks are a queue of times; W5: its
+// pipeline mode. W2, W3, W5, W7, W8.
 #include "bench/peers/libpq_rows.hpp"
 #include "bench/peers/measure.hpp"
 
@@ -33,12 +33,16 @@ PGconn* dial(const options& opt) {
   return c;
 }
 
-void ask(PGconn* c, std::int32_t value) {
+void queue(PGconn* c, std::int32_t value) {
   const std::uint32_t big = htonl(static_cast<std::uint32_t>(value));
   const std::array<const char*, 1> values{reinterpret_cast<const char*>(&big)};
   const std::array<int, 1> lengths{4};
   const std::array<int, 1> formats{1};
   if (PQsendQueryPrepared(c, "q", 1, values.data(), lengths.data(), formats.data(), 1) == 0) fail(PQerrorMessage(c));
+}
+
+void ask(PGconn* c, std::int32_t value) {
+  queue(c, value);
   PQflush(c);
 }
 
@@ -121,6 +125,43 @@ class query_loop {
   int epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
 };
 
+// A hundred queries, one Sync.
+void batches(const options& opt) {
+  constexpr std::int32_t batch_size = 100;
+  PGconn* const c = dial(opt);
+  PQenterPipelineMode(c);
+  const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
+  epoll_event readable{};
+  readable.events = EPOLLIN;
+  ::epoll_ctl(epoll, EPOLL_CTL_ADD, PQsocket(c), &readable);
+  const auto next = [c, epoll] {
+    while (PQisBusy(c) != 0) {
+      epoll_event event{};
+      ::epoll_wait(epoll, &event, 1, -1);
+      if (PQconsumeInput(c) == 0) fail(PQerrorMessage(c));
+    }
+    return result(PQgetResult(c));
+  };
+  progress p(opt.count, opt.warmup);
+  while (p.take()) {
+    const std::uint64_t begun = now_ns();
+    for (std::int32_t i = 0; i < batch_size; ++i) queue(c, i);
+    PQpipelineSync(c);
+    PQflush(c);
+    std::int32_t answered = 0;
+    for (;;) {
+      const result r = next();
+      if (!r) continue;
+      if (PQresultStatus(r.get()) == PGRES_PIPELINE_SYNC) break;
+      check(r.get(), answered++);
+    }
+    if (answered != batch_size) fail("answers are missing");
+    p.finished(now_ns() - begun);
+  }
+  p.end();
+  report(peer, opt, opt.count * batch_size, p);
+}
+
 void crowd(const options& opt) {
   query_loop loop(opt);
   const progress& p = loop.run(opt.count, false);
@@ -156,6 +197,8 @@ int main(int argc, char** argv) {
     PQsetnonblocking(c, 0);
     many_rows(c, opt);
     PQfinish(c);
+  } else if (opt.workload == "W5") {
+    batches(opt);
   } else if (opt.workload == "W7") {
     crowd(opt);
   } else if (opt.workload == "W2" || opt.workload == "W3") {

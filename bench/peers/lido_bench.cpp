@@ -111,6 +111,31 @@ awaitable<void> ask(lido::pool& pool, progress& p) {
   }
 }
 
+// ---- W5: batches of a hundred queries ----
+
+constexpr std::size_t batch_size = 100;
+
+awaitable<void> ask_in_batches(lido::pool& pool, progress& p) {
+  lido::lease db = co_await pool.async_acquire();
+  while (p.take()) {
+    const std::uint64_t begun = now_ns();
+    lido::pipeline work;
+    for (std::int32_t i = 0; i < static_cast<std::int32_t>(batch_size); ++i) work.add(one_value, i);
+    const lido::pipeline_results answers = co_await db->async_run(std::move(work));
+    for (std::size_t i = 0; i < batch_size; ++i) {
+      if (answers.one<std::int32_t>(i) != static_cast<std::int32_t>(i)) lido::bench::fail("wrong value");
+    }
+    p.finished(now_ns() - begun);
+  }
+}
+
+void batches(asio::io_context& io, lido::pool& pool, const options& opt) {
+  progress p(opt.count, opt.warmup);
+  run_all(io, 1, [&] { return ask_in_batches(pool, p); });
+  p.end();
+  lido::bench::report(peer, opt, opt.count * batch_size, p);
+}
+
 // ---- W6: cancelled queries ----
 
 struct cancel_tally {
@@ -253,6 +278,8 @@ int main(int argc, char** argv) {
   run_all(io, 1, [&] { return fill(pool, opt.connections); });
   if (opt.workload.starts_with("W6")) {
     cancels(io, pool, opt);
+  } else if (opt.workload == "W5") {
+    batches(io, pool, opt);
   } else if (opt.workload == "W7") {
     crowd(io, pool, opt);
   } else if (opt.workload == "W1a" || opt.workload == "W1b" || opt.workload == "W2" || opt.workload == "W3") {

@@ -160,6 +160,8 @@ constexpr std::array knobs{
     bytes<&config::max_result_bytes>("max_result_bytes", at_least(1), rolling, "of a buffered result"),
     count<&config::statement_cache_size>("statement_cache_size", between(0, 100'000), rolling,
                                          "prepared statements a connection keeps; 0: none"),
+    bytes<&config::statement_cache_bytes>("statement_cache_bytes", at_least(0), rolling,
+                                          "of the texts of prepared statements that a connection keeps"),
     compatible("client_encoding", "UTF8, the only one that Lido speaks", is_utf8,
                [](const config&) { return std::string("UTF8"); })
         .from_env("PGCLIENTENCODING"),

@@ -214,6 +214,7 @@ transaction& transaction::operator=(transaction&& other) noexcept {
   if (this == &other) return *this;
   leave();
   db_ = std::move(other.db_);
+  scope_ = std::move(other.scope_);
   id_ = other.id_;
   open_ = std::exchange(other.open_, false);
   return *this;
@@ -221,6 +222,7 @@ transaction& transaction::operator=(transaction&& other) noexcept {
 
 void transaction::leave() noexcept {
   if (!std::exchange(open_, false)) return;
+  scope_.end();
   const detail::session_handle& on = db_.handle();
   if (on.session) on.session->roll_back_later(on.tenure);
 }
@@ -240,17 +242,19 @@ asio::awaitable<transaction> transaction::co_begin(detail::session_handle on, tr
 }
 
 asio::awaitable<commit_result> transaction::async_commit(op_options options) {
-  open_ = false;
-  return co_commit(db_.handle(), options);
+  const detail::scope where = end_scope();
+  return co_commit(db_.handle(), options, where.innermost());
 }
 
 asio::awaitable<void> transaction::async_rollback(op_options options) {
   open_ = false;
+  scope_.end();
   return co_roll_back(db_.handle(), options);
 }
 
-asio::awaitable<commit_result> transaction::co_commit(detail::session_handle on, op_options options) {
+asio::awaitable<commit_result> transaction::co_commit(detail::session_handle on, op_options options, bool innermost) {
   detail::request statement("COMMIT");
+  if (!innermost) statement.fail(errc::wrong_scope);
   const detail::op_plan plan{detail::op_kind::commit, false, options};
   detail::run_in<commit_result> commit(on, plan, statement);
   co_await commit.run();

@@ -5,6 +5,8 @@
 #include "driver/transport/address.hpp"
 #include "driver/wire/frontend.hpp"
 
+#include <lido/driver/transaction.hpp>
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -63,7 +65,7 @@ engine::engine(asio::any_io_executor executor, std::shared_ptr<const detail::ses
       observer_(std::move(observer)),
       cancel_key_(std::move(l.identity.cancel_key)),
       protocol_(std::move(l.identity.parameters)),
-      cache_(settings_->config.statement_cache_size),
+      cache_(settings_->config.statement_cache_size, settings_->config.statement_cache_bytes),
       in_(std::move(l.in)),
       stream_(std::move(l.stream)) {}
 
@@ -119,7 +121,7 @@ void engine::start(op_ptr op) noexcept {
         op->outcome.diag->context = "a stream or COPY is open: finish or close it first";
         after.finish(std::move(op));
       }
-    } else if (traffic_ != traffic::none || rollback_wanted_ || settle_.active()) {
+    } else if (traffic_ != traffic::none || undo_ != nothing_to_undo || settle_.active()) {
       queued_ = std::move(op);
       publish();
       rearm();
@@ -149,6 +151,8 @@ void engine::launch(const op_ptr& op, aftermath& after) {
 
 void engine::encode(detail::operation& op) {
   if (!op.prepared) {
+    if (op.statement.pipeline()) [[unlikely]]
+      return encode_pipeline(op);
     if (op.kind == op_kind::query && commits(op.statement)) op.kind = op_kind::commit;
     if (op.kind == op_kind::query || op.kind == op_kind::simple || op.kind == op_kind::exchange) {
       const session::dirt left = session::dirt_of(op.statement.sql());
@@ -226,25 +230,32 @@ void engine::launch_internal(aftermath& after) {
 // The wire is quiet: a wanted rollback goes first, then who waited for it.
 void engine::launch_next(aftermath& after) {
   if (link_ != link_state::open || traffic_ != traffic::none || settle_.active()) return;
-  if (rollback_wanted_) {
-    rollback_wanted_ = false;
-    if (protocol_.status() != wire::transaction_status::idle) {
-      job_ = internal_job{"ROLLBACK", within(settings_->config.connect_timeout).deadline, nullptr, {}};
-      launch_internal(after);
-      return;
-    }
-  }
+  if (undo_ != nothing_to_undo && launch_undo(after)) return;
   if (queued_) {
     const op_ptr op = std::exchange(queued_, {});
     launch(op, after);
   }
 }
 
+bool engine::launch_undo(aftermath& after) {
+  const std::uint32_t savepoint = std::exchange(undo_, nothing_to_undo);
+  if (protocol_.status() == wire::transaction_status::idle) return false;
+  const bool inside = savepoint != 0;
+  job_ = internal_job{inside ? detail::roll_back_to_text(savepoint) : "ROLLBACK",
+                      within(settings_->config.connect_timeout).deadline,
+                      nullptr,
+                      {}};
+  job_->inside = inside;
+  if (inside) note(session::dirt::rewinds);
+  launch_internal(after);
+  return true;
+}
+
 // ---- bytes out ----
 
 void engine::flush(aftermath& after) {
   if (writer_ == writer::waiting || write_failed_ != time_point::max()) return;
-  while (out_sent_ < out_.size()) {
+  while (out_sent_ < out_.size() || (pipeline_ && feed_pipeline())) {
     const transport::io_result r = stream_.write_some(std::string_view{out_}.substr(out_sent_));
     out_sent_ += r.bytes;
     bytes_sent_.add(r.bytes);
@@ -255,10 +266,7 @@ void engine::flush(aftermath& after) {
       return;
     }
     if (!r.would_block) continue;
-    writer_ = writer::waiting;
-    stream_.async_wait_writable([self = weak_from_this()](const std::error_code& ec) {
-      if (const auto me = self.lock()) me->on_writable(ec);
-    });
+    await_writable();
     return;
   }
   out_.clear();
@@ -267,11 +275,19 @@ void engine::flush(aftermath& after) {
   if (settle_.active()) perform(settle_.flushed(steady_now()), after);
 }
 
+void engine::await_writable() {
+  writer_ = writer::waiting;
+  stream_.async_wait_writable([self = weak_from_this()](const std::error_code& ec) {
+    if (const auto me = self.lock()) me->on_writable(ec);
+  });
+}
+
 void engine::on_writable(std::error_code ec) {
   aftermath after;
   {
     const lock guard(mutex_);
     writer_ = writer::idle;
+    fed_in_a_row_ = 0;
     if (!ec && link_ == link_state::open) flush(after);
     if (in_exchange()) bytes_went_out(after);
   }
@@ -323,7 +339,12 @@ void engine::take_bytes(std::error_code ec, std::size_t n, aftermath& after) {
 void engine::process(aftermath& after) {
   if (link_ == link_state::closing) in_.consume(in_.data().size());  // nobody listens any more
   while (link_ == link_state::open) {
-    if (!in_.empty() && in_.data().front() == 'D') take_rows(after);
+    if (pipeline_) [[unlikely]] {
+      take_answers(after);
+      if (link_ == link_state::closed) return;
+    } else if (!in_.empty() && in_.data().front() == 'D') {
+      take_rows(after);
+    }
     const wire::frame_result next = wire::next_frame(in_.data(), wire::phase::ready, settings_->bounds);
     if (next.status == wire::frame_status::incomplete) return;
     if (next.status == wire::frame_status::violation) return lost(next.error, after);
@@ -334,6 +355,12 @@ void engine::process(aftermath& after) {
 }
 
 void engine::on_event(event_kind kind, const wire::frame& frame, aftermath& after) {
+  if (pipeline_) [[unlikely]]
+    return on_pipeline_event(kind, frame, after);
+  on_other_event(kind, frame, after);
+}
+
+void engine::on_other_event(event_kind kind, const wire::frame& frame, aftermath& after) {
   switch (kind) {
     case event_kind::none: return;
     case event_kind::columns:
@@ -356,6 +383,7 @@ void engine::on_event(event_kind kind, const wire::frame& frame, aftermath& afte
       return;
     case event_kind::server_error: return on_server_error(after);
     case event_kind::prologue: return on_prologue(after);
+    case event_kind::synced: return;
     case event_kind::ready: return on_ready(after);
     case event_kind::suspended: return perform(exchange_->suspended(), after);
     case event_kind::copy_in:
@@ -363,7 +391,7 @@ void engine::on_event(event_kind kind, const wire::frame& frame, aftermath& afte
     case event_kind::copy_out: return perform(exchange_->copy_opened(false, protocol_.copy()), after);
     case event_kind::copy_data: return take_copy_data(frame.body, after);
     case event_kind::notice: return on_notice(after);
-    case event_kind::notification: return;
+    case event_kind::notification: return on_notification(after);
     case event_kind::parameter: return on_parameter(after);
     case event_kind::fatal: return on_fatal(after);
     case event_kind::violation: return lost(protocol_.error(), after);
@@ -455,10 +483,27 @@ void engine::on_server_error(aftermath& after) {
 void engine::on_notice(aftermath& after) {
   diagnostics& diag = protocol_.diag();
   tell(after, [note = diag](detail::session_observer& o) { o.on_notice(note); });
+  if (settings_->config.on_notice) {
+    after.calls.emplace_back([settings = settings_, note = diag] {
+      try {
+        settings->config.on_notice(note);
+      } catch (...) {  // I27: a user's callback is contained
+        static_cast<void>(note);
+      }
+    });
+  }
   if (!collects()) return;
   auto& warnings = current_->outcome.warnings;
   if (!warnings) warnings = std::make_unique<std::vector<diagnostics>>();
   if (warnings->size() < max_warnings) warnings->push_back(std::move(diag));
+}
+
+void engine::on_notification(aftermath& after) {
+  const wire::notification& note = protocol_.note();
+  tell(after, [channel = std::string(note.channel), payload = std::string(note.payload),
+               process = static_cast<int>(note.process_id)](detail::session_observer& o) {
+    o.on_notification(channel, payload, process);
+  });
 }
 
 // B87, M6: the server's last word. Whatever SQLSTATE it has, the session is gone, and the code must say so (I25).
@@ -483,7 +528,7 @@ void engine::refuse_copy(aftermath& after) {
 // ---- the end of a segment ----
 
 void engine::on_ready(aftermath& after) {
-  settle_statement();
+  if (settle_statement()) return run_again(after);
   if (protocol_.copied_out() && collects() && !current_->outcome.error) {
     current_->outcome = op_outcome::failed(errc::copy_unexpected, true);
     current_->outcome.diag->context = "COPY TO STDOUT needs the COPY interface";
@@ -504,26 +549,6 @@ void engine::on_ready(aftermath& after) {
   launch_next(after);
 }
 
-// What this segment says about the statement's existence on the server.
-void engine::settle_statement() {
-  if (entry_ == nullptr) return;
-  auto* const entry = std::exchange(entry_, nullptr);
-  if (!entry->prepared) {
-    if (!protocol_.parsed()) return cache_.erase(entry);
-    entry->prepared = true;
-    entry->columns = protocol_.columns();
-    return;
-  }
-  const bool wanted = in_exchange() || (current_ && collects());
-  const std::error_code failed = !wanted         ? std::error_code{}
-                                 : in_exchange() ? exchange_->error()
-                                                 : current_->outcome.error;
-  if (!failed) return;
-  const std::string state = sqlstate_of(failed);
-  if (state == "26000") cache_.erase(entry);
-  if (state == "0A000") cache_.evict(entry);  // "cached plan must not change result type"
-}
-
 void engine::user_segment_over(aftermath& after) {
   if (!current_ || soft_) return;  // soft: completes when the fence is quiet
   const op_ptr op = std::exchange(current_, {});
@@ -541,7 +566,7 @@ void engine::internal_segment_over(aftermath& after) {
   const bool idle = protocol_.status() == wire::transaction_status::idle;
   if (!job.error && idle) was_reset(job.resets);
   if (!job.done) {
-    if (!idle && !settle_.active())
+    if (!idle && !job.inside && !settle_.active())
       lost(errc::protocol_error, after);  // a ROLLBACK that does not end the transaction: give the session up
     return;
   }
@@ -556,7 +581,7 @@ void engine::publish() noexcept {
   session_condition now = session_condition::clean;
   if (link_ != link_state::open || !farewell_.empty()) {
     now = session_condition::dead;
-  } else if (traffic_ != traffic::none || queued_ || settle_.active() || rollback_wanted_) {
+  } else if (traffic_ != traffic::none || queued_ || settle_.active() || undo_ != nothing_to_undo) {
     now = session_condition::in_use;
   } else if (protocol_.status() != wire::transaction_status::idle) {
     now = session_condition::dirty;

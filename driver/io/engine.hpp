@@ -17,6 +17,7 @@
 #include "driver/io/settings.hpp"
 #include "driver/session/dirt.hpp"
 #include "driver/session/exchange.hpp"
+#include "driver/session/pipeline.hpp"
 #include "driver/session/protocol.hpp"
 #include "driver/session/server_timeout.hpp"
 #include "driver/session/settle.hpp"
@@ -63,7 +64,8 @@ class engine final : public detail::managed_session,
   void abandon(detail::operation& op) noexcept override;
   void soft_cancel(detail::operation& op) noexcept override;
   void cancel_running(std::uint64_t tenure) noexcept override;
-  void roll_back_later(std::uint64_t tenure) noexcept override;
+  void roll_back_later(std::uint64_t tenure) noexcept override { roll_back_to_later(tenure, 0); }
+  void roll_back_to_later(std::uint64_t tenure, std::uint32_t savepoint) noexcept override;
   void set_budgets(const detail::recovery_budgets& budgets) noexcept override;
   void set_server_deadlines(bool on) noexcept override;
   void set_deadline(std::uint64_t tenure, time_point deadline) noexcept override;
@@ -112,6 +114,7 @@ class engine final : public detail::managed_session,
     std::function<void(std::error_code, bool)> done;
     std::error_code error;
     detail::session_reset resets = detail::session_reset::none;
+    bool inside = false;  // of a transaction, which goes on behind it
   };
 
   // What is to be done once the lock is released: observers first, handlers last, so that a throwing handler finds all
@@ -134,13 +137,16 @@ class engine final : public detail::managed_session,
   std::string_view encode_statement(detail::operation& op) LIDO_REQUIRES(mutex_);
   void launch_internal(aftermath& after) LIDO_REQUIRES(mutex_);
   void launch_next(aftermath& after) LIDO_REQUIRES(mutex_);
+  bool launch_undo(aftermath& after) LIDO_REQUIRES(mutex_);
   void flush(aftermath& after) LIDO_REQUIRES(mutex_);
+  void await_writable() LIDO_REQUIRES(mutex_);
   void on_writable(std::error_code ec);
   void receive() LIDO_REQUIRES(mutex_);
   void on_received(std::error_code ec, std::size_t n);
   void take_bytes(std::error_code ec, std::size_t n, aftermath& after) LIDO_REQUIRES(mutex_);
   void process(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_event(session::event_kind kind, const wire::frame& frame, aftermath& after) LIDO_REQUIRES(mutex_);
+  void on_other_event(session::event_kind kind, const wire::frame& frame, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_row(std::string_view body, aftermath& after) LIDO_REQUIRES(mutex_);
   static bool keep_row(detail::raw_result& result, std::string_view body) noexcept;
   void take_rows(aftermath& after) LIDO_REQUIRES(mutex_);
@@ -148,11 +154,12 @@ class engine final : public detail::managed_session,
   void stop_collecting(std::error_code why, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_server_error(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_notice(aftermath& after) LIDO_REQUIRES(mutex_);
+  void on_notification(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_fatal(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_parameter(aftermath& after) LIDO_REQUIRES(mutex_);
   void refuse_copy(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_ready(aftermath& after) LIDO_REQUIRES(mutex_);
-  void settle_statement() LIDO_REQUIRES(mutex_);
+  bool settle_statement() LIDO_REQUIRES(mutex_);
   void user_segment_over(aftermath& after) LIDO_REQUIRES(mutex_);
   void internal_segment_over(aftermath& after) LIDO_REQUIRES(mutex_);
   bool collects() const LIDO_REQUIRES(mutex_);  // somebody still wants what comes
@@ -177,6 +184,18 @@ class engine final : public detail::managed_session,
   bool holds_reading() LIDO_REQUIRES(mutex_);
   void resume_reading() LIDO_REQUIRES(mutex_);
   bool in_exchange() const LIDO_REQUIRES(mutex_) { return traffic_ == traffic::exchange; }
+
+  // engine_statements.cpp: the statement cache and what the server knows
+  bool is_stale(const std::string& state) const LIDO_REQUIRES(mutex_);
+  void run_again(aftermath& after) LIDO_REQUIRES(mutex_);
+
+  // engine_pipeline.cpp: many statements in one operation
+  void encode_pipeline(detail::operation& op) LIDO_REQUIRES(mutex_);
+  bool feed_pipeline() LIDO_REQUIRES(mutex_);
+  void cut_pipeline(aftermath& after) LIDO_REQUIRES(mutex_);
+  void take_answers(aftermath& after) LIDO_REQUIRES(mutex_);
+  void on_pipeline_event(session::event_kind kind, const wire::frame& frame, aftermath& after) LIDO_REQUIRES(mutex_);
+  void on_pipeline_error(aftermath& after) LIDO_REQUIRES(mutex_);
 
   // engine_deadline.cpp: the server's own timeout
   std::error_code keep_to_bound(detail::operation& op) const LIDO_REQUIRES(mutex_);
@@ -256,6 +275,7 @@ class engine final : public detail::managed_session,
   std::uint64_t bounded_tenure_ LIDO_GUARDED_BY(mutex_) = 0;  // whose operations end at bound_; 0: nobody's
   time_point bound_ LIDO_GUARDED_BY(mutex_) = time_point::max();
   session::statement_cache::entry* entry_ LIDO_GUARDED_BY(mutex_) = nullptr;  // of the statement under way
+  std::unique_ptr<session::pipeline> pipeline_ LIDO_GUARDED_BY(mutex_);       // under way
   input_buffer in_ LIDO_GUARDED_BY(mutex_);
   std::string out_ LIDO_GUARDED_BY(mutex_);
   std::size_t out_sent_ LIDO_GUARDED_BY(mutex_) = 0;
@@ -263,8 +283,9 @@ class engine final : public detail::managed_session,
   link_state link_ LIDO_GUARDED_BY(mutex_) = link_state::open;
   traffic traffic_ LIDO_GUARDED_BY(mutex_) = traffic::none;
   writer writer_ LIDO_GUARDED_BY(mutex_) = writer::idle;
-  std::error_code end_ LIDO_GUARDED_BY(mutex_);   // why the link is not open
-  diagnostics farewell_ LIDO_GUARDED_BY(mutex_);  // the server's FATAL, if it sent one
+  unsigned fed_in_a_row_ LIDO_GUARDED_BY(mutex_) = 0;  // pieces of a pipeline, since others had their turn
+  std::error_code end_ LIDO_GUARDED_BY(mutex_);        // why the link is not open
+  diagnostics farewell_ LIDO_GUARDED_BY(mutex_);       // the server's FATAL, if it sent one
   time_point write_failed_ LIDO_GUARDED_BY(mutex_) = time_point::max();
 
   detail::op_ptr current_ LIDO_GUARDED_BY(mutex_);
@@ -272,7 +293,9 @@ class engine final : public detail::managed_session,
   std::optional<internal_job> job_ LIDO_GUARDED_BY(mutex_);
   std::unique_ptr<session::exchange> exchange_ LIDO_GUARDED_BY(mutex_);  // also one that is over, until it is left
   bool reading_held_ LIDO_GUARDED_BY(mutex_) = false;                    // no receive is pending: exchange_ was full
-  bool rollback_wanted_ LIDO_GUARDED_BY(mutex_) = false;
+  // What goes first once the wire is quiet: a ROLLBACK of the transaction (0), or to one of its savepoints.
+  static constexpr std::uint32_t nothing_to_undo = UINT32_MAX;
+  std::uint32_t undo_ LIDO_GUARDED_BY(mutex_) = nothing_to_undo;
 
   session::settle settle_ LIDO_GUARDED_BY(mutex_);
   detail::recovery_budgets budgets_ LIDO_GUARDED_BY(mutex_);

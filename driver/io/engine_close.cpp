@@ -87,8 +87,9 @@ void engine::fail_operations(std::error_code ec, aftermath& after) {
     job_.reset();
   }
   forget_exchange();
+  pipeline_.reset();
   traffic_ = traffic::none;
-  rollback_wanted_ = false;
+  undo_ = nothing_to_undo;
 }
 
 void engine::lost(std::error_code ec, aftermath& after) {
@@ -171,6 +172,7 @@ void engine::context_is_going() noexcept {
   std::function<void(bool)> closed;
   std::shared_ptr<cancel::attempt> cancel;
   std::shared_ptr<engine> alive;
+  std::unique_ptr<session::pipeline> pipeline;
   const lock guard(mutex_);  // declared after what it releases: handlers are destroyed without the lock
   current = std::move(current_);
   queued = std::move(queued_);
@@ -179,6 +181,7 @@ void engine::context_is_going() noexcept {
   closed = std::move(closed_);
   cancel = std::move(cancel_);
   alive = std::move(alive_);
+  pipeline = std::move(pipeline_);
   if (link_ == link_state::open) say_goodbye();
   link_ = link_state::closed;
   end_ = errc::connection_closed;

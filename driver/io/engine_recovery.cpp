@@ -132,12 +132,12 @@ void engine::cancel_running(std::uint64_t tenure) noexcept {
   if (running) running->cancel(asio::cancellation_type::terminal);
 }
 
-void engine::roll_back_later(std::uint64_t tenure) noexcept {
+void engine::roll_back_to_later(std::uint64_t tenure, std::uint32_t savepoint) noexcept {
   aftermath after;
   {
     const lock guard(mutex_);
     if (tenure_.load(std::memory_order_acquire) != tenure || link_ != link_state::open) return;
-    rollback_wanted_ = true;
+    undo_ = std::min(undo_, savepoint);  // the outer one takes the inner ones along
     end_exchange(after);
     launch_next(after);
     publish();
@@ -159,6 +159,7 @@ void engine::recover(const detail::recovery_budgets& budgets, std::function<void
     const lock guard(mutex_);
     alive_ = shared_from_this();
     recovered_ = std::move(done);
+    undo_ = nothing_to_undo;  // its owner will, and finds the session quiet for that
     if (link_ != link_state::open) {
       settled(session::give_up::lost, after);
     } else if (settle_.active()) {
@@ -181,6 +182,7 @@ void engine::hurry(const detail::recovery_budgets& smaller) noexcept {
 
 void engine::begin_settle(const detail::recovery_budgets& budgets, aftermath& after) {
   wind_up(after);
+  if (pipeline_) cut_pipeline(after);  // what was not written yet never will be
   const session::cancel_permission allowed = permission(budgets, after);
   const bool flushed = out_sent_ == out_.size();
   perform(settle_.begin(in_session_terms(budgets), allowed, protocol_.outstanding(), flushed, steady_now()), after);

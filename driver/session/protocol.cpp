@@ -30,7 +30,7 @@ void protocol::begin(segment kind, std::shared_ptr<const detail::row_description
   assert(outstanding_ == 0 && state_ == state::idle);
   segment_ = kind;
   outstanding_ = 1;
-  parsed_ = in_doubt_ = copied_out_ = owes_sync_ = row_limit_ = wants_data_ = false;
+  parsed_ = in_doubt_ = copied_out_ = owes_sync_ = row_limit_ = wants_data_ = bound_ = false;
   copy_wanted_ = '\0';
   bound_count_ = wanted_count_ = unknown_count;
   columns_ = std::move(columns);
@@ -42,7 +42,50 @@ void protocol::begin(segment kind, std::shared_ptr<const detail::row_description
     case segment::prepare_and_run: state_ = state::parse; break;
     case segment::run: state_ = state::bind; break;
     case segment::sync: state_ = state::sync; break;
+    case segment::pipeline: break;  // begin_pipeline()
   }
+}
+
+void protocol::begin_pipeline(bool sync_each) {
+  if (state_ == state::dead || state_ == state::broken) return;
+  begin(segment::pipeline);
+  outstanding_ = sync_each ? 0 : 1;
+  runs_ = std::make_unique<owed_runs>(sync_each);
+  state_ = state::unsent;
+}
+
+void protocol::expect_runs(const owed_runs::run& written) {
+  if (state_ == state::dead || state_ == state::broken) return;
+  if (runs_->sync_each()) outstanding_ += written.count;
+  // what stands behind an error in a pipeline of one Sync is skipped
+  if (state_ == state::skip && !runs_->sync_each()) return;
+  runs_->expect(written);
+  if (state_ == state::unsent) state_ = next_run();
+}
+
+void protocol::know_columns(std::uint32_t which, std::shared_ptr<const detail::row_description> columns) {
+  if (runs_) runs_->statement(which).columns = std::move(columns);
+}
+
+void protocol::end_pipeline() noexcept {
+  if (state_ == state::dead || state_ == state::broken) return;
+  runs_->close();
+  if (state_ == state::unsent) state_ = state::sync;
+}
+
+// What the run in front is owed first; none there: the Sync, or nothing until more is written.
+protocol::state protocol::next_run() noexcept {
+  if (!runs_->any()) return runs_->closed() ? state::sync : state::unsent;
+  const owed_runs::run& next = runs_->front();
+  bound_count_ = next.parameters;
+  wanted_count_ = unknown_count;
+  if (next.prepare) return state::parse;
+  const auto& columns = runs_->statement(next.statement).columns;
+  if (columns != columns_) {
+    columns_ = columns;
+    column_count_ = columns_ ? columns_->size() : 0;
+  }
+  return state::bind;
 }
 
 void protocol::expect_close_complete(unsigned count) noexcept { closes_owed_ += count; }
@@ -85,7 +128,8 @@ event_kind protocol::on_frame(const wire::frame& frame) {
     case state::execute: return on_execute_reply(frame);
     case state::sync:
     case state::skip: return on_ready(frame);
-    case state::idle: return on_other(frame, "message without a request");  // B93
+    case state::idle:
+    case state::unsent: return on_other(frame, "message without a request");  // B93
     case state::prologue:
     case state::prologue_over: return on_prologue(frame);
     case state::query:
@@ -199,6 +243,7 @@ event_kind protocol::on_parse_complete(const wire::frame& frame) {
   if (frame.type != '1') return on_other(frame, "ParseComplete was owed");
   if (!frame.body.empty()) return violation("malformed ParseComplete");
   parsed_ = true;
+  if (segment_ == segment::pipeline) runs_->statement(runs_->front().statement).parsed = true;
   state_ = state::parameters;
   return event_kind::none;
 }
@@ -218,6 +263,7 @@ event_kind protocol::on_description(const wire::frame& frame) {
   if (!frame.body.empty()) return violation("malformed NoData");
   columns_.reset();
   state_ = state::bind;
+  if (segment_ == segment::pipeline) note_description();
   return event_kind::none;
 }
 
@@ -225,13 +271,20 @@ event_kind protocol::on_row_description(std::string_view body, state next) {
   auto columns = wire::parse_row_description(body);
   if (!columns) return violation("malformed RowDescription");
   // Described before Bind, a statement's columns have no format yet; our Bind asks for binary ones.
-  if (segment_ == segment::prepare_and_run) {
+  if (segment_ == segment::prepare_and_run || segment_ == segment::pipeline) {
     for (column& each : *columns) each.binary = true;
   }
   column_count_ = columns->size();
   columns_ = std::make_shared<const detail::row_description>(std::move(*columns));
   state_ = next;
+  if (segment_ == segment::pipeline) note_description();
   return event_kind::columns;
+}
+
+void protocol::note_description() {
+  owed_runs::known& statement = runs_->statement(runs_->front().statement);
+  statement.columns = columns_;
+  statement.described = true;
 }
 
 event_kind protocol::on_bind_complete(const wire::frame& frame) {
@@ -241,6 +294,7 @@ event_kind protocol::on_bind_complete(const wire::frame& frame) {
   // A real server refuses such a Bind with 08P01, which is the user's error and comes as an ErrorResponse.
   if (counts_known && bound_count_ != wanted_count_)
     return violation("BindComplete for a wrong number of values");  // B75
+  bound_ = true;
   state_ = state::execute;
   return event_kind::none;
 }
@@ -264,6 +318,7 @@ event_kind protocol::on_empty_query(std::string_view body) {
 event_kind protocol::on_copy_response(const wire::frame& frame) {
   const auto format = wire::parse_copy_response(frame.body);
   if (!format) return violation("malformed CopyInResponse or CopyOutResponse");  // B83
+  if (segment_ == segment::pipeline) return violation("COPY in a pipeline");
   columns_.reset();
   copy_ = *format;
   const bool asked_for = std::exchange(copy_wanted_, '\0') == frame.type;
@@ -292,8 +347,23 @@ event_kind protocol::on_ready(const wire::frame& frame) {
   const auto status = wire::parse_ready_for_query(frame.body);
   if (!status) return violation("malformed ReadyForQuery");  // B45, B46
   status_ = *status;
-  outstanding_ = 0;
   closes_owed_ = 0;  // those behind an error were skipped
+  if (segment_ == segment::pipeline) return on_pipeline_ready();
+  outstanding_ = 0;
+  state_ = state::idle;
+  return event_kind::ready;
+}
+
+event_kind protocol::on_pipeline_ready() {
+  const bool failed = state_ == state::skip;
+  if (failed && !runs_->sync_each()) runs_->clear();
+  if (failed && runs_->sync_each() && !error_at_sync_) runs_->ended();
+  if (!runs_->any() && !runs_->closed()) return violation("ReadyForQuery before its Sync");
+  --outstanding_;
+  if (runs_->any()) {
+    state_ = next_run();
+    return event_kind::synced;
+  }
   state_ = state::idle;
   return event_kind::ready;
 }
@@ -308,8 +378,9 @@ event_kind protocol::on_error(std::string_view body) {
     state_ = state::dead;
     return event_kind::fatal;
   }
-  if (state_ == state::idle) return violation("ErrorResponse without a request");
+  if (state_ == state::idle || state_ == state::unsent) return violation("ErrorResponse without a request");
   if (state_ == state::skip) return violation("second ErrorResponse");
+  error_at_sync_ = state_ == state::sync;
   state_ = state::skip;
   return event_kind::server_error;
 }
@@ -380,7 +451,11 @@ event_kind protocol::violation(const char* rule) {
   return event_kind::violation;
 }
 
-protocol::state protocol::after_command() const noexcept {
+protocol::state protocol::after_command() noexcept {
+  if (segment_ == segment::pipeline) {
+    runs_->ended();
+    return runs_->sync_each() ? state::sync : next_run();
+  }
   return segment_ == segment::simple ? state::between : state::sync;
 }
 

@@ -3,6 +3,7 @@
 // was written and read, never by a count of calls.
 #pragma once
 
+#include "driver/session/owed_runs.hpp"
 #include "driver/wire/backend.hpp"
 #include "driver/wire/frame.hpp"
 
@@ -28,6 +29,7 @@ enum class segment {
   prepare_and_run,  // Parse, Describe(statement), Bind, Execute, Sync
   run,              // Bind, Execute, Sync; columns are known from the cache
   sync,             // Sync alone: the ping
+  pipeline,         // any number of Parse, Describe(statement), Bind, Execute, with a Sync behind each or behind all
 };
 
 // What one frame meant to the operation under way.
@@ -38,6 +40,7 @@ enum class event_kind {
   complete,      // a command ended: tag()
   server_error,  // diag(): the operation failed; ReadyForQuery follows
   prologue,      // what stood in front of the segment is answered: prologue_failed()
+  synced,        // of a pipeline: a ReadyForQuery with more behind it: status() is fresh
   ready,         // the segment is over: status() is fresh, outstanding() == 0
   suspended,     // the portal has given as many rows as its Execute asked for, and may have more
   copy_in,       // server waits for COPY data: copy(). Not asked for: send CopyFail, and Sync when copy_needs_sync();
@@ -80,8 +83,25 @@ class protocol {
   void expect_copy(char response) noexcept;
   void copy_done_sent() noexcept;
   const wire::copy_format& copy() const noexcept { return copy_; }
+  // A pipeline is handed to the writer, bit by bit: so many runs of its statement `which` each time. `columns`: as the
+  // statement was described before (null: no rows), if it is not prepared with them. Precondition as begin()'s.
+  void begin_pipeline(bool sync_each);
+  void expect_runs(const owed_runs::run& written);
+  void know_columns(std::uint32_t which, std::shared_ptr<const detail::row_description> columns);
+  // Nothing more will be written; the last Sync has been.
+  void end_pipeline() noexcept;
+  // What became of a statement in this pipeline.
+  const owed_runs::known& pipelined(std::uint32_t which) { return runs_->statement(which); }
+  // Which statement is being answered; of an error, which one failed. Only while one is owed.
+  std::uint32_t pipelined_now() const noexcept { return runs_->front().statement; }
+  // The last server_error came behind the answer to a statement: at its Sync, which commits.
+  bool error_at_sync() const noexcept { return error_at_sync_; }
 
   event_kind on_frame(const wire::frame& frame);
+  // A faster way over the answers of a pipeline, as take_rows() is over rows. Sink: row(offset), ended(offset), where
+  // in `bytes` the row or the message that ends the statement begins.
+  template <typename Sink>
+  std::size_t take_answers(std::string_view bytes, const wire::limits& bounds, Sink& sink);
   // A faster way over many rows: hands the body of each DataRow in front of `bytes` to `sink`, as long as one is whole
   // and legal here, and answers how many bytes that took. What stops it is left to next_frame() and on_frame().
   template <typename Sink>
@@ -91,9 +111,11 @@ class protocol {
   template <typename Sink>
   std::size_t take_copy_data(std::string_view bytes, const wire::limits& bounds, Sink&& sink);
 
-  unsigned outstanding() const noexcept;             // ReadyForQuery owed: 0, 1, or 2 with a prologue
+  // ReadyForQuery owed: 0, 1, one more with a prologue; of a pipeline as many as Syncs were or will be written
+  unsigned outstanding() const noexcept;
   wire::transaction_status status() const noexcept;  // of the last ReadyForQuery
   bool parsed() const noexcept;  // ParseComplete came in this segment: the statement exists on the server
+  bool bound() const noexcept { return bound_; }  // BindComplete came: what failed behind it had begun to run
   bool prologue_failed() const noexcept { return static_cast<bool>(prologue_error_); }
   std::error_code prologue_error() const noexcept { return prologue_error_; }
   bool copy_needs_sync() const noexcept;
@@ -123,6 +145,7 @@ class protocol {
   // Where the segment stands: named after what the server owes next.
   enum class state : std::uint8_t {
     idle,           // nothing is owed
+    unsent,         // pipeline: nothing is owed yet
     prologue,       // the answer to a setting in front of the segment
     prologue_over,  // its ReadyForQuery
     query,          // simple: the first answer
@@ -167,7 +190,10 @@ class protocol {
   event_kind on_notification(std::string_view body);
   event_kind on_parameter(std::string_view body);
   event_kind violation(const char* rule);
-  state after_command() const noexcept;
+  state after_command() noexcept;
+  state next_run() noexcept;
+  event_kind on_pipeline_ready();
+  void note_description();
   bool store_parameter(const wire::parameter_status& changed);
   void note_move(const wire::parameter_status& changed, const std::string* before);
   bool judge_text() const;
@@ -177,6 +203,9 @@ class protocol {
   state state_ = state::idle;
   state behind_ = state::idle;  // a prologue
   segment segment_ = segment::sync;
+  std::unique_ptr<owed_runs> runs_;  // of a pipeline
+  bool error_at_sync_ = false;
+  bool bound_ = false;
   wire::transaction_status status_ = wire::transaction_status::idle;
   unsigned outstanding_ = 0;
   unsigned closes_owed_ = 0;
@@ -232,6 +261,40 @@ std::size_t protocol::take_copy_data(std::string_view bytes, const wire::limits&
     bytes.remove_prefix(size);
   }
   return before - bytes.size();
+}
+
+template <typename Sink>
+std::size_t protocol::take_answers(std::string_view bytes, const wire::limits& bounds, Sink& sink) {
+  constexpr std::string_view bind_complete{"2\0\0\0\4", 5};
+  if (segment_ != segment::pipeline || closes_owed_ > 0) return 0;
+  const std::size_t all = bytes.size();
+  for (;;) {
+    const std::size_t at = all - bytes.size();
+    if (state_ == state::bind) {
+      if (wanted_count_ != unknown_count || !bytes.starts_with(bind_complete)) return at;
+      bytes.remove_prefix(bind_complete.size());
+      state_ = state::execute;
+      continue;
+    }
+    if (bytes.empty() || (state_ != state::execute && state_ != state::rows)) return at;
+    if (bytes.front() == 'D') {
+      const std::size_t size = columns_ ? wire::data_row_frame(bytes, bounds) : 0;
+      if (size == 0 || !wire::is_data_row(bytes.substr(wire::header_size, size - wire::header_size), column_count_))
+        return at;
+      sink.row(at);
+      bytes.remove_prefix(size);
+      state_ = state::rows;
+      continue;
+    }
+    if (bytes.front() != 'C') return at;
+    const wire::frame_result end = wire::next_frame(bytes, wire::phase::ready, bounds);
+    if (end.status != wire::frame_status::complete) return at;
+    const auto tag = wire::parse_command_complete(end.value.body);
+    if (!tag) return at;
+    sink.ended(at);
+    bytes.remove_prefix(end.size);
+    state_ = after_command();
+  }
 }
 
 }  // namespace lido::session

@@ -48,7 +48,7 @@ settle_step settle::drain(give_up reason, time_point now) {
 
 settle_step settle::after_eof(time_point now) {
   cancel_ = cancel_state::eof;
-  if (attempt_ == 1) retry_at_ = after(now, budgets_.retry_after);
+  if (attempt_ == 1 || many_) retry_at_ = after(now, budgets_.retry_after);
   return drain(give_up::drain_timeout, now);
 }
 
@@ -122,6 +122,7 @@ settle_step settle::begin(const settle_budgets& budgets, cancel_permission permi
   *this = settle{};
   budgets_ = budgets;
   permission_ = permission;
+  many_ = owed > 1;
   overall_ = after(now, twice_the_sum(budgets.cancel_timeout, budgets.drain_timeout));
   if (owed == 0 && flushed_already) return finish_quiet();
   if (owed == 0) {  // nothing to cancel, so nothing to forbid
@@ -168,6 +169,12 @@ settle_step settle::ready(time_point now) {
     case stage::doomed_written: return over_with_cancel(give_up::drain_bytes);
   }
   return {};
+}
+
+settle_step settle::segment_over(time_point now) {
+  const bool spent = stage_ == stage::draining && cancel_ == cancel_state::eof;
+  if (!spent || permission_ != cancel_permission::allowed) return expire(now);
+  return start_attempt(now);
 }
 
 settle_step settle::received(std::size_t bytes, time_point now) {

@@ -69,7 +69,9 @@ class settle {
   settle_step begin(const settle_budgets& budgets, cancel_permission permission, unsigned owed, bool flushed,
                     time_point now);
   settle_step flushed(time_point now);
-  settle_step ready(time_point now);                        // outstanding == 0
+  settle_step ready(time_point now);  // outstanding == 0
+  // A ReadyForQuery, and more are owed: the next segment wants a cancel of its own (I18).
+  settle_step segment_over(time_point now);
   settle_step received(std::size_t bytes, time_point now);  // discarded bytes
   bool may_write() noexcept;  // asked right before the CancelRequest's first byte; true = state is `written` from here
   settle_step cancel_eof(time_point now);                         // clean end of the cancel socket after a full write
@@ -120,6 +122,7 @@ class settle {
   std::size_t received_ = 0;
   unsigned attempt_ = 0;
   bool missed_ = false;  // this attempt goes its second way
+  bool many_ = false;    // more than one ReadyForQuery was owed at the beginning
   stage stage_ = stage::idle;
   cancel_state cancel_ = cancel_state::none;
   cancel_permission permission_ = cancel_permission::allowed;

@@ -22,7 +22,8 @@ bool statement_cache::node_equal::operator()(const node* a, const detail::reques
   return true;
 }
 
-statement_cache::statement_cache(std::size_t capacity) : capacity_(capacity) {}
+statement_cache::statement_cache(std::size_t capacity, std::size_t max_bytes)
+    : capacity_(capacity), max_bytes_(max_bytes) {}
 
 statement_cache::~statement_cache() = default;
 
@@ -36,9 +37,10 @@ statement_cache::entry* statement_cache::find(const detail::request& statement) 
 }
 
 statement_cache::entry* statement_cache::insert(const detail::request& statement) {
-  if (capacity_ == 0 || statement.sql().size() > max_cached_text) return nullptr;
+  const std::size_t size = statement.sql().size();
+  if (capacity_ == 0 || size > max_cached_text || size > max_bytes_) return nullptr;
   if (entry* const known = find(statement)) return known;
-  if (recent_.size() >= capacity_) evict(&recent_.back());
+  while (!recent_.empty() && (recent_.size() >= capacity_ || size > max_bytes_ - bytes_)) evict(&recent_.back());
 
   std::list<node> fresh(1);
   node& added = fresh.front();
@@ -49,6 +51,7 @@ statement_cache::entry* statement_cache::insert(const detail::request& statement
   added.hash = node_hash{}(statement);
   added.self = fresh.begin();
   index_.insert(&added);
+  bytes_ += size;
   recent_.splice(recent_.begin(), fresh);
   return &added;
 }
@@ -57,6 +60,7 @@ void statement_cache::erase(entry* e) noexcept {
   assert(e != nullptr);
   node* const gone = static_cast<node*>(e);
   index_.erase(gone);
+  bytes_ -= gone->sql.size();
   recent_.erase(gone->self);
 }
 
@@ -73,6 +77,7 @@ void statement_cache::evict_all() {
 void statement_cache::clear() noexcept {
   index_.clear();
   recent_.clear();
+  bytes_ = 0;
   closable_.clear();
 }
 

@@ -1,5 +1,6 @@
-// Prepared statements of one connection: least recently used ones go first, bounded by count. Sans-io: names to close
-// are handed out and travel with the next segment.
+// Prepared statements of one connection: least recently used ones go first, bounded by count and by the bytes of
+// their texts. Sans-io: names to close are handed out and travel with the next segment. One operation at a time runs on
+// a session, so that no statement is ever prepared twice at once.
 #pragma once
 
 #include "driver/session/dirt.hpp"
@@ -31,7 +32,7 @@ class statement_cache {
     dirt leaves = dirt::none;
   };
 
-  explicit statement_cache(std::size_t capacity);
+  explicit statement_cache(std::size_t capacity, std::size_t max_bytes = SIZE_MAX);
   ~statement_cache();
   statement_cache(const statement_cache&) = delete;
   statement_cache& operator=(const statement_cache&) = delete;
@@ -39,8 +40,9 @@ class statement_cache {
   // The entry for this text and these parameter types, made most recent; null when there is none. No allocation on a
   // hit.
   entry* find(const detail::request& statement);
-  // Adds one (not yet prepared) with a fresh name; may evict the oldest, whose name then waits in take_closable(). Null
-  // when capacity is 0 or the text is longer than max_cached_text: such a statement is better prepared anew than kept.
+  // Adds one (not yet prepared) with a fresh name; may evict the oldest, whose names then wait in take_closable(). Null
+  // when capacity is 0 or the text is longer than max_cached_text, or than all may be: such a statement is better
+  // prepared anew than kept.
   // One that is there already is answered as it is. Pointers stay valid until the entry is erased or evicted.
   entry* insert(const detail::request& statement);
   void erase(entry* e) noexcept;  // it never came to exist, or the server forgot it: nothing to close
@@ -50,6 +52,7 @@ class statement_cache {
   std::vector<std::string> take_closable() noexcept;
   bool has_closable() const noexcept;
   std::size_t size() const noexcept;
+  std::size_t bytes() const noexcept { return bytes_; }
 
  private:
   struct node : entry {
@@ -71,6 +74,8 @@ class statement_cache {
   };
 
   std::size_t capacity_;
+  std::size_t max_bytes_;
+  std::size_t bytes_ = 0;  // of all texts
   std::uint64_t names_given_ = 0;
   std::list<node> recent_;  // most recently used first
   absl::flat_hash_set<node*, node_hash, node_equal> index_;

@@ -150,6 +150,18 @@ void append_run(std::string& out, std::string_view statement_name, const detail:
   put_bind(out, statement_name, arguments, execute_all_and_sync.size()).put_bytes(execute_all_and_sync);
 }
 
+std::string bind_front(std::string_view statement_name, const detail::request& types) {
+  if (types.count() > max_parameters) std::abort();
+  const std::size_t formats = format_count(types.binary());
+  std::string out(1 + statement_name.size() + 1 + 2 + 2 * formats + 2, '\0');
+  char* at = out.data() + 1;  // behind the unnamed portal
+  if (!statement_name.empty()) std::memcpy(at, statement_name.data(), statement_name.size());
+  at = store_u16(at + statement_name.size() + 1, static_cast<std::uint16_t>(formats));
+  for (std::size_t i = 0; i < formats; ++i) at = store_u16(at, types.binary()[i] ? binary_format : 0);
+  store_u16(at, static_cast<std::uint16_t>(types.count()));
+  return out;
+}
+
 void append_describe_statement(std::string& out, std::string_view name) { append_target_message(out, 'D', 'S', name); }
 
 void append_describe_portal(std::string& out) { append_target_message(out, 'D', 'P', {}); }

@@ -27,6 +27,8 @@ void append_describe_statement(std::string& out, std::string_view name);  // 'D'
 void append_describe_portal(std::string& out);                            // 'D' 'P' unnamed
 // Bind, Execute and Sync at once: what a query sends nearly every time.
 void append_run(std::string& out, std::string_view statement_name, const detail::request& arguments);
+// The same for many: what stands in their Bind between its length and the values.
+std::string bind_front(std::string_view statement_name, const detail::request& types);
 void append_execute(std::string& out);                                 // 'E', unnamed portal, no row limit
 void append_execute_some(std::string& out, std::uint32_t most_rows);   // same with one; 0: none
 void append_flush(std::string& out);                                   // 'H': answer what was sent so far

@@ -19,7 +19,7 @@ std::string fingerprint(const connect_config& c) {
                     std::to_string(c.require_auth.size());
   for (const auto n : {std::size_t{c.scram_max_iterations}, static_cast<std::size_t>(c.connect_timeout.count()),
                        static_cast<std::size_t>(c.close_timeout.count()), c.max_message_bytes, c.max_result_bytes,
-                       c.statement_cache_size}) {
+                       c.statement_cache_size, c.statement_cache_bytes}) {
     out += "|" + std::to_string(n);
   }
   return out;

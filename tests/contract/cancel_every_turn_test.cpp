@@ -7,7 +7,9 @@
 #include <lido/driver/stream.hpp>
 
 #include <asio/post.hpp>
+#include <asio/redirect_error.hpp>
 #include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 #include <gtest/gtest.h>
 
 #include <tuple>
@@ -63,6 +65,53 @@ asio::awaitable<void> queries_simply(world& w, probe& p) {
   p.begun = true;
   const auto got = co_await db->async_simple_query("select 1; select pg_sleep(0.002); select 3");
   p.returned = got.size() == 3;
+}
+
+asio::awaitable<void> runs_a_pipeline(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  lido::pipeline work;
+  work.add("select pg_sleep(0.001)").add("insert into contract_commits values ($1)", p.number);
+  work.add("select 1/(count(*) - 1) from contract_commits where id = $1", p.number);  // fails: nothing of it stays
+  p.begun = true;
+  std::error_code ec;
+  co_await db->async_run_with(asio::redirect_error(asio::use_awaitable, ec), std::move(work));
+  if (sqlstate_of(ec) != "22012") throw lido::error(ec);
+  p.returned = true;
+}
+
+asio::awaitable<void> runs_a_pipeline_of_many(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  lido::pipeline work(lido::pipeline_mode::each_on_its_own);
+  for (int i = 0; i < 4; ++i) work.add("select $1::int from pg_sleep(0.001)", p.number);
+  p.begun = true;
+  const lido::pipeline_results done = co_await db->async_run(std::move(work));
+  p.returned = done.one<int>(3) == p.number;
+}
+
+asio::awaitable<void> commits_in_a_pipeline(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  lido::pipeline work;
+  work.add("begin").add("insert into contract_commits values ($1)", p.number).add("commit");
+  p.begun = true;
+  co_await db->async_run(std::move(work));
+  p.returned = true;
+}
+
+asio::awaitable<void> saves_and_rolls_back(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  lido::transaction tx = co_await db->async_begin();
+  p.begun = true;
+  {
+    lido::savepoint inner = co_await tx.async_savepoint();
+    co_await inner.async_query("insert into contract_commits values ($1)", p.number);
+    co_await inner.async_rollback();
+  }
+  co_await tx.async_commit();
+  p.returned = true;
 }
 
 asio::awaitable<void> begins(world& w, probe& p) {
@@ -243,6 +292,12 @@ void nothing_copied(world& w, const task& t, const probe& p) {
   EXPECT_EQ(committed(w, p.number, "contract_copies"), 0);
 }
 
+// As never_committed; its COMMIT, of nothing, may be in doubt.
+void in_doubt_or_nothing(world& w, const task& t, const probe& p) {
+  if (t.error != errc::outcome_unknown) result_or_abort(w, t, p);
+  EXPECT_EQ(committed(w, p.number), 0);
+}
+
 struct operation_case {
   const char* name;
   body run;
@@ -255,6 +310,10 @@ const operation_case operations[] = {
     {"query", queries, result_or_abort, true},
     {"query_not_prepared", queries_something_new, result_or_abort, true},
     {"simple_query", queries_simply, result_or_abort, true},
+    {"pipeline", runs_a_pipeline, never_committed, true},
+    {"pipeline_of_many", runs_a_pipeline_of_many, result_or_abort, true},
+    {"pipeline_with_commit", commits_in_a_pipeline, truth_about_the_commit, true},
+    {"savepoint", saves_and_rolls_back, in_doubt_or_nothing, true},
     {"begin", begins, result_or_abort, true},
     {"commit", commits, truth_about_the_commit, true},
     {"rollback", rolls_back, never_committed, true},

@@ -634,5 +634,39 @@ TEST(settle_fence, I17_policy_discard_has_nothing_to_distrust_when_no_cancel_was
   expect_over(s);
 }
 
+// ---- several segments ----
+
+TEST(settle, I18_each_segment_that_is_still_owed_gets_a_cancel_of_its_own) {
+  settle s;
+  EXPECT_EQ(s.begin(budgets(), cancel_permission::allowed, 3, true, at(0)), starts());
+  ASSERT_TRUE(s.may_write());
+  EXPECT_EQ(s.segment_over(at(1)), nothing) << "the signal of the first is still on its way";
+  EXPECT_EQ(s.cancel_eof(at(2)), nothing);
+  EXPECT_EQ(s.segment_over(at(3)), starts());
+  ASSERT_TRUE(s.may_write());
+  EXPECT_EQ(s.ready(at(4)), nothing) << "quiet needs its EOF as any";
+  EXPECT_EQ(s.cancel_eof(at(5)), quiet());
+}
+
+TEST(settle, I18_a_signal_that_met_the_end_of_a_segment_is_repeated_for_the_next) {
+  settle s;
+  s.begin(budgets(), cancel_permission::allowed, 2, true, at(0));
+  ASSERT_TRUE(s.may_write());
+  s.segment_over(at(1));
+  s.cancel_eof(at(2));
+  EXPECT_EQ(s.tick(at(101)), nothing);
+  EXPECT_EQ(s.tick(at(102)), starts());
+  ASSERT_TRUE(s.may_write());
+  s.cancel_eof(at(110));
+  EXPECT_EQ(s.tick(at(210)), starts()) << "and again, within the budget of the whole";
+}
+
+TEST(settle, I15_no_segment_of_a_pipeline_with_a_commit_is_cancelled) {
+  settle s;
+  EXPECT_EQ(s.begin(budgets(), cancel_permission::drain_only, 2, true, at(0)), nothing);
+  EXPECT_EQ(s.segment_over(at(1)), nothing);
+  EXPECT_EQ(s.ready(at(2)), quiet());
+}
+
 }  // namespace
 }  // namespace lido::session

@@ -135,5 +135,20 @@ TEST(statement_cache, many_statements_are_all_found_again) {
   }
 }
 
+TEST(statement_cache, P143_the_bytes_of_its_texts_are_bounded) {
+  statement_cache cache{100, 100};
+  for (int i = 0; i < 10; ++i) ASSERT_NE(cache.insert(statement("select " + std::to_string(i) + "--")), nullptr);
+  EXPECT_EQ(cache.size(), 10U);
+  EXPECT_EQ(cache.bytes(), 100U);
+  ASSERT_NE(cache.insert(statement(std::string(25, 'x'))), nullptr);
+  EXPECT_EQ(cache.size(), 8U) << "three made room for one";
+  EXPECT_EQ(cache.bytes(), 95U);
+  EXPECT_EQ(cache.take_closable(), (names{"lido_1", "lido_2", "lido_3"}));
+  EXPECT_EQ(cache.insert(statement(std::string(101, 'x'))), nullptr) << "and nobody goes for what never fits";
+  EXPECT_EQ(cache.size(), 8U);
+  cache.clear();
+  EXPECT_EQ(cache.bytes(), 0U);
+}
+
 }  // namespace
 }  // namespace lido::session

@@ -9,10 +9,13 @@
 //   host=db1,db2 port=5432,5433 target_session_attrs=primary
 #pragma once
 
+#include <lido/driver/error.hpp>
 #include <lido/driver/secret.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -80,7 +83,14 @@ struct connect_config {
   std::chrono::nanoseconds close_timeout = std::chrono::seconds(2);  ///< for the server's own EOF after Terminate
   std::size_t max_message_bytes = 64U << 20;
   std::size_t max_result_bytes = 256U << 20;  ///< of a buffered result
-  std::size_t statement_cache_size = 256;     ///< prepared statements a connection keeps; 0: none
+  /// Prepared statements a connection keeps, the last used ones; 0: none, each statement is unnamed and parsed anew:
+  /// for poolers in transaction mode.
+  std::size_t statement_cache_size = 256;
+  std::size_t statement_cache_bytes = 1U << 20;  ///< of the texts of those, together
+
+  /// Called with each NOTICE and WARNING of the server, on the connection's executor, without locks; what it throws
+  /// goes no further. A pool has its own, pool_config::on_notice.
+  std::function<void(const diagnostics&)> on_notice;
 
   /// Reads a URI (postgresql://...) or keyword/value string with libpq's names.
   /// Throws lido::error (errc::invalid_config) that gives position and key, never a value; an unknown key names its

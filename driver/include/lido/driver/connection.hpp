@@ -38,6 +38,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,6 +47,8 @@
 namespace lido {
 inline namespace v0 {
 
+class pipeline;
+class pipeline_results;
 class transaction;
 struct transaction_options;
 template <row_type Row>
@@ -178,6 +181,21 @@ class connection {
         detail::op_plan{detail::op_kind::simple, false, options}, detail::begin_request(sql));
   }
 
+  /// Runs the statements of a pipeline in one round trip: <lido/driver/pipeline.hpp>. With
+  /// pipeline_mode::all_or_nothing it throws the first statement's error; with each_on_its_own every statement's error
+  /// is in the results. Else the errors of async_query, and not_encodable before anything is sent; a pipeline with a
+  /// COMMIT in it is cancelled as COMMIT is (errc::outcome_unknown).
+  [[nodiscard]] asio::awaitable<pipeline_results> async_run(pipeline work, op_options options = {});
+  /// Handler: void(std::error_code, pipeline_results). With an error of a statement of all_or_nothing the results are
+  /// there, too.
+  template <class Token>
+  auto async_run_with(Token&& token, pipeline work, op_options options = {});
+  /// One statement for each of `rows` (tuples of its arguments, or its only argument), all or none: how many rows were
+  /// affected in all. Errors as async_run's. `rows` is read before this returns.
+  template <std::ranges::input_range Rows>
+  [[nodiscard]] asio::awaitable<std::uint64_t> async_execute_many(std::string_view sql, Rows&& rows,
+                                                                  op_options options = {});
+
   /// BEGIN. The transaction rolls back when it is left without a commit, after the caller has gone.
   [[nodiscard]] asio::awaitable<transaction> async_begin(transaction_options mode = {}, op_options options = {});
   /// Handler: void(std::error_code, transaction). Defined in <lido/driver/transaction.hpp>.
@@ -234,6 +252,8 @@ class connection {
   }
   const detail::session_handle& handle() const noexcept { return handle_; }
   detail::session_handle release_handle() noexcept { return std::exchange(handle_, {}); }
+  /// For transactions.
+  asio::awaitable<std::uint64_t> execute_many(pipeline work, op_options options);
 
  private:
   static std::function<void()> begin_connect(const asio::any_io_executor& executor, connect_config config,

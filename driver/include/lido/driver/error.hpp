@@ -61,6 +61,9 @@ enum class errc {
   // streams and COPY
   stream_closed,  ///< this stream or COPY is over: closed, failed or cancelled before
   copy_aborted,   ///< this COPY was failed by async_fail(); the server took nothing of it
+  // pipelines and transactions
+  pipeline_aborted,  ///< not run: an earlier statement of the same pipeline failed
+  wrong_scope,       ///< not the innermost scope: a savepoint inside it is still open, or the one around it has ended
 };
 
 /// Classes of errors, for `ec == lido::condition::x`. Each matches Lido's, SQLSTATE's, asio's and std's categories

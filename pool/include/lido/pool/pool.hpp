@@ -12,6 +12,7 @@
 // connections keep the io_context busy: run() returns after async_close() or the pool's destruction.
 #pragma once
 
+#include <lido/driver/pipeline.hpp>
 #include <lido/pool/acquire_options.hpp>
 #include <lido/pool/config.hpp>
 #include <lido/pool/detail/acquire.hpp>
@@ -145,6 +146,9 @@ class pool {
     return co_query<Row, detail::queries_by_name<Args...>>(impl_, detail::terms_of(*impl_, options), options.plain(),
                                                            detail::make_request(sql, args...));
   }
+
+  /// Acquire, run a pipeline, release in one. Same errors as async_acquire and connection::async_run.
+  [[nodiscard]] asio::awaitable<pipeline_results> async_run(pipeline work, op_options options = {});
 
   /// What became of a transaction whose COMMIT was not answered (contract I15): asks the server over a connection of
   /// the pool's, and again while it is in progress or the server cannot be reached, until the deadline (without one:

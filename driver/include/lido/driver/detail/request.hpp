@@ -18,6 +18,8 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
+struct pipeline_content;
+
 // Parameters in the layout of Bind: for each an int32 length (-1 is NULL) and that many bytes. Types and formats travel
 // beside them. It is passed through several coroutine frames, so it moves as one pointer.
 class request {
@@ -56,6 +58,9 @@ class request {
   void add_named_type(const type_ref& type);  // right before add_type()
   void set_number(const type_use& use, std::uint32_t number);
   request copy() const;
+  // Many statements instead of one; then there is no text here.
+  const std::shared_ptr<pipeline_content>& pipeline() const noexcept { return all().pipeline; }
+  void carry(std::shared_ptr<pipeline_content> many) { own().pipeline = std::move(many); }
   void fail(std::error_code ec) {
     if (!own().error) own().error = ec;
   }
@@ -69,6 +74,7 @@ class request {
     std::error_code error;
     std::unique_ptr<exchange_part> part;
     std::unique_ptr<type_uses> uses;  // null: all types have their numbers
+    std::shared_ptr<pipeline_content> pipeline;
   };
 
   const content& all() const noexcept {

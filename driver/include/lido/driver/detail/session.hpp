@@ -92,6 +92,8 @@ class session_observer {
   virtual void
   on_stray_cancel() noexcept = 0;  // a 57014 where no cancel was armed by us and an operation of the pool's was hit
   virtual void on_notice(const diagnostics& note) noexcept = 0;
+  // Of NOTIFY; views of the moment.
+  virtual void on_notification(std::string_view /*channel*/, std::string_view /*payload*/, int /*process*/) noexcept {}
   // The server said that it was promoted or demoted, or that its transactions are read-only by default now.
   virtual void on_role(server_role /*now*/, bool /*read_only*/) noexcept {}
   // A statement was refused with 25006, which a server's role may explain, or the user's own transaction.
@@ -201,6 +203,8 @@ class managed_session : public operation_owner {
   virtual void cancel_running(std::uint64_t tenure) noexcept = 0;  // terminal cancel of whatever that lease runs
   virtual void roll_back_later(
       std::uint64_t tenure) noexcept = 0;  // a transaction left without commit: ROLLBACK before anything else
+  // A savepoint left without release: the same to its beginning, and the transaction goes on.
+  virtual void roll_back_to_later(std::uint64_t /*tenure*/, std::uint32_t /*savepoint*/) noexcept {}
   virtual void set_budgets(const recovery_budgets& budgets) noexcept = 0;  // for partial cancels, whose lease stays
   // Whether the server is told of deadlines, as statement_timeout in the same flush.
   virtual void set_server_deadlines(bool on) noexcept = 0;

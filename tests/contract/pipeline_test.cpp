@@ -1,0 +1,159 @@
+// Pipelines under the contract: whoever loses one in the middle hurts nobody behind him.
+#include "tests/contract/harness.hpp"
+
+#include <asio/this_coro.hpp>
+#include <gtest/gtest.h>
+
+namespace lido::testing {
+namespace {
+
+using asio::cancellation_type;
+
+void one_connection(pool_config& config) {
+  config.max_size = 1;
+  config.cancel.timeout = 20s;
+  config.drain.timeout = 20s;
+}
+
+// So many sleeping statements, each one Sync of its own or all one.
+asio::awaitable<void> sleeps(world& w, pipeline_mode mode, int statements, std::size_t bytes) {
+  co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+  lido::lease db = co_await w.pool->async_acquire();
+  lido::pipeline work(mode);
+  for (int i = 0; i < statements; ++i)
+    work.add("select pg_sleep(30), length($1::text) as asleep", std::string(bytes, 'x'));
+  co_await db->async_run(std::move(work));
+}
+
+class pipeline_cancel : public ::testing::TestWithParam<std::tuple<pipeline_mode, cancellation_type>> {};
+
+TEST_P(pipeline_cancel, I18_each_segment_is_cancelled_and_the_connection_comes_back) {
+  const auto [mode, type] = GetParam();
+  world w{route::unix_socket, one_connection};
+  w.warm(1);
+  const task_ptr t = w.start(sleeps(w, mode, 5, 10));
+  ASSERT_TRUE(w.wait_running("asleep"));
+  t->signal.emit(type);
+  ASSERT_TRUE(w.turn_until([&] { return t->done; }));
+  EXPECT_TRUE(is_aborted(t->error)) << t->error.message();
+  EXPECT_TRUE(w.settle()) << "within the budgets, though 150 s of sleep were asked for";
+  EXPECT_EQ(w.wrong_answers(3), 0);
+  const pool_stats s = w.stats();
+  EXPECT_EQ(s.created, 1U) << "recovered, not replaced";
+  EXPECT_EQ(s.stray_cancels, 0U);
+  EXPECT_TRUE(w.close());
+}
+
+TEST_P(pipeline_cancel, I18_what_was_not_written_is_never_run) {
+  const auto [mode, type] = GetParam();
+  // A server that sleeps reads nothing: what is half written may not get out, and then the connection is given up (the
+  // fence), within the budget of the drain.
+  world w{route::unix_socket, [](pool_config& config) {
+            one_connection(config);
+            config.drain.timeout = 300ms;
+          }};
+  w.warm(1);
+  const task_ptr t = w.start(sleeps(w, mode, 40, 1U << 20));  // far more than the sockets hold
+  ASSERT_TRUE(w.wait_running("asleep"));
+  t->signal.emit(type);
+  ASSERT_TRUE(w.turn_until([&] { return t->done; }));
+  EXPECT_TRUE(is_aborted(t->error)) << t->error.message();
+  EXPECT_TRUE(w.settle());
+  EXPECT_EQ(w.wrong_answers(3), 0);
+  EXPECT_TRUE(w.close());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    contract, pipeline_cancel,
+    ::testing::Combine(::testing::Values(pipeline_mode::all_or_nothing, pipeline_mode::each_on_its_own),
+                       ::testing::Values(cancellation_type::terminal, cancellation_type::partial)));
+
+asio::awaitable<void> drops_its_lease(world& w, std::error_code& ec) {
+  lido::lease db = co_await w.pool->async_acquire();
+  lido::pipeline work;
+  work.add("select 1").add("select pg_sleep(30) as asleep");
+  db->async_run_with([&ec](const std::error_code& end, const lido::pipeline_results&) { ec = end; }, std::move(work));
+}
+
+TEST(contract, I13_a_lease_dropped_in_the_middle_of_a_pipeline_comes_back) {
+  world w{route::unix_socket, one_connection};
+  w.warm(1);
+  std::error_code ec;
+  const task_ptr t = w.start(drops_its_lease(w, ec));
+  ASSERT_TRUE(w.turn_until([&] { return t->done && ec; }));
+  EXPECT_TRUE(is_aborted(ec)) << ec.message();
+  EXPECT_TRUE(w.settle());
+  EXPECT_EQ(w.wrong_answers(3), 0);
+  EXPECT_EQ(w.stats().created, 1U);
+  EXPECT_TRUE(w.close());
+}
+
+asio::awaitable<void> times_out(world& w, pipeline_mode mode) {
+  lido::pipeline work(mode);
+  work.add("select 1").add("select pg_sleep(30)").add("select 2");
+  lido::lease db = co_await w.pool->async_acquire();
+  co_await db->async_run(std::move(work), lido::within(20ms));
+}
+
+TEST(contract, I2_a_pipeline_ends_at_its_deadline) {
+  for (const auto mode : {pipeline_mode::all_or_nothing, pipeline_mode::each_on_its_own}) {
+    world w{route::unix_socket, one_connection};
+    w.warm(1);
+    const task_ptr t = w.start(times_out(w, mode));
+    ASSERT_TRUE(w.turn_until([&] { return t->done; }));
+    EXPECT_EQ(t->error, errc::timeout);
+    EXPECT_TRUE(w.settle());
+    EXPECT_EQ(w.wrong_answers(3), 0);
+    EXPECT_TRUE(w.close());
+  }
+}
+
+// C37: loss in the middle is one error for the one operation, whatever it was made of.
+asio::awaitable<void> is_killed(world& w) {
+  lido::lease db = co_await w.pool->async_acquire();
+  lido::pipeline work(pipeline_mode::each_on_its_own);
+  for (int i = 0; i < 1000; ++i) {
+    work.add("select $1::int", i);
+    if (i == 500) work.add("select pg_terminate_backend(pg_backend_pid())");
+  }
+  co_await db->async_run(std::move(work));
+}
+
+TEST(contract, I25_a_backend_that_dies_in_the_middle_of_a_pipeline_is_a_disconnect) {
+  world w{route::unix_socket, one_connection};
+  w.warm(1);
+  const task_ptr t = w.start(is_killed(w));
+  ASSERT_TRUE(w.turn_until([&] { return t->done; }));
+  EXPECT_TRUE(is_disconnect(t->error)) << t->error.message();
+  EXPECT_FALSE(t->outcome_known);
+  EXPECT_TRUE(w.settle());
+  EXPECT_EQ(w.wrong_answers(3), 0);
+  EXPECT_TRUE(w.close());
+}
+
+// I14: what its statements leave is seen as any statement's.
+asio::awaitable<void> leaves_a_setting(world& w) {
+  lido::pipeline work;
+  work.add("set work_mem = '77MB'").add("select 1");
+  co_await w.pool->async_run(std::move(work));
+}
+asio::awaitable<void> reads_the_setting(world& w, std::string& value) {
+  const auto got = co_await w.pool->async_query<std::string>("show work_mem");
+  value = got.one();
+}
+
+TEST(contract, I14_what_a_pipeline_leaves_is_undone) {
+  world w{route::unix_socket, one_connection};
+  w.warm(1);
+  const task_ptr t = w.start(leaves_a_setting(w));
+  ASSERT_TRUE(w.turn_until([&] { return t->done; }));
+  EXPECT_FALSE(t->error);
+  std::string value;
+  const task_ptr next = w.start(reads_the_setting(w, value));
+  ASSERT_TRUE(w.turn_until([&] { return next->done; }));
+  EXPECT_NE(value, "77MB");
+  EXPECT_TRUE(w.close());
+}
+
+}  // namespace
+}  // namespace lido::testing

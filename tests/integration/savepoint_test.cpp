@@ -1,0 +1,205 @@
+// Savepoints as nested scopes, and statements whose plan has gone stale.
+#include "tests/integration/pool_fixture.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using lido::testing::pool_of;
+using lido::testing::run;
+using lido::testing::shared_cluster;
+using lido::testing::unix_config;
+
+template <class Body>
+void with_lease(Body body, std::size_t cached = 256) {
+  run([&](asio::io_context& io) -> asio::awaitable<void> {
+    auto config = unix_config(shared_cluster());
+    config.statement_cache_size = cached;
+    lido::pool pool(io.get_executor(), pool_of(std::move(config), 1));
+    {
+      lido::lease db = co_await pool.async_acquire(lido::within(5s));
+      co_await db->async_query("create temp table t (a int primary key)");
+      co_await body(*db);
+    }
+    co_await pool.async_close(1s);
+  });
+}
+
+template <class Scope>
+asio::awaitable<std::error_code> insert(Scope& scope, int value) {
+  std::error_code ec;
+  try {
+    co_await scope.async_query("insert into t values ($1)", value);
+  } catch (const lido::error& e) {
+    ec = e.code();
+  }
+  co_return ec;
+}
+
+asio::awaitable<std::error_code> end_of(asio::awaitable<void> running) {
+  std::error_code ec;
+  try {
+    co_await std::move(running);
+  } catch (const lido::error& e) {
+    ec = e.code();
+  }
+  co_return ec;
+}
+
+asio::awaitable<std::string> values_in(lido::connection& db) {
+  const auto all =
+      co_await db.async_query<std::optional<std::string>>("select string_agg(a::text, ',' order by a) from t");
+  co_return all.one().value_or("");
+}
+
+TEST(savepoints, P179_a_failed_scope_leaves_the_transaction_whole) {
+  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+    lido::transaction tx = co_await db.async_begin();
+    co_await insert(tx, 1);
+    {
+      lido::savepoint inner = co_await tx.async_savepoint();
+      co_await insert(inner, 2);
+      const auto ec = co_await insert(inner, 1);
+      EXPECT_EQ(ec, lido::condition::unique_violation);
+      co_await inner.async_rollback();
+      EXPECT_FALSE(inner.is_open());
+    }
+    const auto ec = co_await insert(tx, 3);
+    EXPECT_FALSE(ec);
+    co_await tx.async_commit();
+    const auto left = co_await values_in(db);
+    EXPECT_EQ(left, "1,3");
+  });
+}
+
+TEST(savepoints, P179_a_scope_that_is_left_is_rolled_back_before_the_next_statement) {
+  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+    lido::transaction tx = co_await db.async_begin();
+    {
+      const lido::savepoint left = co_await tx.async_savepoint();
+    }
+    {
+      lido::savepoint failed = co_await tx.async_savepoint();
+      co_await insert(failed, 7);
+      co_await insert(failed, 7);
+    }
+    {
+      lido::savepoint outer = co_await tx.async_savepoint();
+      co_await insert(outer, 1);
+      {
+        lido::savepoint inner = co_await outer.async_savepoint();
+        co_await insert(inner, 2);
+      }
+      const auto ec = co_await insert(outer, 3);
+      EXPECT_FALSE(ec);
+      co_await outer.async_release();
+    }
+    co_await tx.async_commit();
+    const auto left = co_await values_in(db);
+    EXPECT_EQ(left, "1,3");
+  });
+}
+
+TEST(savepoints, P179_only_the_innermost_scope_may_be_used) {
+  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+    lido::transaction tx = co_await db.async_begin();
+    lido::savepoint outer = co_await tx.async_savepoint();
+    lido::savepoint inner = co_await outer.async_savepoint();
+    auto ec = co_await insert(tx, 1);
+    EXPECT_EQ(ec, lido::errc::wrong_scope);
+    ec = co_await insert(outer, 1);
+    EXPECT_EQ(ec, lido::errc::wrong_scope);
+    ec = co_await end_of(outer.async_release());
+    EXPECT_EQ(ec, lido::errc::wrong_scope);
+    ec = {};
+    try {
+      co_await tx.async_commit();
+    } catch (const lido::error& e) {
+      ec = e.code();
+    }
+    EXPECT_EQ(ec, lido::errc::wrong_scope);
+    EXPECT_TRUE(tx.is_open()) << "a commit that was refused has ended nothing";
+    ec = co_await insert(inner, 1);
+    EXPECT_FALSE(ec);
+    co_await inner.async_release();
+    ec = co_await insert(inner, 2);
+    EXPECT_EQ(ec, lido::errc::wrong_scope) << "ended";
+    co_await outer.async_release();
+    co_await tx.async_commit();
+    const auto left = co_await values_in(db);
+    EXPECT_EQ(left, "1");
+  });
+}
+
+TEST(savepoints, P180_a_failed_transaction_goes_back_to_its_savepoint) {
+  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+    lido::transaction tx = co_await db.async_begin();
+    lido::savepoint inner = co_await tx.async_savepoint();
+    co_await end_of([](lido::savepoint& in) -> asio::awaitable<void> { co_await in.async_query("select 1/0"); }(inner));
+    const auto failed = co_await end_of(inner.async_release());
+    EXPECT_EQ(lido::sqlstate_of(failed), "25P02");
+    EXPECT_TRUE(inner.is_open()) << "it could not be released";
+    co_await inner.async_rollback();
+    const auto ec = co_await insert(tx, 1);
+    EXPECT_FALSE(ec);
+    co_await tx.async_rollback();
+    const auto left = co_await values_in(db);
+    EXPECT_EQ(left, "");
+  });
+}
+
+TEST(savepoints, a_rollback_of_the_transaction_ends_its_scopes) {
+  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+    lido::transaction tx = co_await db.async_begin();
+    lido::savepoint inner = co_await tx.async_savepoint();
+    co_await tx.async_rollback();
+    EXPECT_FALSE(inner.is_open());
+    const auto ec = co_await insert(inner, 1);
+    EXPECT_EQ(ec, lido::errc::wrong_scope);
+  });
+}
+
+// ---- stale plans ----
+
+TEST(statement_cache, P145_a_changed_result_type_is_unseen_outside_of_a_transaction) {
+  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+    for (int i = 0; i < 3; ++i) {
+      const auto before = co_await db.async_query("select * from t");
+      EXPECT_EQ(before.columns().size(), static_cast<std::size_t>(i + 1));
+      co_await db.async_simple_query("alter table t add column c" + std::to_string(i) + " int");
+    }
+    const auto after = co_await db.async_query("select * from t");
+    EXPECT_EQ(after.columns().size(), 4U);
+  });
+}
+
+TEST(statement_cache, P145_inside_a_transaction_it_is_an_error_and_the_next_one_works) {
+  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+    co_await db.async_query("select * from t");
+    co_await db.async_simple_query("alter table t add column c int");
+    {
+      lido::transaction tx = co_await db.async_begin();
+      std::error_code ec;
+      try {
+        co_await tx.async_query("select * from t");
+      } catch (const lido::error& e) {
+        ec = e.code();
+      }
+      EXPECT_EQ(lido::sqlstate_of(ec), "0A000");
+    }
+    const auto after = co_await db.async_query("select * from t");
+    EXPECT_EQ(after.columns().size(), 2U);
+  });
+}
+
+TEST(statement_cache, P145_a_statement_that_the_server_forgot_is_prepared_anew_unseen) {
+  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+    const auto one = co_await db.async_query<int>("select $1::int", 1);
+    EXPECT_EQ(one.one(), 1);
+    // by a way that no text shows
+    co_await db.async_simple_query("do $$ begin execute 'deallocate all'; end $$");
+    const auto two = co_await db.async_query<int>("select $1::int", 2);
+    EXPECT_EQ(two.one(), 2);
+  });
+}
+
+}  // namespace
