@@ -8,7 +8,10 @@
 #include <lido/driver/config.hpp>
 #include <lido/driver/detail/session.hpp>
 
+#include <sys/types.h>
+
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace lido {
@@ -20,6 +23,8 @@ struct session_settings {
   std::vector<host_entry> hosts;                      // at least one, complete
   std::shared_ptr<const transport::tls_context> tls;  // null when sslmode is disable or all sockets are Unix ones
   wire::limits bounds;
+  transport::tcp_settings tcp;
+  std::optional<uid_t> required_peer;  // of a Unix socket
 };
 
 struct session_peer {
