@@ -8,7 +8,7 @@ configure_package_config_file(cmake/lido-config.cmake.in ${PROJECT_BINARY_DIR}/l
   INSTALL_DESTINATION ${_lido_cmake_dir} NO_SET_AND_CHECK_MACRO)
 # Before 1.0 there is no promise between minor versions.
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/lido-config-version.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_BINARY_DIR}/lido-config.cmake ${PROJECT_BINARY_DIR}/lido-config-version.cmake cmake/FindAsio.cmake
+install(FILES ${PROJECT_BINARY_DIR}/lido-config.cmake ${PROJECT_BINARY_DIR}/lido-config-version.cmake cmake/FindAsio.cmake cmake/FindLibidn.cmake
   DESTINATION ${_lido_cmake_dir})
 
 # pkg-config knows Debian's Abseil by the names of its CMake targets, with an underscore.

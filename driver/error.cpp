@@ -1,4 +1,7 @@
+#include "driver/escape.hpp"
+
 #include <lido/driver/error.hpp>
+#include <lido/driver/sqlstate.hpp>
 
 #include <asio/error.hpp>
 
@@ -9,23 +12,8 @@ namespace lido {
 inline namespace v0 {
 namespace {
 
-constexpr int base36(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'A' && c <= 'Z') return c - 'A' + 10;
-  return -1;
-}
-
-// -1 where the five characters are no SQLSTATE.
-constexpr int pack(std::string_view five) noexcept {
-  if (five.size() != 5) return -1;
-  int value = 0;
-  for (char c : five) {
-    const int digit = base36(c);
-    if (digit < 0) return -1;
-    value = value * 36 + digit;
-  }
-  return value;
-}
+using detail::pack_sqlstate;
+constexpr int pack(std::string_view five) noexcept { return pack_sqlstate(five); }
 
 std::string unpack(int value) {
   std::string five(5, '0');
@@ -38,7 +26,7 @@ std::string unpack(int value) {
 
 constexpr int class_unit = 36 * 36 * 36;
 constexpr bool in_class(int state, std::string_view two) noexcept {
-  return state / class_unit == base36(two[0]) * 36 + base36(two[1]);
+  return state / class_unit == detail::base36_digit(two[0]) * 36 + detail::base36_digit(two[1]);
 }
 
 const char* text_of(errc e) noexcept {
@@ -236,21 +224,6 @@ std::string condition_category_impl::message(int value) const {
   }
 }
 
-// Terminal control sequences and line breaks in server text must not reach a log (reliability S15).
-void append_escaped(std::string& out, std::string_view text, std::size_t cap) {
-  static constexpr std::string_view hex = "0123456789abcdef";
-  for (char c : text.substr(0, cap)) {
-    const auto u = static_cast<unsigned char>(c);
-    if (u >= 0x20 && u != 0x7f) {
-      out.push_back(c);
-    } else {
-      out.append("\\x").push_back(hex[u >> 4]);
-      out.push_back(hex[u & 15]);
-    }
-  }
-  if (text.size() > cap) out.append("...");
-}
-
 }  // namespace
 
 const std::error_category& lido_category() noexcept {
@@ -296,19 +269,24 @@ bool is_retryable(const std::error_code& ec) noexcept {
 
 std::string diagnostics::summary() const {
   constexpr std::size_t cap = 1024;
-  std::string line;
-  if (!sqlstate.empty()) line.append(severity.empty() ? "ERROR" : severity).append(" ").append(sqlstate).append(": ");
-  append_escaped(line, message, cap);
+  std::string text;
+  if (!sqlstate.empty()) {
+    detail::append_escaped(text, severity.empty() ? "ERROR" : severity, 64);  // the server's word, too
+    text.append(" ");
+    detail::append_escaped(text, sqlstate, 5);
+    text.append(": ");
+  }
+  detail::append_escaped(text, message, cap);
   if (!hint.empty()) {
-    line.append(" (hint: ");
-    append_escaped(line, hint, cap);
-    line.push_back(')');
+    text.append(" (hint: ");
+    detail::append_escaped(text, hint, cap);
+    text.push_back(')');
   }
   if (!context.empty()) {
-    if (!line.empty()) line.append("; ");
-    append_escaped(line, context, cap);
+    if (!text.empty()) text.append("; ");
+    detail::append_escaped(text, context, cap);
   }
-  return line;
+  return text;
 }
 
 namespace {

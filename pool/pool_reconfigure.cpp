@@ -26,7 +26,8 @@ std::string stamp_of_file(const std::string& path) {
 
 std::string stamps_of_tls_files(const connect_config& config) {
   std::string out;
-  for (const std::string* const file : {&config.sslrootcert, &config.sslcert, &config.sslkey}) {
+  for (const std::string* const file :
+       {&config.sslrootcert, &config.sslcert, &config.sslkey, &config.sslcrl, &config.sslcrldir}) {
     if (!file->empty() && *file != "system") out += stamp_of_file(*file);
   }
   return out;
@@ -80,6 +81,7 @@ pool_impl::prepared pool_impl::prepare(pool_config next) {
   next.on_notice = now->on_notice;
   next.connect.on_notice = now->connect.on_notice;
   next.hooks = now->hooks;
+  next.connect.password_provider = now->connect.password_provider;
   next.validate();
   next = lane_ == lane::replicas ? replica_lane(std::move(next)) : primary_lane(std::move(next));
   p.changes = now->changes_to(next);

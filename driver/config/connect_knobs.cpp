@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <limits>
 #include <utility>
 
 namespace lido {
@@ -42,16 +44,36 @@ constexpr std::array auth_methods{choice_word<auth_method>{"none", auth_method::
                                   choice_word<auth_method>{"md5", auth_method::md5},
                                   choice_word<auth_method>{"scram-sha-256", auth_method::scram_sha_256}};
 
+// What Lido does not speak may be forbidden, but not asked for.
+constexpr std::array<std::string_view, 3> never_spoken{"gss", "sspi", "oauth"};
+
+// As libpq: a list of what is allowed, or, with ! before each, of what is not.
 bool set_require_auth(config& c, std::string_view text) {
-  std::vector<auth_method> methods;
+  std::vector<auth_method> listed;
+  const bool forbids = text.starts_with('!');
   while (!text.empty()) {
     const std::size_t comma = std::min(text.find(','), text.size());
-    const auto* const method = std::ranges::find(auth_methods, text.substr(0, comma), &choice_word<auth_method>::text);
-    if (method == auth_methods.end() || comma + 1 == text.size()) return false;
-    methods.push_back(method->value);
+    std::string_view word = text.substr(0, comma);
+    if (word.starts_with('!') != forbids || comma + 1 == text.size()) return false;
+    if (forbids) word.remove_prefix(1);
+    const auto* const method = std::ranges::find(auth_methods, word, &choice_word<auth_method>::text);
+    if (method != auth_methods.end()) {
+      if (std::ranges::find(listed, method->value) != listed.end()) return false;
+      listed.push_back(method->value);
+    } else if (!forbids || std::ranges::find(never_spoken, word) == never_spoken.end()) {
+      return false;
+    }
     text.remove_prefix(std::min(comma + 1, text.size()));
   }
-  c.require_auth = std::move(methods);
+  if (forbids) {
+    std::vector<auth_method> rest;
+    for (const auto& m : auth_methods) {
+      if (std::ranges::find(listed, m.value) == listed.end()) rest.push_back(m.value);
+    }
+    listed.swap(rest);
+    if (listed.empty()) return false;  // an empty list is the default
+  }
+  c.require_auth = std::move(listed);
   return true;
 }
 
@@ -64,26 +86,66 @@ std::string require_auth(const config& c) {
   return out;
 }
 
-bool set_connect_timeout(config& c, std::string_view text) {
-  return seconds_or_duration_from_text(text, c.connect_timeout);
+// libpq gives these as plain numbers; empty is not set.
+template <auto Field, std::int64_t Unit>
+bool set_wait(config& c, std::string_view text) {
+  if (text.empty()) {
+    c.*Field = config{}.*Field;
+    return true;
+  }
+  std::size_t n = 0;
+  if (!count_from_text(text, n)) return duration_from_text(text, c.*Field);
+  if (n > std::numeric_limits<std::uint32_t>::max()) return false;
+  c.*Field = std::chrono::nanoseconds(static_cast<std::int64_t>(n) * Unit);
+  return true;
 }
 
-// Parameters of libpq with one value that Lido has anyway.
-bool is_utf8(config& /*c*/, std::string_view text) {
-  return text == "UTF8" || text == "utf8" || text == "UTF-8" || text == "utf-8";
+constexpr std::int64_t second = 1'000'000'000;
+constexpr std::int64_t millisecond = 1'000'000;
+
+template <auto Field, std::int64_t Unit = second>
+constexpr knob<config> wait(std::string_view name, knob_range range, knob_class applies, std::string_view doc) {
+  auto k = duration<Field>(name, range, applies, doc);
+  k.set = set_wait<Field, Unit>;
+  k.expects = Unit == second ? "a number of seconds, or a duration such as \"500ms\""
+                             : "a number of milliseconds, or a duration such as \"30s\"";
+  return k;
 }
-bool is_no_gss(config& /*c*/, std::string_view text) { return text == "disable" || text == "prefer"; }
-bool is_no_binding(config& /*c*/, std::string_view text) { return text == "disable" || text == "prefer"; }
-bool is_ssl_request(config& /*c*/, std::string_view text) { return text == "postgres"; }
+
+// Parameters of libpq with one value that Lido has anyway. The server's own spelling of encodings is as free.
+bool is_utf8(config& /*c*/, std::string_view text) {
+  std::string name;
+  for (const char ch : text) {
+    if (ch >= 'A' && ch <= 'Z') name += static_cast<char>(ch - 'A' + 'a');
+    if ((ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9')) name += ch;
+  }
+  return text.empty() || name == "utf8" || name == "unicode" || text == "auto";
+}
+bool is_no_gss(config& /*c*/, std::string_view text) { return text.empty() || text == "disable" || text == "prefer"; }
 
 std::string nothing(const config& /*c*/) { return {}; }
 
-constexpr knob<config> connect_timeout_row() {
-  auto k = duration<&config::connect_timeout>("connect_timeout", a_wait, live, "over DNS, TCP, TLS and authentication");
-  k.set = set_connect_timeout;
-  k.expects = "a number of seconds, or a duration such as \"500ms\"";
-  return k;
+constexpr std::array tls_versions{
+    choice_word<tls_version>{"TLSv1.2", tls_version::v1_2}, choice_word<tls_version>{"TLSv1.3", tls_version::v1_3},
+    choice_word<tls_version>{"newest", tls_version::newest}, choice_word<tls_version>{"", tls_version::newest}};
+constexpr std::array least_tls_versions{choice_word<tls_version>{"TLSv1.2", tls_version::v1_2},
+                                        choice_word<tls_version>{"TLSv1.3", tls_version::v1_3},
+                                        choice_word<tls_version>{"", tls_version::v1_2}};
+constexpr std::array negotiations{choice_word<sslnegotiation>{"postgres", sslnegotiation::postgres},
+                                  choice_word<sslnegotiation>{"direct", sslnegotiation::direct}};
+constexpr std::array bindings{choice_word<channel_binding>{"disable", channel_binding::disable},
+                              choice_word<channel_binding>{"prefer", channel_binding::prefer},
+                              choice_word<channel_binding>{"require", channel_binding::require}};
+constexpr std::array protocols{choice_word<protocol_version>{"3.0", protocol_version::v3_0},
+                               choice_word<protocol_version>{"3.2", protocol_version::v3_2},
+                               choice_word<protocol_version>{"latest", protocol_version::v3_2}};
+
+bool set_sslpassword(config& c, std::string_view text) {
+  c.sslpassword = secret(text);
+  return true;
 }
+
+constexpr knob_range of_keepalive = between(std::chrono::nanoseconds(0), std::chrono::seconds(32767));
 
 // For those who bring a DSN of libpq's along.
 constexpr knob<config> compatible(std::string_view name, std::string_view expects,
@@ -125,6 +187,10 @@ constexpr std::array knobs{
                 set_password, [](const config& c) { return std::string(c.password.reveal()); })
         .from_env("PGPASSWORD")
         .kept_secret(),
+    file<&config::passfile>("passfile", rolling,
+                            "libpq's password file, looked at for each connect when there is no other password")
+        .from_env("PGPASSFILE")
+        .such_as("/home/app/.pgpass"),
     text<&config::application_name>("application_name", rolling, "shown in pg_stat_activity").from_env("PGAPPNAME"),
     own<config>("fallback_application_name", knob_kind::text, rolling, "taken when there is no application_name",
                 "a text", set_fallback_application_name, nothing)
@@ -143,17 +209,60 @@ constexpr std::array knobs{
     file<&config::sslkey>("sslkey", rolling, "its key, a PEM file, readable by the owner alone")
         .from_env("PGSSLKEY")
         .such_as("/etc/ssl/app/client.key"),
+    own<config>("sslpassword", knob_kind::text, rolling, "of the key, if it is encrypted", "a text", set_sslpassword,
+                [](const config& c) { return std::string(c.sslpassword.reveal()); })
+        .kept_secret(),
+    file<&config::sslcrl>("sslcrl", rolling, "PEM file of revoked certificates")
+        .from_env("PGSSLCRL")
+        .such_as("/etc/ssl/app/revoked.pem"),
+    file<&config::sslcrldir>("sslcrldir", rolling, "folder of such files, each named by its issuer's hash")
+        .from_env("PGSSLCRLDIR")
+        .such_as("/etc/ssl/app/revoked"),
+    flag<&config::sslsni>("sslsni", rolling, "tells the server, unencrypted, which name was asked for")
+        .from_env("PGSSLSNI"),
+    choice<least_tls_versions, &config::ssl_min_protocol_version>("ssl_min_protocol_version", rolling,
+                                                                  "the oldest TLS that will do")
+        .from_env("PGSSLMINPROTOCOLVERSION"),
+    choice<tls_versions, &config::ssl_max_protocol_version>("ssl_max_protocol_version", rolling,
+                                                            "the newest TLS to speak")
+        .from_env("PGSSLMAXPROTOCOLVERSION"),
+    choice<negotiations, &config::sslnegotiation>("sslnegotiation", rolling,
+                                                  "direct: TLS at once, without asking (PostgreSQL 17 and later)")
+        .from_env("PGSSLNEGOTIATION"),
     flag<&config::allow_unverified_tls>("allow_unverified_tls", rolling,
                                         "permits allow, prefer, and require without a CA"),
     own<config>("require_auth", knob_kind::list, rolling,
                 "methods that the server may ask for; empty: scram-sha-256 with a password, else none",
-                "a list of none, password, md5, scram-sha-256, with commas", set_require_auth, require_auth)
+                "a list of none, password, md5, scram-sha-256, with commas; with ! before each: all others",
+                set_require_auth, require_auth)
         .one_of(words<auth_methods>::texts)
         .from_env("PGREQUIREAUTH")
         .such_as("scram-sha-256"),
     count<&config::scram_max_iterations>("scram_max_iterations", between(4096, 4'294'967'295), live,
                                          "above: the server is refused, not obeyed"),
-    connect_timeout_row().from_env("PGCONNECT_TIMEOUT"),
+    choice<bindings, &config::channel_binding>("channel_binding", rolling,
+                                               "whether SCRAM is bound to the server's certificate")
+        .from_env("PGCHANNELBINDING"),
+    text<&config::requirepeer>("requirepeer", rolling, "the user that the server behind a Unix socket must run as")
+        .from_env("PGREQUIREPEER")
+        .such_as("postgres"),
+    choice<protocols, &config::min_protocol_version>("min_protocol_version", rolling,
+                                                     "the oldest protocol to be content with")
+        .from_env("PGMINPROTOCOLVERSION"),
+    choice<protocols, &config::max_protocol_version>("max_protocol_version", rolling,
+                                                     "the newest protocol to ask for; 3.2 has longer cancel keys")
+        .from_env("PGMAXPROTOCOLVERSION"),
+    flag<&config::keepalives>("keepalives", rolling, "TCP's own"),
+    wait<&config::keepalives_idle>("keepalives_idle", of_keepalive, rolling,
+                                   "before the first one, in whole seconds; 0: the system's default"),
+    wait<&config::keepalives_interval>("keepalives_interval", of_keepalive, rolling,
+                                       "between them, in whole seconds; 0: the system's default"),
+    count<&config::keepalives_count>("keepalives_count", between(0, 127), rolling,
+                                     "that are lost before the connection is; 0: the system's default"),
+    wait<&config::tcp_user_timeout, millisecond>("tcp_user_timeout", a_wait_or_off, rolling,
+                                                 "for what was sent to be acknowledged; 0: the system's default"),
+    wait<&config::connect_timeout>("connect_timeout", a_wait, live, "over DNS, TCP, TLS and authentication")
+        .from_env("PGCONNECT_TIMEOUT"),
     duration<&config::close_timeout>("close_timeout", a_wait, live, "for the server's own end after Terminate"),
     bytes<&config::max_message_bytes>("max_message_bytes", between(64 << 10, most_message), rolling,
                                       "a longer message closes the connection"),
@@ -168,40 +277,20 @@ constexpr std::array knobs{
     compatible("gssencmode", "\"disable\" or \"prefer\": there is no GSS encryption", is_no_gss,
                [](const config&) { return std::string("disable"); })
         .from_env("PGGSSENCMODE"),
-    compatible("channel_binding", "\"disable\" or \"prefer\"", is_no_binding,
-               [](const config&) { return std::string("prefer"); })
-        .from_env("PGCHANNELBINDING"),
-    compatible("sslnegotiation", "\"postgres\"", is_ssl_request, [](const config&) { return std::string("postgres"); })
-        .from_env("PGSSLNEGOTIATION"),
 };
 
-constexpr std::array<std::string_view, 23> not_supported{"passfile",
-                                                         "service",
-                                                         "servicefile",
-                                                         "sslpassword",
-                                                         "sslcrl",
-                                                         "sslcrldir",
-                                                         "sslcompression",
-                                                         "sslsni",
-                                                         "sslcertmode",
-                                                         "ssl_min_protocol_version",
-                                                         "ssl_max_protocol_version",
-                                                         "min_protocol_version",
-                                                         "max_protocol_version",
-                                                         "requirepeer",
-                                                         "krbsrvname",
-                                                         "gsslib",
-                                                         "gssdelegation",
-                                                         "replication",
-                                                         "keepalives",
-                                                         "keepalives_idle",
-                                                         "keepalives_interval",
-                                                         "keepalives_count",
-                                                         "tcp_user_timeout"};
+constexpr std::array<std::string_view, 2> not_supported{"sslcertmode", "replication"};
+
+// Of Kerberos, which is never spoken, and of compression, which TLS no longer has.
+constexpr std::array<std::string_view, 4> without_effect{"krbsrvname", "gsslib", "gssdelegation", "sslcompression"};
 
 }  // namespace
 
 std::span<const knob<connect_config>> connect_knobs() noexcept { return knobs; }
+
+bool has_no_effect(std::string_view libpq_name) noexcept {
+  return std::ranges::find(without_effect, libpq_name) != without_effect.end();
+}
 
 std::string_view why_not_supported(std::string_view libpq_name) noexcept {
   if (std::ranges::find(not_supported, libpq_name) == not_supported.end()) return {};

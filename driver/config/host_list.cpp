@@ -34,6 +34,8 @@ bool fits(const std::vector<std::string_view>& parts, const std::vector<host_ent
   return parts.size() <= most_hosts && (hosts.empty() || parts.size() == hosts.size() || !others_given);
 }
 
+constexpr std::string_view default_host = "localhost";
+
 bool is_host(std::string_view text) { return text.find('@') == std::string_view::npos; }
 
 bool port_from_text(std::string_view text, std::uint16_t& out) {
@@ -46,17 +48,17 @@ bool port_from_text(std::string_view text, std::uint16_t& out) {
 }  // namespace
 
 bool set_hosts(connect_config& c, std::string_view text) {
+  if (text.empty()) text = default_host;
   const auto parts = split(text);
   const bool others = !none_has(c.hosts, &host_entry::hostaddr) || !none_has_port(c.hosts);
-  if (text.empty() || !fits(parts, c.hosts, others) || !std::ranges::all_of(parts, is_host)) return false;
+  if (!fits(parts, c.hosts, others) || !std::ranges::all_of(parts, is_host)) return false;
   if (parts.size() == 1) {
     c.hosts.clear();
     c.host.assign(text);
     return true;
   }
   c.hosts.resize(parts.size());
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    c.hosts[i].host.assign(parts[i].empty() ? std::string_view("localhost") : parts[i]);
+  for (std::size_t i = 0; i < parts.size(); ++i) c.hosts[i].host.assign(parts[i].empty() ? default_host : parts[i]);
   return true;
 }
 
@@ -82,7 +84,11 @@ bool set_host_addresses(connect_config& c, std::string_view text) {
 bool set_ports(connect_config& c, std::string_view text) {
   const auto parts = split(text);
   if (parts.size() == 1) {  // of all hosts
-    if (!port_from_text(text, c.port)) return false;
+    if (text.empty()) {
+      c.port = connect_config{}.port;
+    } else if (!port_from_text(text, c.port)) {
+      return false;
+    }
     for (host_entry& h : c.hosts) h.port = 0;
     return true;
   }

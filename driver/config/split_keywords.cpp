@@ -42,7 +42,7 @@ class keyword_splitter {
     if (quoted) ++at_;
     while (!at_end() && !(quoted ? dsn_[at_] == '\'' : blank())) {
       if (dsn_[at_] == '\\') ++at_;
-      if (at_end()) throw_dsn_error(at_ - 1, "a backslash with nothing behind it");
+      if (at_end()) break;  // libpq, too, forgets a backslash with nothing behind it
       text += dsn_[at_++];
     }
     if (quoted && at_end()) throw_dsn_error(begin, "a quote that does not end");

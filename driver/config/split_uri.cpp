@@ -1,6 +1,6 @@
-// postgresql://user:password@host:port/dbname?key=value&...: RFC 3986 as libpq reads it, but with doubtful characters
-// refused. A raw '@' or '/' in a password would make the rest of it the name of a host, which ends in look-ups, logs
-// and messages.
+// postgresql://user:password@host:port/dbname?key=value&...: character for character as libpq's fe-connect.c reads it.
+// What that makes of a raw '@' or '/' in a password - the rest of it becomes the name of a host - is refused where
+// hosts and ports are set, so that it ends in no look-up, log or message.
 #include "driver/config/split.hpp"
 
 #include <algorithm>
@@ -32,15 +32,13 @@ class uri_splitter {
  private:
   // First of `ends` at or behind the current place, else the end.
   std::size_t until(std::string_view ends) const { return std::min(dsn_.find_first_of(ends, at_), dsn_.size()); }
-  bool at(char c) const { return at_ < dsn_.size() && dsn_[at_] == c; }
+  bool is_at(std::size_t i, char c) const { return i < dsn_.size() && dsn_[i] == c; }
+  bool at(char c) const { return is_at(at_, c); }
 
+  // libpq looks for an '@' before the first '/', wherever '?' is.
   void credentials() {
-    const std::size_t authority = until("/?");
-    const std::size_t sign = dsn_.find('@');
-    if (sign == std::string_view::npos) return;
-    if (sign > authority || dsn_.find('@', sign + 1) != std::string_view::npos) {
-      throw_dsn_error(sign, "a \"@\", \"/\" or \"?\" in a user's name, password or value is written %40, %2F, %3F");
-    }
+    const std::size_t sign = until("@/");
+    if (!is_at(sign, '@')) return;
     const std::size_t colon = std::min(dsn_.find(':', at_), sign);
     if (colon > at_) add("user", at_, colon);
     if (colon + 1 < sign) add("password", colon + 1, sign);
@@ -50,46 +48,39 @@ class uri_splitter {
   // One or several, host[:port],host[:port]: two settings, each a list in the same order.
   void host_and_port() {
     const std::size_t begin = at_;
-    const std::size_t end = until("/?");
     dsn_setting hosts;
     dsn_setting ports;
-    bool several = false;
     for (;;) {
-      host(end, hosts);
-      if (at_ < end && dsn_[at_] == ':') {
-        const std::size_t stop = std::min(until(","), end);
+      host(hosts);
+      if (at(':')) {
+        const std::size_t stop = until("/?,");
         append(ports, at_ + 1, stop);
         at_ = stop;
       }
-      if (at_ == end) break;
-      several = true;
+      if (!at(',')) break;
       ++at_;
       append_comma(hosts);
       append_comma(ports);
     }
-    at_ = end;
-    const auto says_something = [](const dsn_setting& s) {
-      return s.value.reveal().find_first_not_of(',') != std::string_view::npos;
-    };
     hosts.key = "host";
     ports.key = "port";
     hosts.position = ports.position = begin + 1;
-    if (several || !hosts.value.empty()) out_.push_back(std::move(hosts));
-    if (says_something(ports)) out_.push_back(std::move(ports));
+    if (!hosts.value.empty()) out_.push_back(std::move(hosts));
+    if (!ports.value.empty()) out_.push_back(std::move(ports));
   }
 
-  void host(std::size_t end, dsn_setting& hosts) {
+  void host(dsn_setting& hosts) {
     if (!at('[')) {
-      const std::size_t stop = std::min(until(":,"), end);
+      const std::size_t stop = until(":/?,");
       append(hosts, at_, stop);
       at_ = stop;
       return;
     }
-    const std::size_t close = std::min(dsn_.find(']', at_), end);
-    if (close == end || close == at_ + 1) throw_dsn_error(at_, "an IPv6 address is written [::1]");
+    const std::size_t close = dsn_.find(']', at_);
+    if (close == std::string_view::npos || close == at_ + 1) throw_dsn_error(at_, "an IPv6 address is written [::1]");
     append(hosts, at_ + 1, close);
     at_ = close + 1;
-    if (at_ < end && dsn_[at_] != ':' && dsn_[at_] != ',')
+    if (at_ < dsn_.size() && std::string_view(":/?,").find(dsn_[at_]) == std::string_view::npos)
       throw_dsn_error(at_, "expected \":\", \",\" or \"/\" behind an IPv6 address");
   }
 

@@ -46,7 +46,9 @@ void check_texts(const connect_config& c) {
   for (const std::string_view text :
        {std::string_view(c.host), std::string_view(c.user), std::string_view(c.database),
         std::string_view(c.application_name), std::string_view(c.options), c.password.reveal(),
-        std::string_view(c.sslrootcert), std::string_view(c.sslcert), std::string_view(c.sslkey)}) {
+        std::string_view(c.sslrootcert), std::string_view(c.sslcert), std::string_view(c.sslkey),
+        std::string_view(c.sslcrl), std::string_view(c.sslcrldir), std::string_view(c.passfile),
+        std::string_view(c.requirepeer), c.sslpassword.reveal()}) {
     require_that(!has_nul(text), "a text with a NUL in it: host, user, dbname, password, options, or another");
   }
   for (const auto& [name, value] : c.parameters) {
@@ -83,6 +85,20 @@ void check_tls_mode(const connect_config& c) {
   }
 }
 
+void check_tls_options(const connect_config& c) {
+  require_that(
+      c.ssl_min_protocol_version <= c.ssl_max_protocol_version && c.ssl_min_protocol_version != tls_version::newest,
+      "ssl_min_protocol_version is above ssl_max_protocol_version");
+  const bool weak = c.sslmode == sslmode::disable || c.sslmode == sslmode::allow || c.sslmode == sslmode::prefer;
+  require_that(c.sslnegotiation != sslnegotiation::direct || !weak || all_unix_sockets(c),
+               "sslnegotiation=direct goes with sslmode require, verify-ca or verify-full: it never falls back");
+}
+
+void check_protocol(const connect_config& c) {
+  require_that(c.min_protocol_version <= c.max_protocol_version,
+               "min_protocol_version is above max_protocol_version (3.0 unless it is set)");
+}
+
 void check_client_certificate(const connect_config& c) {
   require_that(c.sslcert.empty() == c.sslkey.empty(), "sslcert and sslkey go together");
   if (c.sslkey.empty()) return;
@@ -98,6 +114,8 @@ void validate(const connect_config& config) {
   check_hosts(config);
   check_texts(config);
   check_tls_mode(config);
+  check_tls_options(config);
+  check_protocol(config);
   check_client_certificate(config);
   detail::check_bounds(detail::connect_knobs(), config);
 }

@@ -4,8 +4,11 @@
 #include "driver/transport/address.hpp"
 
 #include <lido/driver/detail/knobs.hpp>
+#include <lido/driver/detail/libpq_files.hpp>
 
 #include <asio/post.hpp>
+
+#include <sys/socket.h>
 
 #include <chrono>
 #include <cstdint>
@@ -17,9 +20,11 @@ namespace {
 using transport::negotiation;
 
 // In the order in which libpq would try them; the last element is the first to go.
-std::vector<negotiation> attempts_for(sslmode mode, const host_entry& to) {
+std::vector<negotiation> attempts_for(const connect_config& config, const host_entry& to) {
   if (detail::is_unix_socket(to)) return {negotiation::plain};  // libpq, too, ignores sslmode on Unix sockets
-  switch (mode) {
+  if (config.sslnegotiation == sslnegotiation::direct && config.sslmode != sslmode::disable)
+    return {negotiation::tls_direct};
+  switch (config.sslmode) {
     case sslmode::disable: return {negotiation::plain};
     case sslmode::allow: return {negotiation::tls, negotiation::plain};
     case sslmode::prefer: return {negotiation::plain, negotiation::tls_if_offered};
@@ -92,8 +97,12 @@ void connector::begin_host() {
   const auto now = std::chrono::steady_clock::now();
   host_deadline_ = plan_.is_last() ? deadline_ : now + (deadline_ - now) / static_cast<long>(plan_.left());
   deadline_entry_.arm(host_deadline_);
-  attempts_ = beside_ ? std::vector{beside_->value.secure ? negotiation::tls : negotiation::plain}
-                      : attempts_for(settings_->config.sslmode, settings_->hosts[plan_.host()]);
+  earlier_.clear();
+  const auto same_way = [](const transport::peer& as) {
+    return !as.secure ? negotiation::plain : as.direct ? negotiation::tls_direct : negotiation::tls;
+  };
+  attempts_ =
+      beside_ ? std::vector{same_way(beside_->value)} : attempts_for(settings_->config, settings_->hosts[plan_.host()]);
   dial();
 }
 
@@ -133,10 +142,15 @@ void connector::cancel() noexcept {
     state_ = state::over;
     dialler = std::move(dialler_);
     done.swap(done_);
-    if (key_task_) key_task_->cancel();
+    stop_helpers();
     stream_.close();
   }
   if (dialler) dialler->cancel();
+}
+
+void connector::stop_helpers() noexcept {
+  if (key_task_) key_task_->cancel();
+  if (password_task_) password_task_->cancel();
 }
 
 void connector::on_deadline(time_point now) noexcept {
@@ -146,7 +160,7 @@ void connector::on_deadline(time_point now) noexcept {
     if (state_ == state::over) return;
     if (now < host_deadline_) return deadline_entry_.arm(host_deadline_);
     dialler = std::move(dialler_);
-    if (key_task_) key_task_->cancel();
+    stop_helpers();
     const bool whole = now >= deadline_;
     host_failed(errc::timeout, in_words("connecting to " + where() + " did not end within " +
                                         (whole ? "connect_timeout" : "its share of connect_timeout")));
@@ -172,6 +186,7 @@ void connector::dial() {
   transport::dial_target target{to.host, to.port, current_, current_ == negotiation::plain ? nullptr : settings_->tls,
                                 std::nullopt};
   target.hostaddr = to.hostaddr;
+  target.tcp = settings_->tcp;
   if (beside_) target.same_peer = beside_->value;
   dialler_ = transport::dialler::start(executor_, std::move(target), of_this_try(&connector::on_dialled));
 }
@@ -181,19 +196,74 @@ void connector::on_dialled(transport::dial_result result) {
   if (result.error) {
     attempt_failed(result.error, in_words(std::move(result.context)));
   } else {
-    begin_startup(std::move(result));
+    find_password(std::move(result));
   }
 }
 
-void connector::begin_startup(transport::dial_result result) {
-  state_ = state::starting_up;
+// Asked for each connect, so that a password that rotates is never an old one; on a helper, because both may block.
+void connector::find_password(transport::dial_result result) {
   stream_ = std::move(result.stream);
   peer_ = std::move(result.peer);
+  passed_over_.clear();
+  if (!peer_is_required_one()) return;
+  const connect_config& config = settings_->config;
+  const bool elsewhere = config.password_provider != nullptr || !config.passfile.empty();
+  if (!config.password.empty() || !elsewhere) return begin_startup(config.password);
+  state_ = state::finding_password;
+  password_task_ = std::make_shared<transport::helper_task<password_found>>(executor_);
+  auto ask = [settings = settings_, host = plan_.host()] {
+    const connect_config& c = settings->config;
+    const host_entry& to = settings->hosts[host];
+    const password_request whom{to.host, to.port, c.user, c.database.empty() ? c.user : c.database};
+    password_found found;
+    try {
+      if (c.password_provider) found.password = c.password_provider(whom);
+    } catch (...) {  // the words of foreign code may hold anything
+      found.failed = true;
+      return found;
+    }
+    if (found.password.empty() && !c.passfile.empty()) {
+      auto in_file = detail::password_from_file(c.passfile, whom);
+      found.password = std::move(in_file.password);
+      found.passed_over = std::move(in_file.passed_over);
+    }
+    return found;
+  };
+  if (!password_task_->start(std::move(ask), of_this_try(&connector::on_password), transport::helper_job::unending))
+    attempt_failed(errc::connect_failed, in_words("too many connects are waiting for their passwords"));
+}
+
+void connector::on_password(const password_found& found) {
+  if (state_ != state::finding_password) return;
+  if (found.failed) return attempt_failed(errc::auth_failed, in_words("password_provider failed for " + where()));
+  passed_over_ = found.passed_over;
+  begin_startup(found.password);
+}
+
+void connector::begin_startup(const secret& password) {
+  state_ = state::starting_up;
   in_ = input_buffer{};
   out_.wipe();
   out_sent_ = 0;
-  startup_.emplace(settings_->config, security_of(peer_));
+  session::login with{password, {}, {}};
+  if (peer_.secure && settings_->config.channel_binding != channel_binding::disable) {
+    auto digest = stream_.endpoint_digest();
+    with.endpoint_digest = std::move(digest.bytes);
+    with.no_digest_why = std::move(digest.why_not);
+  }
+  startup_.emplace(settings_->config, security_of(peer_), std::move(with));
   perform(startup_->begin());
+}
+
+// libpq's requirepeer: who may make a socket in that folder is not always who ought to.
+bool connector::peer_is_required_one() {
+  if (!settings_->required_peer || !peer_.unix_socket) return true;
+  ucred who{};
+  socklen_t size = sizeof who;
+  const int fd = stream_.native().native_handle();
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.uid == *settings_->required_peer) return true;
+  attempt_failed(errc::auth_refused, in_words("the server behind " + where() + " does not run as requirepeer says"));
+  return false;
 }
 
 void connector::perform(session::startup::action action) {
@@ -295,8 +365,17 @@ bool connector::may_fall_back(std::error_code ec) const {
 
 void connector::attempt_failed(std::error_code ec, diagnostics diag) {
   stream_.close();
-  if (may_fall_back(ec)) return dial();
+  if (may_fall_back(ec)) {
+    std::string said = diag.summary().substr(0, most_words_each);
+    if (said.empty()) said = ec.message();
+    earlier_ = (current_ == negotiation::plain ? "without TLS: " : "over TLS: ") + said;
+    return dial();
+  }
+  if (!passed_over_.empty() && ec == condition::authentication) {
+    diag.context += (diag.context.empty() ? "" : "; ") + passed_over_;
+  }
   if (diag.context.empty()) diag.context = "connecting to " + where();
+  if (!earlier_.empty()) diag.context += "; before that, " + earlier_;
   host_failed(ec, std::move(diag));
 }
 
@@ -339,7 +418,7 @@ void connector::succeed() {
 
 void connector::finish(detail::connect_result result) {
   state_ = state::over;
-  if (key_task_) key_task_->cancel();
+  stop_helpers();
   stream_.close();
   if (!done_) return;
   asio::post(executor_, [done = std::move(done_), result = std::move(result)]() mutable { done(std::move(result)); });

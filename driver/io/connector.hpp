@@ -41,7 +41,12 @@ class connector final : public detail::connect_attempt,
   void on_deadline(time_point now) noexcept override;
 
  private:
-  enum class state { dialling, starting_up, deriving_key, asking_role, over };
+  enum class state { dialling, finding_password, starting_up, deriving_key, asking_role, over };
+  struct password_found {
+    secret password;
+    std::string passed_over;  // for a person: what else might have had one
+    bool failed = false;      // the provider threw
+  };
 
   // Everything that is waited for belongs to one try of one host: what comes when that is over, is for nobody.
   template <class Step>
@@ -61,13 +66,17 @@ class connector final : public detail::connect_attempt,
 
   void dial() LIDO_REQUIRES(mutex_);
   void on_dialled(transport::dial_result result) LIDO_REQUIRES(mutex_);
-  void begin_startup(transport::dial_result result) LIDO_REQUIRES(mutex_);
+  void find_password(transport::dial_result result) LIDO_REQUIRES(mutex_);
+  void on_password(const password_found& found) LIDO_REQUIRES(mutex_);
+  void begin_startup(const secret& password) LIDO_REQUIRES(mutex_);
+  bool peer_is_required_one() LIDO_REQUIRES(mutex_);
   void perform(session::startup::action action) LIDO_REQUIRES(mutex_);
   void flush() LIDO_REQUIRES(mutex_);
   void on_writable(const std::error_code& ec) LIDO_REQUIRES(mutex_);
   void receive() LIDO_REQUIRES(mutex_);
   void on_received(const std::error_code& ec, std::size_t n) LIDO_REQUIRES(mutex_);
   void process() LIDO_REQUIRES(mutex_);
+  void stop_helpers() noexcept LIDO_REQUIRES(mutex_);
   void derive_key() LIDO_REQUIRES(mutex_);
   void on_key(const secret& key) LIDO_REQUIRES(mutex_);
   void attempt_failed(std::error_code ec, diagnostics diag) LIDO_REQUIRES(mutex_);
@@ -90,9 +99,13 @@ class connector final : public detail::connect_attempt,
   std::string met_ LIDO_GUARDED_BY(mutex_);          // of several hosts: what each attempt met
   std::error_code failure_ LIDO_GUARDED_BY(mutex_);  // the one to tell of theirs: rather one that may pass
   std::vector<transport::negotiation> attempts_ LIDO_GUARDED_BY(mutex_);  // still to try, the next one last
+  std::string earlier_
+      LIDO_GUARDED_BY(mutex_);  // what the other way met at this host, before the one that is tried now
   transport::negotiation current_ LIDO_GUARDED_BY(mutex_) = transport::negotiation::tls;
   std::shared_ptr<transport::dialler> dialler_ LIDO_GUARDED_BY(mutex_);
   std::shared_ptr<transport::helper_task<secret>> key_task_ LIDO_GUARDED_BY(mutex_);
+  std::shared_ptr<transport::helper_task<password_found>> password_task_ LIDO_GUARDED_BY(mutex_);
+  std::string passed_over_ LIDO_GUARDED_BY(mutex_);
   transport::stream stream_ LIDO_GUARDED_BY(mutex_);
   transport::peer peer_ LIDO_GUARDED_BY(mutex_);
   std::optional<session::startup> startup_ LIDO_GUARDED_BY(mutex_);

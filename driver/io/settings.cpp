@@ -6,11 +6,30 @@
 #include <lido/driver/detail/knobs.hpp>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <limits>
 #include <utility>
 
 namespace lido {
 inline namespace v0 {
 namespace detail {
+
+namespace {
+
+// The kernel's units. What is set to less than one of them is one.
+int in_units(std::chrono::nanoseconds t, std::chrono::nanoseconds unit) noexcept {
+  const auto n = (t + unit - std::chrono::nanoseconds(1)) / unit;
+  return static_cast<int>(std::min<std::int64_t>(n, std::numeric_limits<int>::max()));
+}
+
+transport::tcp_settings tcp_settings_of(const connect_config& c) noexcept {
+  return {c.keepalives, in_units(c.keepalives_idle, std::chrono::seconds(1)),
+          in_units(c.keepalives_interval, std::chrono::seconds(1)), static_cast<int>(c.keepalives_count),
+          in_units(c.tcp_user_timeout, std::chrono::milliseconds(1))};
+}
+
+}  // namespace
 
 std::shared_ptr<const session_settings> make_session_settings(connect_config config, std::error_code& ec,
                                                               std::string& context) {
@@ -32,6 +51,15 @@ std::shared_ptr<const session_settings> make_session_settings(connect_config con
     if (!settings->tls) return nullptr;
   }
   settings->bounds.max_message_bytes = config.max_message_bytes;
+  settings->tcp = tcp_settings_of(config);
+  if (!config.requirepeer.empty()) {
+    settings->required_peer = session::id_of_user(config.requirepeer);
+    if (!settings->required_peer) {
+      ec = errc::invalid_config;
+      context = "requirepeer: the system knows no user of that name";
+      return nullptr;
+    }
+  }
   settings->config = std::move(config);
   return settings;
 }

@@ -9,7 +9,10 @@
 #include <lido/driver/config.hpp>
 #include <lido/driver/detail/session.hpp>
 
+#include <sys/types.h>
+
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace lido {
@@ -22,6 +25,8 @@ struct session_settings {
   std::shared_ptr<const transport::tls_context> tls;  // null when sslmode is disable or all sockets are Unix ones
   wire::limits bounds;
   std::vector<std::shared_ptr<types::type_catalogue>> catalogues;  // by host: who knows that they are one cluster
+  transport::tcp_settings tcp;
+  std::optional<uid_t> required_peer;  // of a Unix socket
 };
 
 struct session_peer {

@@ -16,8 +16,16 @@
 namespace lido::session {
 namespace {
 
-constexpr std::string_view gs2_header = "n,,";  // RFC 5802 section 6: the client does not support channel binding
-constexpr std::string_view gs2_header_base64 = "biws";
+// RFC 5802 section 6.
+constexpr std::string_view header_of(scram_binding binding) noexcept {
+  switch (binding) {
+    case scram_binding::unsupported: return "n,,";
+    case scram_binding::offered_in_vain: return "y,,";
+    case scram_binding::tls_server_end_point: return "p=tls-server-end-point,,";
+  }
+  return "n,,";
+}
+
 constexpr std::size_t nonce_bytes = 24;
 constexpr std::size_t max_message = 4096;
 constexpr std::size_t min_salt = 8;
@@ -91,11 +99,13 @@ std::optional<std::string> make_scram_nonce() {
   return base64_encode({reinterpret_cast<const char*>(random.data()), random.size()});
 }
 
-scram_client::scram_client(std::string nonce, std::string_view user) : nonce_(std::move(nonce)) {
+scram_client::scram_client(std::string nonce, std::string_view user, scram_binding binding, std::string_view digest)
+    : nonce_(std::move(nonce)), gs2_header_(header_of(binding)), binding_input_(gs2_header_) {
+  if (binding == scram_binding::tls_server_end_point) binding_input_.append(digest);
   first_bare_.append("n=").append(user).append(",r=").append(nonce_);
 }
 
-std::string scram_client::first_message() const { return std::string(gs2_header).append(first_bare_); }
+std::string scram_client::first_message() const { return std::string(gs2_header_).append(first_bare_); }
 
 std::optional<scram_fault> scram_client::on_server_first(std::string_view message, std::uint32_t max_iterations) {
   if (message.size() > max_message) return malformed;
@@ -135,7 +145,7 @@ std::optional<std::string> scram_client::final_message(const secret& salted_pass
   const std::string_view salted = salted_password.reveal();
   if (salted.size() != scram_digest_size) return std::nullopt;
   std::string message;
-  message.append("c=").append(gs2_header_base64).append(",r=").append(server_nonce_);
+  message.append("c=").append(base64_encode(binding_input_)).append(",r=").append(server_nonce_);
   const std::string auth_message = first_bare_ + ',' + server_first_ + ',' + message;
 
   digest client_key;

@@ -1,8 +1,5 @@
-// The client's half of SCRAM-SHA-256 (RFC 5802, RFC 7677) without channel binding, sans-io. One object is one exchange,
-// in the order of the members.
-//
-// SASLprep is out of scope: the password's bytes are used as they are. For ASCII that is what SASLprep gives; for
-// anything else the server must have been given the same UTF-8 bytes, already normalised.
+// The client's half of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677, RFC 5929), sans-io. One object is one
+// exchange, in the order of the members. The password goes through SASLprep before its key is derived (saslprep.hpp).
 #pragma once
 
 #include <lido/driver/error.hpp>
@@ -28,10 +25,16 @@ struct scram_fault {
 // 24 bytes of RAND_bytes in base64 (S4 asks for 18); nullopt when the system has no randomness.
 std::optional<std::string> make_scram_nonce();
 
+// What the client says of channel binding; `offered_in_vain` is how a server notices that somebody in between has taken
+// PLUS off its list (reliability S5).
+enum class scram_binding { unsupported, offered_in_vain, tls_server_end_point };
+
 class scram_client {
  public:
-  // PostgreSQL takes the user from the start-up message and ignores this one, so it stays empty there.
-  explicit scram_client(std::string nonce, std::string_view user = {});
+  // PostgreSQL takes the user from the start-up message and ignores this one, so it stays empty there. `digest`: of the
+  // server's certificate, for tls_server_end_point.
+  explicit scram_client(std::string nonce, std::string_view user = {},
+                        scram_binding binding = scram_binding::unsupported, std::string_view digest = {});
 
   std::string first_message() const;
   std::optional<scram_fault> on_server_first(std::string_view message, std::uint32_t max_iterations);
@@ -45,6 +48,8 @@ class scram_client {
 
  private:
   std::string nonce_;
+  std::string_view gs2_header_;
+  std::string binding_input_;  // gs2 header and digest
   std::string first_bare_;
   std::string server_first_;
   std::string server_nonce_;

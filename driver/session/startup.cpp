@@ -1,5 +1,6 @@
 #include "driver/session/startup.hpp"
 
+#include "driver/session/saslprep.hpp"
 #include "driver/session/scram.hpp"
 #include "driver/session/startup_parameters.hpp"
 #include "driver/wire/frontend.hpp"
@@ -74,7 +75,8 @@ bool is_scram_plus(std::string_view mechanism) { return mechanism == scram_plus_
 // A hostile server that was given the password could hand it back inside its error text (S6).
 void withhold(diagnostics& diag, std::string_view password) {
   for (std::string* text : {&diag.severity, &diag.message, &diag.detail, &diag.hint, &diag.position, &diag.where,
-                            &diag.schema, &diag.table, &diag.column, &diag.datatype, &diag.constraint}) {
+                            &diag.schema, &diag.table, &diag.column, &diag.datatype, &diag.constraint,
+                            &diag.internal_position, &diag.internal_query, &diag.file, &diag.line, &diag.routine}) {
     if (text->find(password) != std::string::npos) *text = "(withheld)";
   }
 }
@@ -82,14 +84,17 @@ void withhold(diagnostics& diag, std::string_view password) {
 }  // namespace
 
 struct startup::state {
-  state(const connect_config& c, channel_security s) : config(&c), security(s) {}
+  state(const connect_config& c, channel_security s, login w) : config(&c), security(s), with(std::move(w)) {}
   ~state() { wipe_output(); }
   state(const state&) = delete;
   state& operator=(const state&) = delete;
 
   const connect_config* config;
   channel_security security;
+  login with;
   session::stage stage = session::stage::fresh;
+  bool bound = false;  // the exchange is SCRAM-SHA-256-PLUS
+  std::uint32_t version = wire::protocol_3_0;
   bool negotiated = false;  // NegotiateProtocolVersion came
   std::string output;
   std::unique_ptr<scram_client> scram;  // from its first message to AuthenticationOk
@@ -105,6 +110,11 @@ struct startup::state {
     output.clear();
   }
   bool permits(auth_method method) const;
+  bool over_tls() const {
+    return security == channel_security::tls_unverified || security == channel_security::tls_verified;
+  }
+  bool must_bind() const { return config->channel_binding == channel_binding::require; }
+  action refuse_unbound();
   action fail(std::error_code why, std::string_view context);
   action violation(std::string_view context) { return fail(errc::protocol_error, context); }
 
@@ -141,8 +151,22 @@ secret derive_salted_password(const key_derivation& job) {
 // S3: what is not listed is not done; the default is SCRAM with a password and nothing without one.
 bool startup::state::permits(auth_method method) const {
   const auto& listed = config->require_auth;
-  if (listed.empty()) return method == (config->password.empty() ? auth_method::none : auth_method::scram_sha_256);
+  if (listed.empty()) return method == (with.password.empty() ? auth_method::none : auth_method::scram_sha_256);
   return std::find(listed.begin(), listed.end(), method) != listed.end();
+}
+
+// C21: asked again at AuthenticationOk, whatever has led there.
+startup::action startup::state::refuse_unbound() {
+  std::string why = "channel_binding=require, but ";
+  if (!over_tls()) {
+    why += "the connection has no TLS";
+  } else if (with.endpoint_digest.empty()) {
+    why += "the server's certificate gives no digest" +
+           (with.no_digest_why.empty() ? std::string() : ": " + with.no_digest_why);  // C22
+  } else {
+    why += "the server does not offer SCRAM-SHA-256-PLUS";
+  }
+  return fail(errc::auth_refused, why);
 }
 
 startup::action startup::state::fail(std::error_code why, std::string_view context) {
@@ -151,6 +175,7 @@ startup::action startup::state::fail(std::error_code why, std::string_view conte
   diag.context = context;
   wipe_output();
   job.password.wipe();
+  with.password.wipe();
   identity.cancel_key.wipe();
   return action::fail;
 }
@@ -181,6 +206,7 @@ startup::action startup::state::on_authentication(std::string_view body) {
 }
 
 startup::action startup::state::on_request(const wire::authentication& request) {
+  if (must_bind() && request.kind != wire::auth_kind::sasl) return refuse_unbound();
   switch (request.kind) {
     case wire::auth_kind::ok:
       if (permits(auth_method::none)) return on_ok();
@@ -193,18 +219,24 @@ startup::action startup::state::on_request(const wire::authentication& request) 
     case wire::auth_kind::sasl_final: return violation("SCRAM messages out of order");
     case wire::auth_kind::unsupported: break;
   }
-  return fail(errc::auth_unsupported, "the server asks for authentication code " + std::to_string(request.code));
+  const bool gss = request.code >= 7 && request.code <= 9;
+  return fail(errc::auth_unsupported,
+              gss ? "the server asks for GSS or SSPI (Kerberos), which Lido does not speak: give this user "
+                    "scram-sha-256 or cert in pg_hba.conf"
+                  : "the server asks for authentication code " + std::to_string(request.code));
 }
 
 startup::action startup::state::on_ok() {
+  if (must_bind() && !(bound && stage == session::stage::proven)) return refuse_unbound();
   stage = session::stage::authenticated;
   scram.reset();
   job.password.wipe();
+  with.password.wipe();
   return action::read;
 }
 
 startup::action startup::state::send_password(std::string_view answer) {
-  if (config->password.empty()) return fail(errc::auth_failed, "the server asks for a password and none is set");
+  if (with.password.empty()) return fail(errc::auth_failed, "the server asks for a password and none is set");
   output.reserve(answer.size() + 8);  // type, length, NUL: so that no copy is left behind by growing
   wire::append_password(output, answer);
   stage = session::stage::password_sent;
@@ -218,14 +250,14 @@ startup::action startup::state::on_cleartext() {
   }
   const bool private_channel = security == channel_security::tls_verified || security == channel_security::unix_socket;
   if (!private_channel) return fail(errc::auth_refused, "a clear text password needs verified TLS or a Unix socket");
-  return send_password(config->password.reveal());
+  return send_password(with.password.reveal());
 }
 
 startup::action startup::state::on_md5(std::string_view salt) {
   if (!permits(auth_method::md5)) {
     return fail(errc::auth_refused, "the server asks for an md5 password: require_auth does not list `md5`");
   }
-  const secret answer = md5_answer(config->password.reveal(), config->user, salt);
+  const secret answer = md5_answer(with.password.reveal(), config->user, salt);
   if (answer.reveal().size() != 3 + md5_digits) return fail(errc::auth_failed, "the crypto library has no MD5");
   return send_password(answer.reveal());
 }
@@ -233,19 +265,25 @@ startup::action startup::state::on_md5(std::string_view salt) {
 startup::action startup::state::on_sasl(const wire::authentication& request) {
   const auto& offered = request.mechanisms;
   const bool plus = std::any_of(offered.begin(), offered.end(), is_scram_plus);
-  const bool tls = security == channel_security::tls_unverified || security == channel_security::tls_verified;
-  if (plus && !tls) return violation("the server offers SCRAM-SHA-256-PLUS without TLS");  // B31
-  if (std::none_of(offered.begin(), offered.end(), is_scram)) {
+  if (plus && !over_tls()) return violation("the server offers SCRAM-SHA-256-PLUS without TLS");  // B31
+  const bool can_bind =
+      over_tls() && !with.endpoint_digest.empty() && config->channel_binding != channel_binding::disable;
+  bound = plus && can_bind;
+  if (must_bind() && !bound) return refuse_unbound();
+  if (!bound && std::none_of(offered.begin(), offered.end(), is_scram)) {
     return fail(errc::auth_unsupported, "the server does not offer SCRAM-SHA-256");  // B25
   }
-  if (config->password.empty()) return fail(errc::auth_failed, "the server asks for a password and none is set");
+  if (with.password.empty()) return fail(errc::auth_failed, "the server asks for a password and none is set");
   if (!permits(auth_method::scram_sha_256)) {
     return fail(errc::auth_refused, "the server asks for SCRAM: require_auth does not list `scram-sha-256`");
   }
   auto nonce = make_scram_nonce();
   if (!nonce) return fail(errc::auth_failed, "the crypto library has no random bytes");
-  scram = std::make_unique<scram_client>(std::move(*nonce));
-  wire::append_sasl_initial(output, scram_mechanism, scram->first_message());
+  const auto says = bound      ? scram_binding::tls_server_end_point
+                    : can_bind ? scram_binding::offered_in_vain
+                               : scram_binding::unsupported;
+  scram = std::make_unique<scram_client>(std::move(*nonce), std::string_view{}, says, with.endpoint_digest);
+  wire::append_sasl_initial(output, bound ? scram_plus_mechanism : scram_mechanism, scram->first_message());
   stage = session::stage::sasl_started;
   return action::write;
 }
@@ -253,7 +291,7 @@ startup::action startup::state::on_sasl(const wire::authentication& request) {
 startup::action startup::state::on_sasl_continue(std::string_view data) {
   if (const auto fault = scram->on_server_first(data, config->scram_max_iterations))
     return fail(fault->code, fault->why);
-  job.password = config->password;
+  job.password = saslprep(with.password);
   job.salt = scram->salt();
   job.iterations = scram->iterations();
   stage = session::stage::deriving;
@@ -268,19 +306,24 @@ startup::action startup::state::on_sasl_final(std::string_view data) {
 
 // ---- everything else ----
 
-// B40: only as the first answer. We ask for 3.0 and no protocol options, so there is nothing to lower and nothing of
-// ours to refuse.
+// B40: only as the first answer. We ask for 3.0 or 3.2 and no protocol options: the version may be lowered, and there
+// is nothing of ours to refuse.
 startup::action startup::state::on_negotiation(std::string_view body) {
   if (stage != session::stage::requested || negotiated) return violation("unexpected NegotiateProtocolVersion");
   const auto offer = wire::parse_negotiation(body);
   if (!offer) return violation("malformed NegotiateProtocolVersion");
   // The server may send the whole version number or its minor half; both halves of 3.0 are known.
-  const bool ours = offer->newest_minor == 0 || offer->newest_minor == 3U << 16;
+  const std::uint32_t offered =
+      offer->newest_minor < 1U << 16 ? wire::protocol_3_0 + offer->newest_minor : offer->newest_minor;
+  const bool ours = offered == wire::protocol_3_0 || (offered == wire::protocol_3_2 && offered == version);
   const auto& names = offer->unknown_options;
   const bool only_options =
       std::all_of(names.begin(), names.end(), [](auto name) { return name.substr(0, 5) == "_pq_."; });
   if (!ours || !only_options) return violation("NegotiateProtocolVersion offers what was not asked for");
   negotiated = true;
+  version = offered;
+  if (config->min_protocol_version == protocol_version::v3_2 && version != wire::protocol_3_2)
+    return fail(errc::protocol_error, "the server speaks protocol 3.0 only, and min_protocol_version is 3.2");
   return action::read;
 }
 
@@ -288,7 +331,7 @@ startup::action startup::state::on_error(std::string_view body) {
   auto said = wire::parse_diagnostics(body);
   if (!said) return violation("malformed ErrorResponse");
   diag = std::move(*said);
-  if (stage == session::stage::password_sent) withhold(diag, config->password.reveal());
+  if (stage == session::stage::password_sent) withhold(diag, with.password.reveal());
   const bool before = stage != session::stage::authenticated;
   return fail(make_sqlstate(diag.sqlstate),
               before ? "the server refused the connection" : "the server refused the session");
@@ -328,7 +371,7 @@ startup::action startup::state::on_parameter(std::string_view body) {
 
 startup::action startup::state::on_key(std::string_view body) {
   if (stage != session::stage::authenticated) return violation("BackendKeyData before authentication");
-  const auto key = wire::parse_backend_key(body);
+  const auto key = wire::parse_backend_key(body, version == wire::protocol_3_2 ? wire::max_cancel_key : 4);
   if (!key) return violation("malformed BackendKeyData");       // B42
   if (key_came) return violation("BackendKeyData came twice");  // B43
   key_came = true;
@@ -348,8 +391,8 @@ startup::action startup::state::on_ready(std::string_view body) {
 
 // ---- the class ----
 
-startup::startup(const connect_config& config, channel_security security)
-    : state_(std::make_unique<state>(config, security)) {}
+startup::startup(const connect_config& config, channel_security security, login with)
+    : state_(std::make_unique<state>(config, security, std::move(with))) {}
 startup::~startup() = default;
 startup::startup(startup&&) noexcept = default;
 startup& startup::operator=(startup&&) noexcept = default;
@@ -357,13 +400,14 @@ startup& startup::operator=(startup&&) noexcept = default;
 startup::action startup::begin() {
   state& s = *state_;
   const connect_config& config = *s.config;
-  const std::string_view password = config.password.reveal();
+  const std::string_view password = s.with.password.reveal();
   // C33: nothing is written unless everything can be.
   if (password.find('\0') != std::string_view::npos) return s.fail(errc::not_encodable, "a NUL byte in password");
   if (password.size() > max_password) return s.fail(errc::not_encodable, "password is longer than 65,535 bytes");
   auto parameters = collect_startup_parameters(config);
   if (parameters.error) return s.fail(parameters.error, parameters.why);
-  wire::append_startup(s.output, parameters.values);
+  if (config.max_protocol_version == protocol_version::v3_2) s.version = wire::protocol_3_2;
+  wire::append_startup(s.output, parameters.values, s.version);
   s.stage = stage::requested;
   return action::write;
 }

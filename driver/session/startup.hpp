@@ -28,6 +28,13 @@ struct key_derivation {
 };
 secret derive_salted_password(const key_derivation& job);  // 32 bytes; any thread; about 1 ms per 5,000 iterations
 
+// What a login needs besides the configuration, and is found out for each.
+struct login {
+  secret password;
+  std::string endpoint_digest;  // of the server's certificate (RFC 5929, tls-server-end-point); empty: there is none
+  std::string no_digest_why;    // for a person
+};
+
 // What a finished start-up leaves to the session.
 struct server_identity {
   std::uint32_t process_id = 0;
@@ -46,7 +53,9 @@ class startup {
   };
 
   // `config` must outlive the object. Errors of `config` itself (NUL in a name, C33) come out of begin().
-  startup(const connect_config& config, channel_security security);
+  startup(const connect_config& config, channel_security security, login with);
+  startup(const connect_config& config, channel_security security)
+      : startup(config, security, login{config.password, {}, {}}) {}
   ~startup();
   startup(startup&&) noexcept;
   startup& operator=(startup&&) noexcept;

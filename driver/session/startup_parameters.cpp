@@ -88,4 +88,13 @@ std::string process_user() {
   return found->pw_name;
 }
 
+std::optional<uid_t> id_of_user(const std::string& name) {
+  std::string buffer(16384, '\0');
+  passwd entry{};
+  passwd* found = nullptr;
+  if (getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+    return std::nullopt;
+  return found->pw_uid;
+}
+
 }  // namespace lido::session

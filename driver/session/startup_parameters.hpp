@@ -3,6 +3,9 @@
 
 #include <lido/driver/config.hpp>
 
+#include <sys/types.h>
+
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -23,5 +26,7 @@ startup_parameters collect_startup_parameters(const connect_config& config);
 // The name of the process's user, for a config whose `user` is empty; empty when the system does not know it. Asks the
 // name service: it may block, so it belongs on the helper pool or before the io threads start.
 std::string process_user();
+// The same question the other way round.
+std::optional<uid_t> id_of_user(const std::string& name);
 
 }  // namespace lido::session

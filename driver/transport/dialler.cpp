@@ -21,6 +21,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <map>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -30,35 +31,43 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A peer that vanished without a word is noticed: by what we send within the first, by an idle connection within about
-// 60 + 3 x 10 s.
-constexpr int unacknowledged_ms = 30'000;
-constexpr int keepalive_idle_s = 60;
-constexpr int keepalive_interval_s = 10;
-constexpr int keepalive_probes = 3;
-
 // A Unix listener with a full backlog says "no buffer space" at once and offers nothing to wait for (Asio 1.22.1; Linux
 // says EAGAIN).
 constexpr milliseconds first_backlog_wait{1};
 constexpr milliseconds longest_backlog_wait{50};
 constexpr unsigned max_backlog_waits = 400;
 
-// An address that answers nothing leaves the rest of the owner's deadline to the next one.
-constexpr std::chrono::seconds address_patience{2};
+// How long an address has been tried before the next one is tried beside it (RFC 8305, section 8).
+constexpr milliseconds head_start{250};
 
 constexpr std::size_t max_context = 1024;
 
-void set_tcp_options(socket& s) {
+void set_tcp_options(socket& s, const tcp_settings& how) {
   std::error_code ignored;  // none of them is needed to talk
   s.set_option(asio::ip::tcp::no_delay(true), ignored);
-  s.set_option(asio::socket_base::keep_alive(true), ignored);
+  s.set_option(asio::socket_base::keep_alive(how.keepalives), ignored);
   const auto set = [fd = s.native_handle()](int name, int value) {
-    ::setsockopt(fd, IPPROTO_TCP, name, &value, sizeof value);
+    if (value > 0) ::setsockopt(fd, IPPROTO_TCP, name, &value, sizeof value);
   };
-  set(TCP_USER_TIMEOUT, unacknowledged_ms);
-  set(TCP_KEEPIDLE, keepalive_idle_s);
-  set(TCP_KEEPINTVL, keepalive_interval_s);
-  set(TCP_KEEPCNT, keepalive_probes);
+  set(TCP_USER_TIMEOUT, how.unacknowledged_ms);
+  if (!how.keepalives) return;
+  set(TCP_KEEPIDLE, how.keepalive_idle_s);
+  set(TCP_KEEPINTVL, how.keepalive_interval_s);
+  set(TCP_KEEPCNT, how.keepalive_probes);
+}
+
+// The families in turn, the first one's own order kept: a family that leads nowhere delays by one head start.
+void alternate_families(std::vector<endpoint>& all) {
+  if (all.empty()) return;
+  const int first = all.front().protocol().family();
+  std::vector<endpoint> of_first;
+  std::vector<endpoint> others;
+  for (endpoint& e : all) (e.protocol().family() == first ? of_first : others).push_back(e);
+  all.clear();
+  for (std::size_t i = 0; i < std::max(of_first.size(), others.size()); ++i) {
+    if (i < of_first.size()) all.push_back(of_first[i]);
+    if (i < others.size()) all.push_back(others[i]);
+  }
 }
 
 bool is_unix(const endpoint& where) noexcept { return where.protocol().family() == AF_UNIX; }
@@ -91,8 +100,8 @@ class dial_operation final : public dialler {
   bool choose_addresses();
   void on_looked_up(looked_up found);
   void connect_next();
-  void connect_again();
-  void on_connected(std::error_code ec);
+  void connect_to(std::size_t index);
+  void on_connected(std::size_t index, std::error_code ec);
   void on_backlog_timer(std::error_code ec);
   void on_slow(std::error_code ec);
   void send_ssl_request();
@@ -103,13 +112,15 @@ class dial_operation final : public dialler {
   void on_ciphertext(std::error_code ec, std::size_t n);
   void on_room(std::error_code ec);
 
-  std::string here() const;
+  std::string here() const { return at(at_); }
+  std::string at(std::size_t index) const;
   void note(const std::string& what);
   void fail(std::error_code ec, const std::string& what = {});
   void succeed();
   void hand_over(lock& guard);
   transport::negotiation negotiation() const noexcept;
   const std::string& host() const noexcept { return target_.same_peer ? target_.same_peer->host : target_.host; }
+  const tcp_settings& tcp() const noexcept { return target_.same_peer ? target_.same_peer->tcp : target_.tcp; }
   const std::shared_ptr<const tls_context>& tls() const noexcept {
     return target_.same_peer ? target_.same_peer->tls : target_.tls;
   }
@@ -125,9 +136,11 @@ class dial_operation final : public dialler {
 
   std::shared_ptr<look_up> look_up_;
   std::vector<endpoint> addresses_;
-  std::size_t next_ = 0;  // of addresses_; the one in use is the one before
+  std::size_t next_ = 0;                  // of addresses_: not yet tried
+  std::size_t at_ = 0;                    // the one that is talked to
+  std::map<std::size_t, socket> racing_;  // by address
   socket socket_;
-  asio::steady_timer timer_;  // of one connect: too slow, or to be repeated
+  asio::steady_timer timer_;  // the next address's turn, or a full backlog's
   unsigned backlog_waits_ = 0;
   std::string request_;  // of the SSLRequest, what is not yet sent
   char answer_ = 0;
@@ -147,6 +160,7 @@ void dial_operation::cancel() noexcept {
       if (look_up_) look_up_->cancel();
       std::error_code ignored;
       socket_.close(ignored);
+      racing_.clear();
       timer_.cancel();
     }
   }
@@ -191,67 +205,86 @@ void dial_operation::on_looked_up(looked_up found) {
   look_up_.reset();
   if (found.addresses.empty()) return fail(errc::resolve_failed, target_.host + ": " + found.failure);
   addresses_ = std::move(found.addresses);
+  alternate_families(addresses_);
   connect_next();
 }
 
 // ---- connect ----
 
+// Starts the next address, if there is one; each that fails or is slow makes room for one more.
 void dial_operation::connect_next() {
   phase_ = dial_phase::connect;
-  if (next_ == addresses_.size()) return fail(errc::connect_failed);
-  ++next_;
-  backlog_waits_ = 0;
-  connect_again();
+  if (next_ == addresses_.size()) {
+    if (racing_.empty()) fail(errc::connect_failed);
+    return;
+  }
+  connect_to(next_++);
 }
 
-void dial_operation::connect_again() {
-  const endpoint& to = addresses_[next_ - 1];
+void dial_operation::connect_to(std::size_t index) {
+  const endpoint& to = addresses_[index];
+  socket& s = racing_.insert_or_assign(index, socket(executor_)).first->second;
   std::error_code ec;
-  socket_.close(ec);
-  socket_.open(to.protocol(), ec);
-  if (!ec) socket_.native_non_blocking(true, ec);
+  s.open(to.protocol(), ec);
+  if (!ec) s.native_non_blocking(true, ec);
   if (ec) {
-    note(here() + ": " + ec.message());
+    at_ = index;
+    note(at(index) + ": " + ec.message());
+    racing_.erase(index);
     return asio::post(executor_, guarded(&dial_operation::connect_next));
   }
-  if (!is_unix(to)) set_tcp_options(socket_);
+  if (!is_unix(to)) set_tcp_options(s, tcp());
   if (next_ < addresses_.size()) {
-    timer_.expires_after(address_patience);
+    timer_.expires_after(head_start);
     timer_.async_wait(guarded(&dial_operation::on_slow));
   }
-  socket_.async_connect(to, guarded(&dial_operation::on_connected));
+  s.async_connect(to,
+                  [self = std::static_pointer_cast<dial_operation>(shared_from_this()), index](std::error_code how) {
+                    lock guard(self->mutex_);
+                    if (self->over_) return;
+                    self->on_connected(index, how);
+                    self->hand_over(guard);
+                  });
 }
 
 void dial_operation::on_slow(std::error_code ec) {
   // Also comes when it was already on its way as the connect ended: that moved the expiry.
-  if (!ec && timer_.expiry() <= std::chrono::steady_clock::now()) socket_.cancel(ec);
+  if (!ec && timer_.expiry() <= std::chrono::steady_clock::now()) connect_next();
 }
 
-void dial_operation::on_connected(std::error_code ec) {
-  timer_.expires_at(asio::steady_timer::time_point::max());
+void dial_operation::on_connected(std::size_t index, std::error_code ec) {
+  const auto mine = racing_.find(index);
+  if (mine == racing_.end()) return;  // another one was faster
   const bool full_backlog = ec == asio::error::no_buffer_space || ec == asio::error::try_again;
-  if (full_backlog && is_unix(addresses_[next_ - 1]) && backlog_waits_ < max_backlog_waits) {
+  if (full_backlog && is_unix(addresses_[index]) && backlog_waits_ < max_backlog_waits) {
     timer_.expires_after(std::min(longest_backlog_wait, first_backlog_wait * (1U << std::min(backlog_waits_, 6U))));
     ++backlog_waits_;
     return timer_.async_wait(guarded(&dial_operation::on_backlog_timer));
   }
+  at_ = index;
   if (ec) {
-    note(here() + ": " + (ec == asio::error::operation_aborted ? std::string("no answer") : ec.message()));
+    note(at(index) + ": " + ec.message());
+    racing_.erase(mine);
     return connect_next();
   }
+  timer_.expires_at(asio::steady_timer::time_point::max());
+  socket_ = std::move(mine->second);
+  racing_.clear();  // closes the slower ones
   if (negotiation() == negotiation::plain) return succeed();
   phase_ = dial_phase::tls;
+  if (negotiation() == negotiation::tls_direct) return start_tls();
   wire::append_ssl_request(request_);
   send_ssl_request();
 }
 
-void dial_operation::on_backlog_timer(std::error_code /*ec*/) { connect_again(); }
+void dial_operation::on_backlog_timer(std::error_code /*ec*/) { connect_to(at_); }  // a Unix socket is the only address
 
 transport::negotiation dial_operation::negotiation() const noexcept {
-  if (is_unix(addresses_[next_ - 1])) return negotiation::plain;
+  if (is_unix(addresses_[at_])) return negotiation::plain;
   if (!target_.same_peer) return target_.negotiation;
   // A TLS peer is never asked in plain text, and what was plain is not asked for more (I6).
-  return target_.same_peer->secure ? negotiation::tls : negotiation::plain;
+  if (!target_.same_peer->secure) return negotiation::plain;
+  return target_.same_peer->direct ? negotiation::tls_direct : negotiation::tls;
 }
 
 // ---- SSLRequest ----
@@ -304,7 +337,13 @@ void dial_operation::start_tls() {
 
 void dial_operation::shake_hands() {
   switch (session_->handshake()) {
-    case handshake_step::done: return succeed();
+    case handshake_step::done:
+      // Else this may be a server of another protocol that takes whoever comes.
+      if (negotiation() == negotiation::tls_direct && !session_->agreed_on_postgresql())
+        return fail(errc::tls_failed,
+                    "the server did not agree on PostgreSQL by ALPN: sslnegotiation=direct needs "
+                    "PostgreSQL 17");
+      return succeed();
     case handshake_step::want_read:
       return socket_.async_read_some(session_->receive_buffer(), guarded(&dial_operation::on_ciphertext));
     case handshake_step::want_write: return socket_.async_wait(socket::wait_write, guarded(&dial_operation::on_room));
@@ -312,6 +351,8 @@ void dial_operation::shake_hands() {
   }
   std::string words;
   const auto ec = session_->handshake_error(words);
+  if (negotiation() == negotiation::tls_direct && ec == errc::connect_failed)
+    words += "; sslnegotiation=direct needs PostgreSQL 17";
   fail(ec, words);
 }
 
@@ -330,14 +371,14 @@ void dial_operation::note(const std::string& what) {
   context_ += what;
 }
 
-std::string dial_operation::here() const {
-  const endpoint& where = addresses_[next_ - 1];
+std::string dial_operation::at(std::size_t index) const {
+  const endpoint& where = addresses_[index];
   const std::string address = describe(where);
   return is_unix(where) || is_numeric_address(host()) ? address : host() + " (" + address + ")";
 }
 
 void dial_operation::fail(std::error_code ec, const std::string& what) {
-  note(what.empty() || next_ == 0 ? what : here() + ": " + what);
+  note(what.empty() || addresses_.empty() ? what : here() + ": " + what);
   result_.emplace();
   result_->error = ec;
   result_->phase = phase();
@@ -346,11 +387,12 @@ void dial_operation::fail(std::error_code ec, const std::string& what) {
 }
 
 void dial_operation::succeed() {
-  const endpoint& where = addresses_[next_ - 1];
+  const endpoint& where = addresses_[at_];
   phase_ = dial_phase::done;
   result_.emplace();
   result_->phase = dial_phase::done;
-  result_->peer = {where, host(), is_unix(where), session_ != nullptr, session_ ? tls() : nullptr};
+  const bool direct = session_ && negotiation() == negotiation::tls_direct;
+  result_->peer = {where, host(), is_unix(where), session_ != nullptr, session_ ? tls() : nullptr, direct, tcp()};
   result_->stream = stream(std::move(socket_), std::move(session_));
 }
 

@@ -1,7 +1,8 @@
-// Opens a stream: resolve, TCP or Unix connect, SSLRequest, TLS. One attempt at one kind of negotiation; falling back
-// between sslmodes is the caller's. A Unix socket is plain whatever is asked, as with libpq: PostgreSQL has no TLS
-// there, and the kernel says who may open the path. Deadlines are the caller's: cancel() ends it at any step and never
-// waits for a look-up (contract I5, I20).
+// Opens a stream: resolve, TCP or Unix connect, SSLRequest, TLS. All addresses of a name race, each with a short start
+// over the next one and the families in turn (RFC 8305); the first to connect is taken. One attempt at one kind of
+// negotiation; falling back between sslmodes is the caller's. A Unix socket is plain whatever is asked, as with libpq:
+// PostgreSQL has no TLS there, and the kernel says who may open the path. Deadlines are the caller's: cancel() ends it
+// at any step and never waits for a look-up (contract I5, I20).
 #pragma once
 
 #include "driver/transport/look_up.hpp"
@@ -22,7 +23,17 @@ namespace lido::transport {
 enum class negotiation {
   plain,           // no SSLRequest
   tls,             // SSLRequest; 'N' is errc::tls_refused
+  tls_direct,      // TLS at once, PostgreSQL agreed on by ALPN (17 and later)
   tls_if_offered,  // SSLRequest; 'N' goes on in plain text on the same socket (sslmode=prefer)
+};
+
+// What the kernel is told of a TCP connection; 0: its own default.
+struct tcp_settings {
+  bool keepalives = true;
+  int keepalive_idle_s = 60;
+  int keepalive_interval_s = 10;
+  int keepalive_probes = 3;
+  int unacknowledged_ms = 30'000;
 };
 
 // Who is at the other end, as found: what a cancel connection must repeat (I6).
@@ -32,6 +43,8 @@ struct peer {
   bool unix_socket = false;
   bool secure = false;
   std::shared_ptr<const tls_context> tls;
+  bool direct = false;  // TLS without an SSLRequest
+  tcp_settings tcp{};
 };
 
 enum class dial_phase { resolve, connect, tls, done };
@@ -52,6 +65,7 @@ struct dial_target {
   std::optional<transport::peer>
       same_peer;  // set: go to exactly this endpoint in exactly this way (cancel connections)
   look_up_function resolve = &system_look_up;  // blocks, on a helper thread
+  tcp_settings tcp{};
   std::string hostaddr{};  // not empty: connect there, without a look-up; `host` is whose name is verified
 };
 

@@ -26,9 +26,9 @@ class helper_task : public std::enable_shared_from_this<helper_task<Answer>> {
 
   // Once. Calls `done` once on the executor, unless cancelled. False: the helpers' queue is full, and `done` will not
   // be called.
-  bool start(std::function<Answer()> work, handler done) {
+  bool start(std::function<Answer()> work, handler done, helper_job kind = helper_job::finite) {
     mailbox_->wake = &wake_;
-    if (!run_on_helper([box = mailbox_, work = std::move(work)] { box->put(work()); })) return false;
+    if (!run_on_helper([box = mailbox_, work = std::move(work)] { box->put(work()); }, kind)) return false;
     const std::lock_guard lock(mailbox_->mutex);
     wake_.async_wait(waiting(this->shared_from_this(), std::move(done)));
     if (mailbox_->answer) wake_.cancel();  // it was faster than we

@@ -38,6 +38,7 @@ stream& stream::operator=(stream&&) noexcept = default;
 stream::~stream() = default;
 
 certificate_ends stream::certificates() const noexcept { return tls_ ? tls_->certificates() : certificate_ends{}; }
+certificate_digest stream::endpoint_digest() const { return tls_ ? tls_->endpoint_digest() : certificate_digest{}; }
 bool stream::is_open() const noexcept { return socket_ && socket_->is_open(); }
 bool stream::secure() const noexcept { return tls_ != nullptr; }
 

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -36,6 +37,12 @@ struct certificate_ends {
   std::int64_t client = 0;
 };
 
+// Of the server's certificate, for channel binding.
+struct certificate_digest {
+  std::string bytes;    // empty: there is none
+  std::string why_not;  // then
+};
+
 class stream {
  public:
   stream() noexcept;  // closed
@@ -47,6 +54,7 @@ class stream {
   bool is_open() const noexcept;
   bool secure() const noexcept;
   certificate_ends certificates() const noexcept;  // after the handshake
+  certificate_digest endpoint_digest() const;
 
   // Sends what the socket takes now. Repeat with the rest after async_wait_writable when would_block. Under TLS the
   // same bytes must be offered again.

@@ -4,10 +4,13 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
+#include <string_view>
 
 namespace lido::transport {
 namespace {
@@ -26,8 +29,27 @@ int no_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*data*
 // answering us.
 constexpr std::array<unsigned char, 11> postgresql_alpn{10, 'p', 'o', 's', 't', 'g', 'r', 'e', 's', 'q', 'l'};
 
-void set_policy(SSL_CTX* ctx) {
-  SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+int version_of(tls_version v) noexcept {
+  switch (v) {
+    case tls_version::v1_2: return TLS1_2_VERSION;
+    case tls_version::v1_3: return TLS1_3_VERSION;
+    case tls_version::newest: break;
+  }
+  return 0;  // OpenSSL's word for the newest that it has
+}
+
+// What a key's file is decrypted with, while it is read.
+int passphrase(char* buffer, int size, int /*writing*/, void* data) {
+  const std::string_view text = static_cast<const secret*>(data)->reveal();
+  if (text.size() > static_cast<std::size_t>(size)) return -1;
+  text.copy(buffer, text.size());
+  return static_cast<int>(text.size());
+}
+
+void set_policy(SSL_CTX* ctx, const connect_config& config) {
+  // Never below 1.2, whatever the system's configuration permits.
+  SSL_CTX_set_min_proto_version(ctx, std::max(TLS1_2_VERSION, version_of(config.ssl_min_protocol_version)));
+  SSL_CTX_set_max_proto_version(ctx, version_of(config.ssl_max_protocol_version));
   SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
   // The system's configuration may have set it; a cut stream must look cut (B18).
   SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -46,6 +68,28 @@ bool load_authorities(SSL_CTX* ctx, const std::string& file, std::string& contex
   context =
       "sslrootcert: cannot use " + (system ? std::string("the system's store") : '"' + file + '"') + ": " + reason();
   return false;
+}
+
+// Revoked certificates, and nothing else that may be in these files: a certificate in one would be trusted. With
+// either, each authority of a chain must have its list.
+bool load_revocations(SSL_CTX* ctx, const connect_config& config, std::string& context) {
+  if (config.sslcrl.empty() && config.sslcrldir.empty()) return true;
+  X509_STORE* const store = SSL_CTX_get_cert_store(ctx);
+  if (!config.sslcrl.empty()) {
+    X509_LOOKUP* const file = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+    if (file == nullptr || X509_load_crl_file(file, config.sslcrl.c_str(), X509_FILETYPE_PEM) < 1) {
+      context = "sslcrl: cannot use \"" + config.sslcrl + "\": " + reason();
+      return false;
+    }
+  }
+  struct stat info{};
+  const bool folder = !config.sslcrldir.empty();
+  if (folder && (::stat(config.sslcrldir.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) ||
+                 X509_STORE_load_path(store, config.sslcrldir.c_str()) != 1)) {
+    context = "sslcrldir: cannot use \"" + config.sslcrldir + "\"";
+    return false;
+  }
+  return X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) == 1;
 }
 
 // libpq's rule: the owner alone, or root with its group reading.
@@ -72,8 +116,16 @@ bool load_identity(SSL_CTX* ctx, const connect_config& config, std::string& cont
     return false;
   }
   if (!key_is_private(config.sslkey, context)) return false;
-  if (SSL_CTX_use_PrivateKey_file(ctx, config.sslkey.c_str(), SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_check_private_key(ctx) != 1) {
+  const secret password = config.sslpassword;
+  if (!password.empty()) {
+    SSL_CTX_set_default_passwd_cb(ctx, &passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(ctx, const_cast<secret*>(&password));  // only read
+  }
+  const bool usable = SSL_CTX_use_PrivateKey_file(ctx, config.sslkey.c_str(), SSL_FILETYPE_PEM) == 1 &&
+                      SSL_CTX_check_private_key(ctx) == 1;
+  SSL_CTX_set_default_passwd_cb(ctx, &no_passphrase);
+  SSL_CTX_set_default_passwd_cb_userdata(ctx, nullptr);
+  if (!usable) {
     context = "sslkey: cannot use \"" + config.sslkey + "\": " + reason();
     return false;
   }
@@ -94,12 +146,14 @@ std::shared_ptr<const tls_context> tls_context::create(const connect_config& con
     context = "TLS cannot be set up: " + reason();
     return nullptr;
   }
-  set_policy(made->ctx_);
+  set_policy(made->ctx_, config);
+  made->sni_ = config.sslsni;
   made->name_ = config.sslmode == sslmode::verify_full;
   // As libpq: a weaker mode with a CA file named checks the chain all the same.
   made->chain_ = made->name_ || config.sslmode == sslmode::verify_ca || !config.sslrootcert.empty();
   if (made->chain_) SSL_CTX_set_verify(made->ctx_, SSL_VERIFY_PEER, nullptr);
-  const bool usable = (!made->chain_ || load_authorities(made->ctx_, config.sslrootcert, context)) &&
+  const bool usable = (!made->chain_ || (load_authorities(made->ctx_, config.sslrootcert, context) &&
+                                         load_revocations(made->ctx_, config, context))) &&
                       load_identity(made->ctx_, config, context);
   if (usable) return made;
   ec = errc::invalid_config;

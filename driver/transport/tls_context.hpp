@@ -25,12 +25,14 @@ class tls_context {
   ssl_ctx_st* native() const noexcept { return ctx_; }
   bool verifies_peer() const noexcept;  // chain
   bool verifies_name() const noexcept;  // host against SAN
+  bool names_host() const noexcept { return sni_; }
 
  private:
   tls_context() = default;
   ssl_ctx_st* ctx_ = nullptr;
   bool chain_ = false;
   bool name_ = false;
+  bool sni_ = true;
 };
 
 }  // namespace lido::transport

@@ -94,7 +94,7 @@ bool tls_session::prepare(const tls_context& context, const std::string& host) {
   if (name.empty() || name.find('\0') != std::string::npos || name.front() == '.') return !context.verifies_name();
   const bool is_address = is_numeric_address(name);
   // RFC 6066, section 3: literal addresses are not permitted in SNI.
-  if (!is_address && SSL_set_tlsext_host_name(ssl_, name.c_str()) != 1) return false;
+  if (!is_address && context.names_host() && SSL_set_tlsext_host_name(ssl_, name.c_str()) != 1) return false;
   if (!context.verifies_name()) return true;
   X509_VERIFY_PARAM* wanted = SSL_get0_param(ssl_);
   X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
@@ -302,6 +302,38 @@ std::int64_t end_of(X509* certificate) noexcept {
 }
 
 }  // namespace
+
+// RFC 5929, section 4.1: by the digest of the certificate's own signature, and SHA-256 in the place of MD5 and SHA-1. A
+// signature without one (Ed25519) has no binding defined (C22).
+certificate_digest tls_session::endpoint_digest() const {
+  certificate_digest out;
+  X509* const certificate = SSL_get0_peer_certificate(ssl_);
+  if (certificate == nullptr) {
+    out.why_not = "there is no certificate";
+    return out;
+  }
+  int digest = NID_undef;
+  X509_get_signature_info(certificate, &digest, nullptr, nullptr, nullptr);
+  if (digest == NID_md5 || digest == NID_sha1) digest = NID_sha256;
+  const EVP_MD* const algorithm = digest == NID_undef ? nullptr : EVP_get_digestbynid(digest);
+  std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
+  unsigned size = 0;
+  if (algorithm != nullptr && X509_digest(certificate, algorithm, bytes.data(), &size) == 1) {
+    out.bytes.assign(reinterpret_cast<const char*>(bytes.data()), size);
+    return out;
+  }
+  const char* const name = OBJ_nid2sn(X509_get_signature_nid(certificate));
+  out.why_not = std::string("its signature is ") + (name != nullptr ? name : "of an unknown kind");
+  ERR_clear_error();
+  return out;
+}
+
+bool tls_session::agreed_on_postgresql() const noexcept {
+  const unsigned char* name = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl_, &name, &size);
+  return name != nullptr && std::string_view(reinterpret_cast<const char*>(name), size) == "postgresql";
+}
 
 certificate_ends tls_session::certificates() const noexcept {
   return {end_of(SSL_get0_peer_certificate(ssl_)), end_of(SSL_get_certificate(ssl_))};

@@ -35,7 +35,10 @@ class tls_session {
   // none of them the peer's.
   std::error_code handshake_error(std::string& words) const;
 
-  certificate_ends certificates() const noexcept;  // after the handshake
+  // After the handshake.
+  certificate_ends certificates() const noexcept;
+  certificate_digest endpoint_digest() const;
+  bool agreed_on_postgresql() const noexcept;  // by ALPN
 
   // Where the next receive may put ciphertext, and what it brought. Only one receive at a time.
   asio::mutable_buffer receive_buffer() noexcept;

@@ -73,11 +73,12 @@ std::optional<parameter_status> parse_parameter_status(std::string_view body) no
   return if_complete(in, out);
 }
 
-std::optional<backend_key> parse_backend_key(std::string_view body) noexcept {
+std::optional<backend_key> parse_backend_key(std::string_view body, std::size_t longest_key) noexcept {
   byte_reader in{body};
   backend_key out{};
   out.process_id = in.u32();
-  out.secret = in.take(4);
+  out.secret = in.rest();
+  if (out.secret.size() < 4 || out.secret.size() > longest_key) return std::nullopt;
   return if_complete(in, out);
 }
 

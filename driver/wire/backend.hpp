@@ -46,8 +46,8 @@ struct authentication {
 // Each answers nullopt for a body that is not exactly the message.
 std::optional<authentication> parse_authentication(std::string_view body);
 std::optional<parameter_status> parse_parameter_status(std::string_view body) noexcept;
-std::optional<backend_key> parse_backend_key(
-    std::string_view body) noexcept;  // protocol 3.0: key of exactly 4 bytes (B42)
+// A key of exactly 4 bytes; with protocol 3.2 of 4 to 256 (B42).
+std::optional<backend_key> parse_backend_key(std::string_view body, std::size_t longest_key = 4) noexcept;
 std::optional<transaction_status> parse_ready_for_query(std::string_view body) noexcept;
 std::optional<notification> parse_notification(std::string_view body) noexcept;
 std::optional<protocol_negotiation> parse_negotiation(std::string_view body);

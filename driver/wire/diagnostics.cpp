@@ -10,7 +10,7 @@ namespace lido::wire {
 namespace {
 
 constexpr std::size_t max_name_bytes = 512;  // identifiers, numbers, the SQLSTATE
-constexpr std::size_t name_fields = 8;
+constexpr std::size_t name_fields = 12;
 constexpr std::size_t max_text_bytes =
     max_diagnostic_bytes - name_fields * max_name_bytes;  // message, detail, hint, context together
 
@@ -31,6 +31,10 @@ std::string* name_field(diagnostics& out, char code) noexcept {
     case 'c': return &out.column;
     case 'd': return &out.datatype;
     case 'n': return &out.constraint;
+    case 'p': return &out.internal_position;
+    case 'F': return &out.file;
+    case 'L': return &out.line;
+    case 'R': return &out.routine;
     default: return nullptr;
   }
 }
@@ -41,6 +45,7 @@ std::string* text_field(diagnostics& out, char code) noexcept {
     case 'D': return &out.detail;
     case 'H': return &out.hint;
     case 'W': return &out.where;
+    case 'q': return &out.internal_query;
     default: return nullptr;
   }
 }

@@ -9,7 +9,6 @@
 namespace lido::wire {
 namespace {
 
-constexpr std::uint32_t protocol_3_0 = 196608;
 constexpr std::uint32_t ssl_request_code = 80877103;
 constexpr std::uint32_t cancel_request_code = 80877102;
 constexpr std::uint16_t binary_format = 1;
@@ -81,11 +80,12 @@ void append_ssl_request(std::string& out) {
   to.put_u32(ssl_request_code);
 }
 
-void append_startup(std::string& out, std::span<const std::pair<std::string_view, std::string_view>> parameters) {
+void append_startup(std::string& out, std::span<const std::pair<std::string_view, std::string_view>> parameters,
+                    std::uint32_t version) {
   std::size_t size = 4 + 4 + 1;
   for (const auto& [name, value] : parameters) size += name.size() + value.size() + 2;
   message to{out, size};
-  to.put_u32(protocol_3_0);
+  to.put_u32(version);
   for (const auto& [name, value] : parameters) {
     to.put_text(name);
     to.put_text(value);

@@ -13,9 +13,11 @@
 namespace lido::wire {
 
 void append_ssl_request(std::string& out);
-void append_startup(std::string& out,
-                    std::span<const std::pair<std::string_view, std::string_view>> parameters);  // protocol 3.0
-void append_password(std::string& out, std::string_view password);                               // 'p', with NUL
+inline constexpr std::uint32_t protocol_3_0 = 3U << 16;
+inline constexpr std::uint32_t protocol_3_2 = protocol_3_0 + 2;
+void append_startup(std::string& out, std::span<const std::pair<std::string_view, std::string_view>> parameters,
+                    std::uint32_t version = protocol_3_0);
+void append_password(std::string& out, std::string_view password);  // 'p', with NUL
 void append_sasl_initial(std::string& out, std::string_view mechanism, std::string_view data);
 void append_sasl_response(std::string& out, std::string_view data);
 void append_query(std::string& out, std::string_view sql);  // 'Q'

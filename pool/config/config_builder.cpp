@@ -68,25 +68,36 @@ void config_builder::set_dsn(std::string_view dsn, const std::string& where, con
   std::vector<dsn_setting> settings;
   try {
     settings = split_dsn(dsn);
+    if (services_) expand_service(settings, services_);
   } catch (const error& e) {
     throw_invalid_config(before + e.diag().context);
   }
+  apply(settings, before, source);
+}
+
+void config_builder::set_service(std::string_view name, const std::string& source) {
+  try {
+    apply(service_settings(name, {}, services_), {}, source);
+  } catch (const error& e) {
+    throw_invalid_config(source + ": " + e.diag().context);
+  }
+}
+
+void config_builder::apply(const std::vector<dsn_setting>& settings, const std::string& before,
+                           const std::string& source) {
   for (const dsn_setting& s : settings) {
-    const std::string place = before + "DSN, position " + std::to_string(s.position);
     if (s.key.starts_with(prefix)) {
+      const std::string place = before + place_of(s);
       const std::string_view key = std::string_view(s.key).substr(prefix.size());
       if (!set_knob(pool_knobs(), config_, key, s.value.reveal(), place, prefix))
         throw_unknown_key(place, s.key, nearest_pool_key(key));
       sources_[std::string(key)] = source;
       continue;
     }
-    try {
-      apply_dsn(config_.connect, {s});
-    } catch (const error& e) {
-      throw_invalid_config(before + e.diag().context);
-    }
-    sources_[s.key] = source;
+    apply_setting(config_.connect, s, before);
+    sources_[s.key] = s.where.empty() ? source : s.where;
   }
+  settle_settings(config_.connect, settings);
 }
 
 secret config_builder::secret_from(std::string_view path, const std::string& where) {

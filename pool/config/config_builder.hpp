@@ -3,6 +3,8 @@
 
 #include "pool/config/pool_knobs.hpp"
 
+#include <lido/driver/detail/libpq_files.hpp>
+
 #include <map>
 #include <string>
 #include <string_view>
@@ -28,6 +30,9 @@ class config_builder {
   // False: there is no such knob. `where` begins errors; `source` is what effective() shows.
   bool set(std::string_view key, std::string_view value, const std::string& where, const std::string& source);
   void set_parameter(std::string_view name, std::string_view value, const std::string& source);
+  // From here on a DSN may name a service, whose files are where these variables say; before, it is refused.
+  void read_services(variable_look_up variables) { services_ = std::move(variables); }
+  void set_service(std::string_view name, const std::string& source);
   void set_dsn(std::string_view dsn, const std::string& where, const std::string& source);
   // The text of a file that holds a secret, without the end of its last line; wiped by the caller's secret.
   secret secret_from(std::string_view path, const std::string& where);
@@ -43,10 +48,13 @@ class config_builder {
   pool_config finish() &&;
 
  private:
+  void apply(const std::vector<dsn_setting>& settings, const std::string& before, const std::string& source);
+
   pool_config config_;
   std::map<std::string, std::string, std::less<>> sources_;
   std::vector<std::string> files_;
   bool secret_file_ = false;
+  variable_look_up services_;
 };
 
 // What [pool.NAME] of `text` says, over what the builder has. The names of all its pools; throws for what is not one.
@@ -58,6 +66,8 @@ std::string contents_of(const std::string& path, bool& open_to_others);
 // "NAME=value" each, as in environ.
 using environment = std::vector<std::string_view>;
 environment process_environment();
+// `variables` must outlive the builder.
+void allow_services(const environment& variables, config_builder& into);
 void read_libpq_environment(const environment& variables, config_builder& into);
 void read_pool_environment(const environment& variables, std::string_view pool_name, config_builder& into);
 // Throws when a variable LIDO__NAME__... is of none of these pools.

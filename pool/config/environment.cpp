@@ -2,6 +2,8 @@
 // template may leave it empty.
 #include "pool/config/config_builder.hpp"
 
+#include <lido/driver/detail/libpq_files.hpp>
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,17 +47,8 @@ std::string_view value_of(const environment& variables, std::string_view name) {
   return {};
 }
 
-// These of libpq's would make it connect elsewhere, or trust less: to pass over them in silence were worse than to
-// refuse.
-constexpr std::array<std::string_view, 9> not_here{"PGSERVICE",
-                                                   "PGREQUIREPEER",
-                                                   "PGSSLCRL",
-                                                   "PGSSLCRLDIR",
-                                                   "PGSSLMINPROTOCOLVERSION",
-                                                   "PGSSLCERTMODE",
-                                                   "PGMINPROTOCOLVERSION",
-                                                   "PGSSLMAXPROTOCOLVERSION",
-                                                   "PGHOSTADDR"};
+// These of libpq's would make it trust less: to pass over them in silence were worse than to refuse.
+constexpr std::array<std::string_view, 1> not_here{"PGSSLCERTMODE"};
 
 bool is_taken(std::string_view libpq_variable) {
   return std::ranges::any_of(connect_knobs(), [&](const auto& k) { return k.env == libpq_variable; });
@@ -156,6 +149,15 @@ void read_libpq_environment(const environment& variables, config_builder& into) 
     const secret text = into.secret_from(path, file_variable);
     into.set(k.name, text.reveal(), file_variable, file_variable);
   }
+  const auto look_up = [&variables](std::string_view name) { return value_of(variables, name); };
+  const std::string_view service = value_of(variables, "PGSERVICE");
+  if (!service.empty()) into.set_service(service, "PGSERVICE");
+  if (const std::string file = default_passfile(look_up); !file.empty() && into.config().connect.passfile.empty())
+    into.set("passfile", file, "passfile", "as libpq");
+}
+
+void allow_services(const environment& variables, config_builder& into) {
+  into.read_services([&variables](std::string_view name) { return value_of(variables, name); });
 }
 
 void read_pool_environment(const environment& variables, std::string_view pool_name, config_builder& into) {

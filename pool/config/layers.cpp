@@ -24,6 +24,7 @@ pool_config build(const config_sources& from, const open_file& file, std::string
                   const environment& variables) {
   config_builder builder;
   builder.config().name.assign(pool_name);
+  if (from.environment) allow_services(variables, builder);
   if (!from.file.empty()) {
     builder.was_read(from.file);
     read_pool_table(file.text, from.file, pool_name, builder);

@@ -89,7 +89,7 @@ TEST(pool_toml, an_unknown_knob_names_file_line_and_nearest) {
   EXPECT_THAT(e.text, AllOf(HasSubstr("lido.toml:3"), HasSubstr("\"max_sise\""), HasSubstr("\"max_size\"")));
   EXPECT_THAT(toml_refusal("cancel.timout = \"1s\"").text, HasSubstr("\"cancel.timeout\""));
   EXPECT_THAT(toml_refusal("sslmod = \"disable\"").text, HasSubstr("\"sslmode\""));
-  EXPECT_THAT(toml_refusal("passfile = \"x\"").text, HasSubstr("does not have"));
+  EXPECT_THAT(toml_refusal("sslcertmode = \"x\"").text, HasSubstr("does not have"));
   EXPECT_THAT(refusal_of([] { pool_config::parse_toml("[pol.default]\n", "lido.toml"); }).text, HasSubstr("\"pool\""));
 }
 

@@ -30,6 +30,10 @@ class dialogue {
  public:
   explicit dialogue(connect_config config, session::channel_security security = session::channel_security::tls_verified)
       : config_(std::move(config)), machine(config_, security), first(machine.begin()) {}
+  dialogue(connect_config config, session::channel_security security, std::string digest, std::string why_not = {})
+      : config_(std::move(config)),
+        machine(config_, security, session::login{config_.password, std::move(digest), std::move(why_not)}),
+        first(machine.begin()) {}
 
   // Feeds whole frames until one asks for more than reading. A header that is refused is a failure with its error.
   action receive(std::string_view bytes) {
@@ -50,8 +54,9 @@ class dialogue {
   std::error_code error() const { return frame_error ? frame_error : machine.error(); }
 
   // SCRAM up to the client's proof, which the server accepts.
-  void prove(scram_server& server) {
-    ASSERT_EQ(receive(sasl({"SCRAM-SHA-256"})), action::write);
+  void prove(scram_server& server) { prove(server, sasl({"SCRAM-SHA-256"})); }
+  void prove(scram_server& server, const std::string& request) {
+    ASSERT_EQ(receive(request), action::write);
     server.read_initial(machine.output());
     ASSERT_EQ(receive(authentication(11, server.server_first())), action::derive_key);
     ASSERT_EQ(machine.key_derived(derive_salted_password(machine.key_job())), action::write);

@@ -118,9 +118,9 @@ class scram_server {
 };
 
 inline void scram_server::read_initial(std::string_view sasl_initial) {
-  const std::size_t start = sasl_initial.find("n,,");
+  const std::size_t start = sasl_initial.find(",,n=");  // behind the GS2 header, whichever it is
   ASSERT_NE(start, std::string_view::npos);
-  client_first_bare_ = sasl_initial.substr(start + 3);
+  client_first_bare_ = sasl_initial.substr(start + 2);
   client_nonce_ = client_first_bare_.substr(client_first_bare_.find("r=") + 2);
 }
 

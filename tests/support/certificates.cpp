@@ -157,4 +157,31 @@ identity certificate_authority::issue(const certificate_request& request) const 
   return identity{to_pem(leaf.get()), to_pem(key.get())};
 }
 
+std::string certificate_authority::revocation_list(const std::vector<identity>& revoked) const {
+  const std::unique_ptr<X509_CRL, decltype(&X509_CRL_free)> list{X509_CRL_new(), &X509_CRL_free};
+  const std::unique_ptr<ASN1_TIME, decltype(&ASN1_TIME_free)> time{ASN1_TIME_new(), &ASN1_TIME_free};
+  constexpr long day = 24L * 3600;
+  require(X509_CRL_set_version(list.get(), 1) == 1, "version");
+  require(X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(state_->certificate.get())) == 1, "issuer");
+  X509_gmtime_adj(time.get(), -day);
+  require(X509_CRL_set1_lastUpdate(list.get(), time.get()) == 1, "last update");
+  for (const identity& each : revoked) {
+    const bio_ptr bio{BIO_new_mem_buf(each.certificate.data(), static_cast<int>(each.certificate.size())),
+                      &BIO_free_all};
+    const certificate_ptr certificate{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), &X509_free};
+    require(certificate != nullptr, "PEM certificate");
+    X509_REVOKED* const entry = X509_REVOKED_new();
+    X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(certificate.get()));
+    X509_REVOKED_set_revocationDate(entry, time.get());
+    require(X509_CRL_add0_revoked(list.get(), entry) == 1, "entry");
+  }
+  X509_gmtime_adj(time.get(), 30 * day);
+  require(X509_CRL_set1_nextUpdate(list.get(), time.get()) == 1, "next update");
+  X509_CRL_sort(list.get());
+  require(X509_CRL_sign(list.get(), state_->key.get(), EVP_sha256()) > 0, "X509_CRL_sign");
+  const bio_ptr out{BIO_new(BIO_s_mem()), &BIO_free_all};
+  require(PEM_write_bio_X509_CRL(out.get(), list.get()) == 1, "PEM_write_bio_X509_CRL");
+  return drained(out.get());
+}
+
 }  // namespace lido::testing

@@ -36,6 +36,8 @@ class certificate_authority {
 
   [[nodiscard]] const std::string& certificate() const noexcept;
   [[nodiscard]] identity issue(const certificate_request& request) const;
+  /// A list (PEM) that revokes these of its certificates.
+  [[nodiscard]] std::string revocation_list(const std::vector<identity>& revoked) const;
 
  private:
   struct state;

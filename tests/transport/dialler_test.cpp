@@ -11,6 +11,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <condition_variable>
@@ -104,6 +106,55 @@ TEST(dialler, sockets_are_non_blocking_and_notice_dead_peers) {
   socket.get_option(keep_alive);
   EXPECT_TRUE(no_delay.value());
   EXPECT_TRUE(keep_alive.value());
+}
+
+int tcp_option(transport::stream& stream, int name) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  EXPECT_EQ(::getsockopt(stream.native().native_handle(), IPPROTO_TCP, name, &value, &size), 0);
+  return value;
+}
+
+TEST(dialler, tcp_is_told_what_the_knobs_say) {
+  peer_server server([](peer_link& link) { link.read_to_end(); });
+  asio::io_context io;
+  auto target = target_at(server.port());
+  auto usual = dial(io, target);
+  ASSERT_FALSE(usual.error) << usual.context;
+  EXPECT_EQ(tcp_option(usual.stream, TCP_USER_TIMEOUT), 30'000);
+  EXPECT_EQ(tcp_option(usual.stream, TCP_KEEPIDLE), 60);
+  usual.stream.close();
+  target.tcp = {true, 5, 6, 7, 8000};
+  auto told = dial(io, target);
+  EXPECT_EQ(tcp_option(told.stream, TCP_KEEPIDLE), 5);
+  EXPECT_EQ(tcp_option(told.stream, TCP_KEEPINTVL), 6);
+  EXPECT_EQ(tcp_option(told.stream, TCP_KEEPCNT), 7);
+  EXPECT_EQ(tcp_option(told.stream, TCP_USER_TIMEOUT), 8000);
+  told.stream.close();
+  target.tcp = {false, 0, 0, 0, 0};
+  auto off = dial(io, target);
+  asio::socket_base::keep_alive keep_alive;
+  off.stream.native().get_option(keep_alive);
+  EXPECT_FALSE(keep_alive.value());
+  EXPECT_EQ(tcp_option(off.stream, TCP_USER_TIMEOUT), 0) << "the system's default";
+}
+
+TEST(dialler, families_take_turns) {
+  asio::io_context io;
+  const auto port = free_port();
+  const auto v6 = [port](const char* text) {
+    return transport::endpoint(asio::ip::tcp::endpoint(asio::ip::make_address(text), port));
+  };
+  auto target = target_at(port, nullptr, "db.example");
+  target.resolve = [&](const std::string&, std::uint16_t p) {
+    return transport::looked_up{{v6("::1"), v6("::1"), v6("::1"), loopback(p), loopback(p)}, {}};
+  };
+  const auto result = dial(io, std::move(target));
+  EXPECT_EQ(result.error, errc::connect_failed);
+  std::string order;
+  for (std::size_t at = 0; (at = result.context.find("db.example (", at)) != std::string::npos; ++at)
+    order += result.context[at + 12] == '[' ? '6' : '4';
+  EXPECT_EQ(order, "64646") << result.context;
 }
 
 TEST(dialler, name_is_looked_up_and_every_address_tried_in_order) {

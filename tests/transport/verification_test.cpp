@@ -11,6 +11,8 @@
 #include <openssl/pem.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <filesystem>
 #include <vector>
 
 namespace lido::testing {
@@ -216,6 +218,165 @@ TEST(verification, client_certificate_is_presented) {
   EXPECT_EQ(accepted, (std::vector<bool>{false, true}));
 }
 
+TEST(verification, B16_a_revoked_certificate_is_refused_and_others_are_not) {
+  const trust ca;
+  const auto revoked = ca.authority.issue({});
+  const auto fine = ca.authority.issue({});
+  auto config = ca.config();
+  config.sslcrl = (ca.folder() / "crl.pem").string();
+  write_file(config.sslcrl, ca.authority.revocation_list({revoked}));
+  EXPECT_FALSE(dial_identity(fine, "localhost", trust::context_of(config)).error);
+  const auto refused = dial_identity(revoked, "localhost", trust::context_of(config));
+  EXPECT_EQ(refused.error, errc::tls_failed);
+  EXPECT_THAT(refused.context, HasSubstr("revoked"));
+  // A folder of lists as `openssl rehash` makes it.
+  const auto folder = ca.folder() / "crls";
+  std::filesystem::create_directory(folder);
+  const std::unique_ptr<BIO, decltype(&BIO_free_all)> in(
+      BIO_new_mem_buf(ca.authority.certificate().data(), static_cast<int>(ca.authority.certificate().size())),
+      &BIO_free_all);
+  const std::unique_ptr<X509, decltype(&X509_free)> root(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr),
+                                                         &X509_free);
+  char name[32];
+  std::snprintf(name, sizeof name, "%08lx.r0", X509_subject_name_hash(root.get()));
+  write_file(folder / name, ca.authority.revocation_list({revoked}));
+  config.sslcrl.clear();
+  config.sslcrldir = folder.string();
+  EXPECT_FALSE(dial_identity(fine, "localhost", trust::context_of(config)).error);
+  EXPECT_EQ(dial_identity(revoked, "localhost", trust::context_of(config)).error, errc::tls_failed);
+}
+
+TEST(verification, a_list_of_another_authority_proves_nothing) {
+  const trust ca;
+  const trust other;
+  auto config = ca.config();
+  config.sslcrl = (ca.folder() / "crl.pem").string();
+  // A certificate beside the list is no authority for that.
+  write_file(config.sslcrl, other.authority.revocation_list({}) + other.authority.certificate());
+  EXPECT_EQ(dial_identity(ca.authority.issue({}), "localhost", trust::context_of(config)).error, errc::tls_failed);
+  EXPECT_EQ(dial_identity(other.authority.issue({}), "localhost", trust::context_of(config)).error, errc::tls_failed);
+}
+
+TEST(verification, S1_the_bounds_of_tls_versions_are_kept) {
+  const trust ca;
+  const auto who = ca.authority.issue({});
+  auto config = ca.config();
+  config.ssl_min_protocol_version = tls_version::v1_3;
+  EXPECT_EQ(dial_identity(who, "localhost", trust::context_of(config), TLS1_2_VERSION).error, errc::tls_failed);
+  EXPECT_FALSE(dial_identity(who, "localhost", trust::context_of(config)).error);
+  config.ssl_min_protocol_version = tls_version::v1_2;
+  config.ssl_max_protocol_version = tls_version::v1_2;
+  EXPECT_FALSE(dial_identity(who, "localhost", trust::context_of(config)).error);
+}
+
+TEST(verification, sslsni_off_names_nobody) {
+  const trust ca;
+  const auto context = make_server_context(ca.authority.issue({}));
+  std::string seen = "?";
+  peer_server server([&](peer_link& link) {
+    if (!link.accept_tls(context)) return;
+    const char* name = SSL_get_servername(link.ssl(), TLSEXT_NAMETYPE_host_name);
+    seen = name == nullptr ? "none" : name;
+    link.read_to_end();
+  });
+  asio::io_context io;
+  auto config = ca.config();
+  config.sslsni = false;
+  EXPECT_FALSE(dial(io, target_at(server.port(), trust::context_of(config), "localhost")).error);
+  ASSERT_TRUE(eventually([&] { return server.served() == 1; }));
+  EXPECT_EQ(seen, "none");
+}
+
+// ---- direct TLS and channel binding ----
+
+/// The server's side of ALPN: takes PostgreSQL, or has never heard of it.
+void speak_postgresql(SSL_CTX* context) {
+  SSL_CTX_set_alpn_select_cb(
+      context,
+      [](SSL*, const unsigned char** out, unsigned char* size, const unsigned char* in, unsigned in_size, void*) {
+        static constexpr unsigned char wanted[] = "\x0apostgresql";
+        unsigned char* found = nullptr;
+        const int how = SSL_select_next_proto(&found, size, wanted, 11, in, in_size);
+        *out = found;
+        return how == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+      },
+      nullptr);
+}
+
+TEST(direct_tls, begins_without_a_request_and_agrees_on_postgresql) {
+  const trust ca;
+  const auto context = make_server_context(ca.authority.issue({}));
+  speak_postgresql(context.get());
+  peer_server server([&](peer_link& link) {
+    if (link.handshake(context)) link.read_to_end();
+  });
+  asio::io_context io;
+  auto target = target_at(server.port(), ca.context(), "localhost");
+  target.negotiation = transport::negotiation::tls_direct;
+  auto result = dial(io, target);
+  ASSERT_FALSE(result.error) << result.context;
+  EXPECT_TRUE(result.peer.secure && result.peer.direct);
+  result.stream.close();  // the server serves one after the other
+  // What goes to the same peer goes in the same way (I6): without a request.
+  transport::dial_target again;
+  again.same_peer = result.peer;
+  auto beside = dial(io, again);
+  EXPECT_FALSE(beside.error) << beside.context;
+  EXPECT_TRUE(beside.peer.direct);
+  beside.stream.close();
+  ASSERT_TRUE(eventually([&] { return server.served() == 2; }));
+  EXPECT_EQ(server.problem(), "");
+}
+
+TEST(direct_tls, a_server_that_does_not_agree_by_alpn_is_refused) {
+  const trust ca;
+  const auto context = make_server_context(ca.authority.issue({}));
+  peer_server server([&](peer_link& link) {
+    if (link.handshake(context)) link.read_to_end();
+  });
+  asio::io_context io;
+  auto target = target_at(server.port(), ca.context(), "localhost");
+  target.negotiation = transport::negotiation::tls_direct;
+  const auto result = dial(io, target);
+  EXPECT_EQ(result.error, errc::tls_failed);
+  EXPECT_THAT(result.context, HasSubstr("PostgreSQL 17"));
+}
+
+TEST(channel_binding_digest, is_that_of_the_certificates_signature) {
+  for (const key_kind kind : {key_kind::ec_p256, key_kind::rsa_2048}) {
+    const trust ca(kind);
+    const auto who = ca.authority.issue({});
+    const auto context = make_server_context(who);
+    peer_server server([&](peer_link& link) {
+      if (link.accept_tls(context)) link.read_to_end();
+    });
+    asio::io_context io;
+    const auto result = dial(io, target_at(server.port(), ca.context(), "localhost"));
+    ASSERT_FALSE(result.error) << result.context;
+    const std::unique_ptr<BIO, decltype(&BIO_free_all)> in(
+        BIO_new_mem_buf(who.certificate.data(), static_cast<int>(who.certificate.size())), &BIO_free_all);
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+        PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr), &X509_free);
+    unsigned char wanted[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    ASSERT_EQ(X509_digest(certificate.get(), EVP_sha256(), wanted, &size), 1);
+    EXPECT_EQ(result.stream.endpoint_digest().bytes, std::string(reinterpret_cast<const char*>(wanted), size));
+  }
+}
+
+TEST(channel_binding_digest, C22_a_signature_without_a_digest_is_named) {
+  const trust ca(key_kind::ed25519);
+  const auto context = make_server_context(ca.authority.issue({}));
+  peer_server server([&](peer_link& link) {
+    if (link.accept_tls(context)) link.read_to_end();
+  });
+  asio::io_context io;
+  const auto result = dial(io, target_at(server.port(), ca.context(), "localhost"));
+  ASSERT_FALSE(result.error) << result.context;
+  EXPECT_EQ(result.stream.endpoint_digest().bytes, "");
+  EXPECT_THAT(result.stream.endpoint_digest().why_not, HasSubstr("ED25519"));
+}
+
 // ---- what create() says ----
 
 class bad_files : public ::testing::Test {
@@ -279,6 +440,22 @@ TEST_F(bad_files, encrypted_key_is_refused_and_nobody_is_asked) {
   config_.sslcert = file("me.pem", me_.certificate);
   config_.sslkey = file("me.key", {text, static_cast<std::size_t>(size)});
   expect_refusal(config_, "sslkey");
+  config_.sslpassword = "hunter2";
+  expect_refusal(config_, "sslkey");
+  config_.sslpassword = std::string_view(std::string(5000, 'x'));
+  expect_refusal(config_, "sslkey");
+  config_.sslpassword = "pass";
+  EXPECT_NE(trust::context_of(config_), nullptr);
+}
+
+TEST_F(bad_files, revocations_that_cannot_be_read_are_named) {
+  config_.sslcrl = "/nonexistent/crl.pem";
+  expect_refusal(config_, "sslcrl: cannot use \"/nonexistent/crl.pem\"");
+  config_.sslcrl = file("crl.pem", ca_.authority.certificate());
+  expect_refusal(config_, "sslcrl");
+  config_.sslcrl.clear();
+  config_.sslcrldir = "/nonexistent";
+  expect_refusal(config_, "sslcrldir");
 }
 
 TEST_F(bad_files, disable_makes_no_context_and_no_error) {

@@ -123,19 +123,24 @@ struct diagnostics {
   std::string message;
   std::string detail;
   std::string hint;
-  std::string position;
+  std::string position;           ///< in the statement, in characters from 1
+  std::string internal_position;  ///< the same in internal_query
+  std::string internal_query;     ///< of a function's, where the error is in that
   std::string where;
   std::string schema;
   std::string table;
   std::string column;
   std::string datatype;
   std::string constraint;
+  std::string file;  ///< of the server's source, for its developers
+  std::string line;
+  std::string routine;
   std::string context;        ///< Lido's own words: host, phase, what to do
   bool outcome_known = true;  ///< false: the statement was sent and may have taken effect
 
   bool empty() const noexcept { return message.empty() && context.empty(); }
-  /// One line for a person: message, SQLSTATE and hint; control characters escaped; DETAIL withheld (it may carry row
-  /// data).
+  /// One line for a person: message, SQLSTATE and hint; at most 1,024 bytes of each; control characters and what is no
+  /// UTF-8 escaped. Withheld is what may carry rows or statements: detail, where, internal_query.
   std::string summary() const;
 };
 
@@ -151,7 +156,13 @@ class error : public std::system_error {
  public:
   explicit error(std::error_code ec, diagnostics diag = {});
   const diagnostics& diag() const noexcept { return said_->diag; }
+  /// False: the statement was sent and may have taken effect.
   bool outcome_known() const noexcept { return said_->diag.outcome_known; }
+  /// Whether the connection is gone, as lido::is_disconnect().
+  bool is_disconnect() const noexcept { return v0::is_disconnect(code()); }
+  /// Whether trying the same transaction again may help, as is_retryable(). Not whether it is safe: for that, what was
+  /// sent must be known to have had no effect, or must be harmless when it is done twice.
+  bool retryable() const noexcept { return is_retryable(code()); }
   /// "ERROR 23505: duplicate key value ..." or "the deadline of the operation passed; pool default: 16 of 16 ...".
   const char* what() const noexcept override { return said_->text.c_str(); }
 

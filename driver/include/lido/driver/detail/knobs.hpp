@@ -77,6 +77,8 @@ struct knob : knob_info {
 std::span<const knob<connect_config>> connect_knobs() noexcept;
 /// Why a parameter of libpq is not here; empty for a name that libpq does not know either.
 std::string_view why_not_supported(std::string_view libpq_name) noexcept;
+/// Whether a parameter of libpq has no meaning here whatever it says: it is taken and forgotten.
+bool has_no_effect(std::string_view libpq_name) noexcept;
 
 /// "500ms", "30s", "1h30m"; a plain number only where it has a unit of old (libpq's seconds).
 bool duration_from_text(std::string_view text, std::chrono::nanoseconds& out);
@@ -133,16 +135,23 @@ void add_names(std::span<const knob<Config>> table, std::vector<std::string_view
   for (const auto& k : table) out.push_back(k.name);
 }
 
-/// One `key = value` of a DSN. Values are secrets until somebody knows better.
+/// One `key = value` of a DSN, or of another place with the same keys. Values are secrets until somebody knows better.
 struct dsn_setting {
   std::string key;
   secret value;
   std::size_t position = 0;  // of the key, from 1
+  std::string where;         // empty: the DSN, at that position
 };
-/// Splits either form of a DSN; throws lido::error for what is neither.
+/// Splits either form of a DSN exactly as libpq does; throws lido::error for what is neither. A key is there once, with
+/// its last value.
 std::vector<dsn_setting> split_dsn(std::string_view dsn);
-/// Sets what the connection knows; whatever `other` takes first is not looked up.
-void apply_dsn(connect_config& config, const std::vector<dsn_setting>& settings);
+std::string place_of(const dsn_setting& s);
+/// Sets one; throws for a key that is unknown or does not go together with Lido.
+void apply_setting(connect_config& config, const dsn_setting& s, std::string_view before = {});
+/// What only the whole list tells; after its last one was set.
+void settle_settings(connect_config& config, const std::vector<dsn_setting>& all);
+/// Keeps the last setting of each key.
+void keep_last_of_each(std::vector<dsn_setting>& all);
 
 /// The servers, with nothing left to be filled in from elsewhere: at least one.
 std::vector<host_entry> hosts_of(const connect_config& config);

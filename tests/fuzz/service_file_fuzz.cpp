@@ -1,0 +1,15 @@
+#include "tests/fuzz/target.hpp"
+
+#include <lido/driver/detail/libpq_files.hpp>
+#include <lido/driver/error.hpp>
+
+LIDO_FUZZ_TARGET(service_file, input) {
+  try {
+    const auto settings = lido::detail::service_in(input, "web", "file");
+    if (!settings) return;
+    lido::connect_config config;
+    for (const auto& s : *settings) lido::detail::apply_setting(config, s);
+  } catch (const lido::error& e) {
+    lido::fuzz::require(e.code() == lido::errc::invalid_config);
+  }
+}
