@@ -117,7 +117,7 @@ TEST(hostile_auth, B31_channel_binding_offered_without_tls_is_refused) {
 }
 
 /// A login over TLS to a server that offers these mechanisms; `extra` is what comes then.
-std::error_code offered_over_tls(const std::vector<std::string>& mechanisms, key_kind key,
+std::error_code offered_over_tls(const std::vector<std::string>& mechanisms, key_kind key, channel_binding binding,
                                  const std::string& messages) {
   fake_server_settings settings;
   settings.certificate.key = key;
@@ -126,6 +126,7 @@ std::error_code offered_over_tls(const std::vector<std::string>& mechanisms, key
                            settings};
   auto config = tls_config(server);
   config.password = secret(password);
+  config.channel_binding = binding;
   client user{config};
   const auto end = user.connect();
   EXPECT_TRUE(server.wait_until_done(1));
@@ -135,12 +136,16 @@ std::error_code offered_over_tls(const std::vector<std::string>& mechanisms, key
   return end.error;
 }
 
-TEST(hostile_auth, B32_binding_alone_is_unsupported_and_nothing_is_sent) {
-  EXPECT_EQ(offered_over_tls({"SCRAM-SHA-256-PLUS"}, key_kind::ec_p256, "!^"), errc::auth_unsupported);
+TEST(hostile_auth, B32_without_the_binding_that_is_required_nothing_is_sent) {
+  EXPECT_EQ(offered_over_tls({"SCRAM-SHA-256"}, key_kind::ec_p256, channel_binding::require, "!^"), errc::auth_refused);
 }
 
 TEST(hostile_auth, B33_a_certificate_without_a_hash_does_not_turn_binding_into_something_weaker) {
-  EXPECT_EQ(offered_over_tls({"SCRAM-SHA-256-PLUS"}, key_kind::ed25519, "!^"), errc::auth_unsupported);
+  EXPECT_EQ(
+      offered_over_tls({"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"}, key_kind::ed25519, channel_binding::require, "!^"),
+      errc::auth_refused);
+  EXPECT_EQ(offered_over_tls({"SCRAM-SHA-256-PLUS"}, key_kind::ed25519, channel_binding::prefer, "!^"),
+            errc::auth_unsupported);
 }
 
 TEST(hostile_auth, B34_a_nonce_that_does_not_extend_ours_is_refused) {
