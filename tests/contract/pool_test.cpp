@@ -128,8 +128,7 @@ TEST(contract, I11_a_connect_goes_on_when_the_waiter_that_began_it_leaves) {
     world w{way, one_connection};
     std::vector<int> order;
     const task_ptr gone = w.start(takes(*w.pool, order, 1));
-    w.drain_ready();
-    ASSERT_EQ(w.stats().connecting, 1U);
+    ASSERT_TRUE(w.turn_until([&] { return w.stats().connecting == 1; }));
     gone->signal.emit(cancellation_type::terminal);
     EXPECT_LE(w.turns_until_done(*gone), 3);
     EXPECT_TRUE(is_aborted(gone->error));

@@ -120,7 +120,7 @@ TEST(hostile_auth, B31_channel_binding_offered_without_tls_is_refused) {
 std::error_code offered_over_tls(const std::vector<std::string>& mechanisms, key_kind key, channel_binding binding,
                                  const std::string& messages) {
   fake_server_settings settings;
-  settings.certificate.key = key;
+  settings.certificate.key = settings.authority_key = key;
   const fake_server server{script{steps::expect_ssl_request(), steps::send("S"), steps::start_tls(),
                                   steps::expect_startup(), steps::send(auth_sasl(mechanisms)), steps::wait_for_close()},
                            settings};

@@ -214,7 +214,7 @@ class fake_server::engine {
   std::vector<script> scripts_;
   fake_server_settings settings_;
   temporary_folder folder_{"lido-fake-"};
-  certificate_authority authority_{"lido fake server's authority"};
+  certificate_authority authority_{"lido fake server's authority", settings_.authority_key};
   identity own_identity_;
   std::uint16_t port_ = unix_port;
   descriptor listener_;

@@ -82,6 +82,7 @@ struct fake_server_settings {
   bool unix_socket = false;
   std::chrono::milliseconds budget = blocking_stream::default_budget;  // for each wait: a hang guard
   certificate_request certificate{};                                   // of its own authority
+  key_kind authority_key = key_kind::ec_p256;
 };
 
 class fake_server {
