@@ -141,17 +141,18 @@ void engine::complete_step(aftermath& after) {
 // ---- bytes ----
 
 void engine::take_stream_rows(aftermath& after) {
-  in_.consume(
-      protocol_.take_rows(in_.data(), settings_->bounds, [this](std::string_view body) { exchange_->row(body); }));
+  session::exchange& rows = *exchange_;
+  in_.consume(protocol_.take_rows(in_.data(), settings_->bounds, [&rows](std::string_view body) { rows.row(body); }));
   perform(exchange_->arrived(), after);
 }
 
 // `first` is the body of the frame in front, which process() consumes; whole frames behind it are taken at once.
 void engine::take_copy_data(std::string_view first, aftermath& after) {
-  exchange_->data(first);
+  session::exchange& data = *exchange_;
+  data.data(first);
   const std::string_view behind = in_.data().substr(wire::header_size + first.size());
   in_.consume(
-      protocol_.take_copy_data(behind, settings_->bounds, [this](std::string_view bytes) { exchange_->data(bytes); }));
+      protocol_.take_copy_data(behind, settings_->bounds, [&data](std::string_view bytes) { data.data(bytes); }));
   perform(exchange_->arrived(), after);
 }
 
