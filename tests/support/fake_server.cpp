@@ -199,7 +199,7 @@ class fake_server::engine {
     try {
       session.stream().send_close_notify();
     } catch (const stream_ended&) {
-      // The peer was quicker, or a step has closed already.
+      return session.stream().close();  // the peer was quicker, or a step has closed already
     }
     session.stream().close();
   }
@@ -228,8 +228,18 @@ class fake_server::engine {
   std::thread acceptor_;
 };
 
+namespace {
+
+std::vector<script> just(script only) {
+  std::vector<script> one;
+  one.push_back(std::move(only));
+  return one;
+}
+
+}  // namespace
+
 fake_server::fake_server(script only, fake_server_settings settings)
-    : fake_server{std::vector<script>(1, std::move(only)), std::move(settings)} {}
+    : fake_server{just(std::move(only)), std::move(settings)} {}
 
 fake_server::fake_server(std::vector<script> scripts, fake_server_settings settings)
     : engine_{std::make_unique<engine>(*this, std::move(scripts), std::move(settings))} {

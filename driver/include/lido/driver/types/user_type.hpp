@@ -118,9 +118,9 @@ struct codec<T> {
   }
   /// A label that the trait does not know is errc::value_out_of_range.
   static bool decode(value_reader& in, T& out) noexcept {
-    const std::string_view text = in.take_all();
+    const std::string_view label = in.take_all();
     for (const auto& each : user_type<T>::labels) {
-      if (each.text != text) continue;
+      if (each.text != label) continue;
       out = each.value;
       return true;
     }
