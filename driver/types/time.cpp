@@ -22,7 +22,9 @@ bool put_duration(std::int64_t count, std::int64_t numerator, std::int64_t denom
 bool take_duration(value_reader& in, std::int64_t& micros) noexcept {
   interval read;
   if (!codec<interval>::decode(in, read) || read.months != 0) return false;
-  return !__builtin_add_overflow(read.time.count(), read.days * std::int64_t{day.count()}, &micros);
+  std::int64_t whole_days = 0;
+  return !__builtin_mul_overflow(std::int64_t{read.days}, std::int64_t{day.count()}, &whole_days) &&
+         !__builtin_add_overflow(read.time.count(), whole_days, &micros);
 }
 
 }  // namespace detail
