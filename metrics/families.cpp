@@ -174,7 +174,12 @@ constexpr value_family values[] = {
     {"lido_client_certificate_expiry_timestamp_seconds",
      "When the pool's own certificate (sslcert) ends; 0 when it has none. Near: renew the file and reload.",
      MetricType::Gauge, [](const pool_stats& s) { return number(s.client_certificate_end); }},
-    {"lido_sink_errors_total", "Exceptions thrown by the application's log sink, contained. Fix the sink.",
+    {"lido_notices_dropped_total",
+     "Notices of the server beyond 1,000 a second of one connection, which on_notice was not given. Rising: some "
+     "statement raises them in a loop, which costs the server and the network more than the pool.",
+     MetricType::Counter, [](const pool_stats& s) { return number(s.notices_dropped); }},
+    {"lido_sink_errors_total",
+     "Exceptions thrown by the application's log sink or its callback for notices, contained. Fix it.",
      MetricType::Counter, [](const pool_stats& s) { return number(s.sink_errors); }},
 };
 

@@ -16,6 +16,8 @@ void add(session_usage& to, const session_usage& more) noexcept {
   to.bytes_sent += more.bytes_sent;
   to.bytes_received += more.bytes_received;
   to.statements += more.statements;
+  to.notices_dropped += more.notices_dropped;
+  to.callback_errors += more.callback_errors;
 }
 
 std::int64_t earlier(std::int64_t a, std::int64_t b) noexcept {
@@ -61,6 +63,8 @@ void pool_impl::read_usage(pool_stats& out) const {
     ends.client = earlier(ends.client, seen.client);
   }
   out.statements = all.statements;
+  out.notices_dropped = all.notices_dropped;
+  out.sink_errors += all.callback_errors;  // besides those of the pool's own
   out.bytes_sent = all.bytes_sent;
   out.bytes_received = all.bytes_received;
   out.server_certificate_end = ends.server != 0 ? ends.server : last_certificates_.server;

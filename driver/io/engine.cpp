@@ -482,20 +482,27 @@ void engine::on_server_error(aftermath& after) {
 
 void engine::on_notice(aftermath& after) {
   diagnostics& diag = protocol_.diag();
-  tell(after, [note = diag](detail::session_observer& o) { o.on_notice(note); });
-  if (settings_->config.on_notice) {
-    after.calls.emplace_back([settings = settings_, note = diag] {
-      try {
-        settings->config.on_notice(note);
-      } catch (...) {  // I27: a user's callback is contained
-        static_cast<void>(note);
-      }
-    });
+  if (notice_limit_.admit(steady_now())) {
+    hand_on_notice(diag, after);
+  } else {
+    notices_dropped_.add(1);
   }
   if (!collects()) return;
   auto& warnings = current_->outcome.warnings;
   if (!warnings) warnings = std::make_unique<std::vector<diagnostics>>();
   if (warnings->size() < max_warnings) warnings->push_back(std::move(diag));
+}
+
+void engine::hand_on_notice(const diagnostics& diag, aftermath& after) {
+  tell(after, [note = diag](detail::session_observer& o) { o.on_notice(note); });
+  if (!settings_->config.on_notice) return;
+  after.calls.emplace_back([settings = settings_, note = diag, self = weak_from_this()] {
+    try {
+      settings->config.on_notice(note);
+    } catch (...) {  // I27: a user's callback is contained, and counted
+      if (const auto me = self.lock()) me->callback_errors_.fetch_add(1, std::memory_order_relaxed);
+    }
+  });
 }
 
 void engine::on_notification(aftermath& after) {

@@ -17,6 +17,7 @@
 #include "driver/io/settings.hpp"
 #include "driver/session/dirt.hpp"
 #include "driver/session/exchange.hpp"
+#include "driver/session/notice_limit.hpp"
 #include "driver/session/pipeline.hpp"
 #include "driver/session/protocol.hpp"
 #include "driver/session/server_timeout.hpp"
@@ -86,7 +87,8 @@ class engine final : public detail::managed_session,
   void close(time_point deadline, std::function<void(bool)> done) override;
   void close_now() noexcept override;
   detail::session_usage usage() const noexcept override {
-    return {bytes_sent_.get(), bytes_received_.get(), statements_.get()};
+    return {bytes_sent_.get(), bytes_received_.get(), statements_.get(), notices_dropped_.get(),
+            callback_errors_.load(std::memory_order_relaxed)};
   }
   detail::certificate_expiry certificates() const noexcept override { return certificates_; }
   int process_id() const noexcept override { return static_cast<int>(process_id_); }
@@ -154,6 +156,7 @@ class engine final : public detail::managed_session,
   void stop_collecting(std::error_code why, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_server_error(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_notice(aftermath& after) LIDO_REQUIRES(mutex_);
+  void hand_on_notice(const diagnostics& diag, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_notification(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_fatal(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_parameter(aftermath& after) LIDO_REQUIRES(mutex_);
@@ -193,6 +196,7 @@ class engine final : public detail::managed_session,
   void encode_pipeline(detail::operation& op) LIDO_REQUIRES(mutex_);
   bool feed_pipeline() LIDO_REQUIRES(mutex_);
   void cut_pipeline(aftermath& after) LIDO_REQUIRES(mutex_);
+  void pipeline_lost(const detail::op_outcome& whole) noexcept LIDO_REQUIRES(mutex_);
   void take_answers(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_pipeline_event(session::event_kind kind, const wire::frame& frame, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_pipeline_error(aftermath& after) LIDO_REQUIRES(mutex_);
@@ -264,6 +268,8 @@ class engine final : public detail::managed_session,
   lone_counter bytes_sent_;
   lone_counter bytes_received_;
   lone_counter statements_;
+  lone_counter notices_dropped_;
+  std::atomic<std::uint64_t> callback_errors_{0};  // added to without the mutex
 
   mutable detail::mutex mutex_;
   const std::weak_ptr<detail::session_observer> observer_;
@@ -272,6 +278,7 @@ class engine final : public detail::managed_session,
   session::statement_cache cache_ LIDO_GUARDED_BY(mutex_);
   session::leftovers leftovers_ LIDO_GUARDED_BY(mutex_);
   session::server_timeout server_timeout_ LIDO_GUARDED_BY(mutex_);
+  session::notice_limit notice_limit_ LIDO_GUARDED_BY(mutex_);
   std::uint64_t bounded_tenure_ LIDO_GUARDED_BY(mutex_) = 0;  // whose operations end at bound_; 0: nobody's
   time_point bound_ LIDO_GUARDED_BY(mutex_) = time_point::max();
   session::statement_cache::entry* entry_ LIDO_GUARDED_BY(mutex_) = nullptr;  // of the statement under way

@@ -71,6 +71,7 @@ void engine::fail_operations(std::error_code ec, aftermath& after) {
       // a partial cancel keeps its own reason (I1)
       if (!soft_)
         op->outcome = lost_outcome(in_doubt ? make_error_code(errc::outcome_unknown) : said, ec, farewell_, false);
+      if (!soft_ && pipeline_) pipeline_lost(op->outcome);
       after.finish(op);
     }
     soft_ = false;

@@ -55,6 +55,15 @@ void engine::cut_pipeline(aftermath& after) {
   if (pipeline_->cut(out_)) flush(after);
 }
 
+// C37: every statement has an end of its own, also when the session has none.
+void engine::pipeline_lost(const op_outcome& whole) noexcept {
+  try {
+    pipeline_->lost(whole.error, *whole.diag);
+  } catch (const std::bad_alloc&) {
+    return;  // the error of the whole is what there is to say
+  }
+}
+
 void engine::take_answers(aftermath& after) {
   try {
     in_.consume(pipeline_->take(in_.data(), settings_->bounds, collects()));

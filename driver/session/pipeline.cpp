@@ -164,7 +164,10 @@ std::size_t pipeline::take(std::string_view bytes, const wire::limits& bounds, b
   if (tags_matter_) return 0;
   collector sink{*this, content_->answered.size(), keep};
   const std::size_t used = wire_.take_answers(bytes, bounds, sink);
-  if (keep && used > 0) content_->answered.append(bytes.substr(0, used));
+  if (keep && used > 0) {
+    content_->answered.append(bytes.substr(0, used));
+    whole_ = content_->answers.size();
+  }
   return used;
 }
 
@@ -187,6 +190,7 @@ void pipeline::on_complete(const wire::frame& frame) {
     }
   }
   content_->answered.append(frame.body.data() - wire::header_size, frame.body.size() + wire::header_size);
+  whole_ = content_->answers.size();
 }
 
 std::uint32_t pipeline::description() {
@@ -246,6 +250,7 @@ void pipeline::on_error(std::error_code error, diagnostics diag) {
     if (entry != nullptr && entry->name == statement.name) state == "26000" ? cache_.erase(entry) : cache_.evict(entry);
   }
   answers.push_back({0, 0, pipeline_answer::none, failed});
+  whole_ = answers.size();
 }
 
 void pipeline::finish(bool keep) {
@@ -269,6 +274,19 @@ void pipeline::finish(bool keep) {
   content_->failures.push_back({errc::pipeline_aborted, {}});
   const auto aborted = static_cast<std::uint32_t>(content_->failures.size() - 1);
   answers.resize(content_->items.size(), {0, 0, pipeline_answer::none, aborted});
+}
+
+// The statement that was being answered has none: its rows are whole or they are nothing.
+void pipeline::lost(std::error_code error, const diagnostics& diag) {
+  auto& answers = content_->answers;
+  answers.resize(whole_);  // no memory: counted, and not kept
+  const std::size_t first = answers.size();
+  diagnostics where = diag;
+  if (where.context.empty() && first < content_->items.size()) where.context = place_of(first);
+  note_failure(error, std::move(where));
+  const auto failed = static_cast<std::uint32_t>(content_->failures.size() - 1);
+  answers.resize(content_->items.size(), {0, 0, pipeline_answer::none, failed});
+  content_->closed = true;
 }
 
 }  // namespace lido::session

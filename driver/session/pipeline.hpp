@@ -42,6 +42,9 @@ class pipeline {
   void on_error(std::error_code error, diagnostics diag);
   // The last ReadyForQuery came: the cache learns which statements exist and, with `keep`, what was not run says so.
   void finish(bool keep);
+  // The session is gone with this error, and nothing more is written to the answers. What was not answered has it.
+  // Throws bad_alloc: nobody may read them then.
+  void lost(std::error_code error, const diagnostics& diag);
 
   const detail::pipeline_content& content() const noexcept { return *content_; }
   std::size_t answered() const noexcept { return content_->answers.size(); }
@@ -77,6 +80,7 @@ class pipeline {
   std::uint32_t unnamed_ = nobody;  // what the unnamed statement is, behind what was written
   std::size_t row_begin_ = 0;       // of the item being answered
   std::uint32_t rows_ = 0;
+  std::size_t whole_ = 0;  // answers whose bytes are all there
   bool closed_ = false;
   bool tags_matter_ = false;  // each is looked at
 };

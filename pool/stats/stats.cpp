@@ -209,7 +209,7 @@ void pool_counters::snapshot(pool_stats& out) const noexcept {
   load_all(closed_, out.closed);
   load_all(resets_, out.resets);
   load_all(hook_errors_, out.hook_errors);
-  out.sink_errors = load(sink_errors_);
+  out.sink_errors += load(sink_errors_);  // those of the connections are in there
   out.slow_acquires = load(slow_acquires_);
   out.wait_time = wait_.snapshot();
   out.use_time = use_.snapshot();

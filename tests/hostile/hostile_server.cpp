@@ -181,6 +181,7 @@ outcome client::run(const std::function<asio::awaitable<void>(connection&)>& wor
   return state_->run_task(work(state_->db), waiting);
 }
 
+std::chrono::milliseconds client::patience() const { return state_->patience; }
 bool client::is_open() const { return state_->db.is_open(); }
 std::optional<std::string> client::parameter(std::string_view name) const { return state_->db.server_parameter(name); }
 std::size_t client::heartbeats() const { return state_->heartbeats; }

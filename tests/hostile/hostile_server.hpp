@@ -62,6 +62,9 @@ class client {
   /// Anything else; what it throws is the outcome's error.
   outcome run(const std::function<asio::awaitable<void>(connection&)>& work);
 
+  /// What each step of such work may take.
+  [[nodiscard]] std::chrono::milliseconds patience() const;
+
   [[nodiscard]] bool is_open() const;
   [[nodiscard]] std::optional<std::string> parameter(std::string_view name) const;
   /// How often the thread was free to do something else while the operation waited.

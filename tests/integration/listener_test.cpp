@@ -178,7 +178,7 @@ TEST(listener, P171_a_listen_on_a_lease_is_not_the_next_users) {
   });
 }
 
-TEST(notices, they_reach_the_callback_and_what_it_throws_goes_no_further) {
+TEST(notices, I27_they_reach_the_callback_and_what_it_throws_is_counted_and_goes_no_further) {
   run([](asio::io_context& io) -> asio::awaitable<void> {
     auto config = unix_config(shared_cluster());
     const auto heard = std::make_shared<std::vector<std::string>>();
@@ -191,8 +191,32 @@ TEST(notices, they_reach_the_callback_and_what_it_throws_goes_no_further) {
     const auto next = co_await db.async_query<int>("select 1");
     EXPECT_EQ(next.one(), 1);
     EXPECT_EQ(*heard, (std::vector<std::string>{"one", "two"}));
+    EXPECT_EQ(db.callback_errors(), 2U);
+    EXPECT_EQ(db.notices_dropped(), 0U);
     co_await db.async_close();
     static_cast<void>(io);
+  });
+}
+
+TEST(notices, I27_what_the_callbacks_of_a_pool_and_of_its_connections_throw_is_one_number) {
+  run([](asio::io_context& io) -> asio::awaitable<void> {
+    auto config = pool_of(unix_config(shared_cluster()), 1);
+    const auto throws = [](const lido::diagnostics&) { throw std::runtime_error("a user's own"); };
+    config.connect.on_notice = throws;
+    lido::pool pool(io.get_executor(), config);
+    co_await pool.async_query("do $$ begin raise notice 'one'; end $$");
+    EXPECT_EQ(pool.stats().sink_errors, 1U) << "of the connection's";
+    {
+      lido::lease db = co_await pool.async_acquire();
+      EXPECT_EQ(db->callback_errors(), 1U);
+    }
+    co_await pool.async_close(1s);
+    EXPECT_EQ(pool.stats().sink_errors, 1U) << "those of closed connections stay";
+    config.on_notice = throws;
+    lido::pool both(io.get_executor(), config);
+    co_await both.async_query("do $$ begin raise notice 'one'; raise notice 'two'; end $$");
+    EXPECT_EQ(both.stats().sink_errors, 4U);
+    co_await both.async_close(1s);
   });
 }
 

@@ -141,8 +141,9 @@ struct connect_config {
   std::size_t statement_cache_size = 256;
   std::size_t statement_cache_bytes = 1U << 20;  ///< of the texts of those, together
 
-  /// Called with each NOTICE and WARNING of the server, on the connection's executor, without locks; what it throws
-  /// goes no further. A pool has its own, pool_config::on_notice.
+  /// Called with each NOTICE and WARNING of the server, at most 1,000 a second, on the connection's executor, without
+  /// locks; what it throws goes no further and is counted: connection::callback_errors(), of a pool's connections
+  /// pool_stats::sink_errors. A pool has its own, pool_config::on_notice.
   std::function<void(const diagnostics&)> on_notice;
 
   /// Reads a URI (postgresql://...) or keyword/value string with libpq's names.

@@ -186,8 +186,8 @@ class connection {
   /// is in the results. Else the errors of async_query, and not_encodable before anything is sent; a pipeline with a
   /// COMMIT in it is cancelled as COMMIT is (errc::outcome_unknown).
   [[nodiscard]] asio::awaitable<pipeline_results> async_run(pipeline work, op_options options = {});
-  /// Handler: void(std::error_code, pipeline_results). With an error of a statement of all_or_nothing the results are
-  /// there, too.
+  /// Handler: void(std::error_code, pipeline_results). With an error of a statement of all_or_nothing, and when the
+  /// connection was lost, the results are there, too: statements without an answer then have the error of the loss.
   template <class Token>
   auto async_run_with(Token&& token, pipeline work, op_options options = {});
   /// One statement for each of `rows` (tuples of its arguments, or its only argument), all or none: how many rows were
@@ -238,6 +238,14 @@ class connection {
   bool is_encrypted() const noexcept { return handle_.session && handle_.session->secure(); }
   /// A parameter that the server reports by itself (server_version, TimeZone, in_hot_standby, ...).
   std::optional<std::string> server_parameter(std::string_view name) const;
+  /// What the server's notices came to that `connect_config::on_notice` could not be given: exceptions that it threw,
+  /// contained (contract I27), and notices beyond 1,000 a second. Any thread, does not block.
+  std::uint64_t callback_errors() const noexcept {
+    return handle_.session ? handle_.session->usage().callback_errors : 0;
+  }
+  std::uint64_t notices_dropped() const noexcept {
+    return handle_.session ? handle_.session->usage().notices_dropped : 0;
+  }
   lido::canceller canceller() const noexcept { return {handle_.session, handle_.tenure}; }
   asio::any_io_executor get_executor() const { return handle_.executor(); }
 

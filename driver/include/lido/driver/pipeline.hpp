@@ -246,7 +246,8 @@ struct finish_pipeline {
   void operator()(Handler&& handler, op_outcome& out, diagnostics* diag) const {
     report(out, diag);
     // with an error of the whole, the session may still be reading what nobody waits for into it
-    if (out.error) return std::forward<Handler>(handler)(out.error, pipeline_results());
+    if (out.error && !content->closed) return std::forward<Handler>(handler)(out.error, pipeline_results());
+    if (out.error) return std::forward<Handler>(handler)(out.error, pipeline_results(content));
     const std::error_code ec = content->sync_each ? std::error_code{} : failure_of(*content, diag);
     std::forward<Handler>(handler)(ec, pipeline_results(content));
   }

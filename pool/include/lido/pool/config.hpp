@@ -205,7 +205,8 @@ struct pool_config {
   /// line a second; never a secret. Any thread, no lock held; what it throws is counted (lido_sink_errors_total) and
   /// swallowed.
   std::function<void(std::string_view)> log;
-  /// Called for each NOTICE and WARNING of the server, on the io thread. Same rules, not rate-limited.
+  /// Called for each NOTICE and WARNING of the server, on the io thread. Same rules, but at most
+  /// 1,000 a second of one connection (lido_notices_dropped_total).
   std::function<void(const diagnostics&)> on_notice;
 
   /// Reads [pool.NAME] of a TOML file, and what the environment says over it (config_sources). Throws lido::error

@@ -274,6 +274,7 @@ struct pool_stats {
   std::uint64_t statements = 0;  ///< operations of users that were sent
   std::uint64_t bytes_sent = 0;  ///< of the protocol, before TLS
   std::uint64_t bytes_received = 0;
+  std::uint64_t notices_dropped = 0;  ///< beyond 1,000 a second of one connection: not given to on_notice
   /// When the earliest of the server's certificates and when the client's own ends, in seconds since 1970, as seen by
   /// the open connections, or by the last one; 0: no TLS, no certificate.
   std::int64_t server_certificate_end = 0;
@@ -285,7 +286,7 @@ struct pool_stats {
 
   // foreign code that threw (contract I27)
   std::array<std::uint64_t, pool_hook_count> hook_errors{};  ///< by pool_hook; time-outs included
-  std::uint64_t sink_errors = 0;
+  std::uint64_t sink_errors = 0;  ///< of `log`, and of the pool's and the connections' on_notice
 
   histogram_snapshot wait_time;    ///< from the acquire until a connection is set aside for it
   histogram_snapshot use_time;     ///< from there to its end; the time until its executor gets round to it included

@@ -61,6 +61,7 @@ struct pipeline_content {
   std::vector<std::shared_ptr<const row_description>> descriptions;
   std::vector<pipeline_failure> failures;
   std::uint32_t first_failure = pipeline_answer::none;
+  bool closed = false;  // by a loss: whatever the error of the whole, what came before it may be read
 
   std::size_t bytes() const noexcept { return values.size() + text_size; }
   std::string_view values_of(std::size_t item) const noexcept {

@@ -186,7 +186,9 @@ struct socket_name {
 struct session_usage {
   std::uint64_t bytes_sent = 0;  // of the protocol, before TLS
   std::uint64_t bytes_received = 0;
-  std::uint64_t statements = 0;  // operations of users that were sent
+  std::uint64_t statements = 0;       // operations of users that were sent
+  std::uint64_t notices_dropped = 0;  // beyond what a callback is given a second
+  std::uint64_t callback_errors = 0;  // exceptions of connect_config's callbacks, contained (I27)
 };
 struct certificate_expiry {  // seconds since 1970; 0: no certificate
   std::int64_t server = 0;
