@@ -190,6 +190,7 @@ std::vector<recorded_session> recorded_sessions() {
   add_simple(all);
   add_transactions(all);
   add_mixed(all);
+  for (recorded_session& each : pipelines_and_exchanges()) all.push_back(std::move(each));
   return all;
 }
 

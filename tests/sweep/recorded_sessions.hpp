@@ -17,6 +17,8 @@ struct recorded_session {
   bool commits = false;                               // a loss may leave the outcome unknown
 };
 
+/// Pipelines, COPY and streams; among recorded_sessions().
+[[nodiscard]] std::vector<recorded_session> pipelines_and_exchanges();
 [[nodiscard]] std::vector<recorded_session> recorded_sessions();
 
 }  // namespace lido::testing
