@@ -47,6 +47,15 @@ void append_hex(std::string& out, std::string_view bytes) {
 
 }  // namespace
 
+bool is_utf8(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const std::size_t size = first_of(text).size;
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
 void append_escaped(std::string& out, std::string_view text, std::size_t cap) {
   std::size_t at = 0;
   while (at < text.size()) {
