@@ -20,14 +20,14 @@ namespace {
 
 core::time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
-core::retry_limits limits_of(const retry_options& o) {
+core::retry_limits limits_of(const retry_options& o, bool has_others) {
   core::retry_limits l;
   l.attempts = static_cast<std::uint32_t>(std::max(o.attempts, 1));
   l.deadline = o.deadline;
   l.backoff_min = o.backoff_min;
   l.backoff_max = o.backoff_max;
   l.resolve_timeout = o.resolve_timeout;
-  l.can_ask = o.mode.resolvable;
+  l.can_ask = o.mode.resolvable && has_others;
   return l;
 }
 
@@ -62,32 +62,38 @@ std::error_code code_of(const std::exception_ptr& failure) {
 }  // namespace
 
 retry_course::retry_course(pool& from, const retry_options& options, const std::source_location& where)
-    : from_(from), options_(options), where_(where) {}
+    : from_(&from), options_(options), where_(where) {}
+retry_course::retry_course(const retry_options& options) : from_(nullptr), options_(options), where_() {}
 retry_course::~retry_course() = default;
 
 core::retry_plan& retry_course::plan() {
   if (!plan_) {
     const auto seed = static_cast<std::uint64_t>(steady_now().time_since_epoch().count()) ^
                       static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(this));
-    plan_ = std::make_unique<core::retry_plan>(limits_of(options_), seed);
+    plan_ = std::make_unique<core::retry_plan>(limits_of(options_, from_ != nullptr), seed);
   }
   return *plan_;
 }
 
-asio::awaitable<lease> retry_course::acquire() {
-  phase_ = phase::acquiring;
+void retry_course::begins_anew() {
   id_.reset();
-  if (options_.report != nullptr) {
-    options_.report->attempts = attempt_;
-    options_.report->id.reset();
-  }
-  acquire_options how = bounded_by(until(options_.deadline), where_);
-  return from_.async_acquire(how.tag(options_.tag).priority(options_.priority));
+  if (options_.report == nullptr) return;
+  options_.report->attempts = attempt_;
+  options_.report->id.reset();
 }
 
-asio::awaitable<transaction> retry_course::begin(lease& db) {
+asio::awaitable<lease> retry_course::acquire() {
+  phase_ = phase::acquiring;
+  begins_anew();
+  acquire_options how = bounded_by(until(options_.deadline), where_);
+  return from_->async_acquire(how.tag(options_.tag).priority(options_.priority));
+}
+
+// A lease from acquire() is bounded as a whole.
+asio::awaitable<transaction> retry_course::begin(connection& db) {
+  if (from_ == nullptr) begins_anew();
   phase_ = phase::beginning;
-  transaction tx = co_await db->async_begin(options_.mode);
+  transaction tx = co_await db.async_begin(options_.mode, until(options_.deadline));
   phase_ = phase::in_body;
   id_ = tx.id();
   if (options_.report != nullptr) options_.report->id = id_;
@@ -97,7 +103,7 @@ asio::awaitable<transaction> retry_course::begin(lease& db) {
 asio::awaitable<void> retry_course::commit(transaction& tx) {
   phase_ = phase::committing;
   if (!tx.is_open()) co_return;
-  commit_result done = co_await tx.async_commit();
+  commit_result done = co_await tx.async_commit(until(options_.deadline));
   if (options_.report != nullptr) options_.report->commit = std::move(done);
 }
 
@@ -112,7 +118,7 @@ bool is_loss(const std::error_code& ec) { return is_disconnect(ec) && is_retryab
 
 }  // namespace
 
-bool retry_course::ended(std::exception_ptr failure, const lease& db) {
+bool retry_course::ended(std::exception_ptr failure, bool db_lives) {
   failure_ = std::move(failure);
   if (!failure_) return true;
   const std::error_code ec = code_of(failure_);
@@ -120,14 +126,14 @@ bool retry_course::ended(std::exception_ptr failure, const lease& db) {
   switch (phase_) {
     case phase::acquiring:
     case phase::beginning:
-      if (is_loss(ec)) how = core::attempt_end::lost;
+      if (is_loss(ec) && from_ != nullptr) how = core::attempt_end::lost;
       break;
     case phase::committing:
       if (ec == errc::outcome_unknown) how = core::attempt_end::in_doubt;
       [[fallthrough]];
     case phase::in_body:  // an error of another connection of the body's, while this one lives, is the body's own
       if (is_conflict(ec)) how = core::attempt_end::conflict;
-      if (is_loss(ec) && !db) how = core::attempt_end::lost;
+      if (is_loss(ec) && !db_lives && from_ != nullptr) how = core::attempt_end::lost;
       break;
   }
   const core::retry_step next = plan().after(how, steady_now());
@@ -139,7 +145,7 @@ bool retry_course::ended(std::exception_ptr failure, const lease& db) {
 asio::awaitable<bool> retry_course::go_on() {
   if (in_doubt_) {
     commit_status found = commit_status::unknown;
-    if (id_) found = co_await from_.async_commit_status(*id_, lido::until(plan_->until()));
+    if (id_) found = co_await from_->async_commit_status(*id_, lido::until(plan_->until()));
     in_doubt_ = false;
     switch (found) {
       case commit_status::committed: co_return true;

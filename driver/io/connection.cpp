@@ -213,7 +213,7 @@ std::optional<std::string> connection::server_parameter(std::string_view name) c
 transaction& transaction::operator=(transaction&& other) noexcept {
   if (this == &other) return *this;
   leave();
-  db_ = std::move(other.db_);
+  handle_ = std::move(other.handle_);
   scope_ = std::move(other.scope_);
   id_ = other.id_;
   open_ = std::exchange(other.open_, false);
@@ -223,8 +223,7 @@ transaction& transaction::operator=(transaction&& other) noexcept {
 void transaction::leave() noexcept {
   if (!std::exchange(open_, false)) return;
   scope_.end();
-  const detail::session_handle& on = db_.handle();
-  if (on.session) on.session->roll_back_later(on.tenure);
+  if (handle_.session) handle_.session->roll_back_later(handle_.tenure);
 }
 
 asio::awaitable<transaction> transaction::co_begin(detail::session_handle on, transaction_options mode,
@@ -243,13 +242,13 @@ asio::awaitable<transaction> transaction::co_begin(detail::session_handle on, tr
 
 asio::awaitable<commit_result> transaction::async_commit(op_options options) {
   const detail::scope where = end_scope();
-  return co_commit(db_.handle(), options, where.innermost());
+  return co_commit(handle_, options, where.innermost());
 }
 
 asio::awaitable<void> transaction::async_rollback(op_options options) {
   open_ = false;
   scope_.end();
-  return co_roll_back(db_.handle(), options);
+  return co_roll_back(handle_, options);
 }
 
 asio::awaitable<commit_result> transaction::co_commit(detail::session_handle on, op_options options, bool innermost) {

@@ -27,10 +27,15 @@ request streamed(request statement, std::uint64_t id, std::uint32_t most_rows) {
   return statement;
 }
 
-request copy_request(std::string_view sql, std::uint64_t id, exchange_kind kind) {
-  request made = begin_request(sql);
-  made.set_part({id, kind, exchange_ask::open, 0, {}});
-  return made;
+request copying(request statement, std::uint64_t id, exchange_kind kind) {
+  statement.set_part({id, kind, exchange_ask::open, 0, {}});
+  return statement;
+}
+
+diagnostics changed_under_way() {
+  diagnostics diag;
+  diag.context = "a type of its columns has another number than when it was looked up last: open it again";
+  return diag;
 }
 
 recycled_ptr<raw_result> rest_of(const raw_result& batch, std::size_t from) {
@@ -55,8 +60,11 @@ copy_format format_of(const op_outcome& opened, const raw_result& first) {
 }
 
 template <class Copy>
-asio::awaitable<Copy> co_open(session_handle on, op_plan plan, request statement, std::uint64_t id) {
-  run_in<Copy> open(on, plan, statement);
+asio::awaitable<Copy> co_open(session_handle on, op_options options, request statement, exchange_kind kind) {
+  const std::uint64_t id = next_exchange_id();
+  const op_plan plan = copy_plan(options);
+  request opening = copying(std::move(statement), id, kind);
+  run_in<Copy> open(on, plan, opening);
   exchange_handle handle(on, id);
   co_await open.run();
   if (open.out.error) throw_outcome(open.out);
@@ -64,27 +72,18 @@ asio::awaitable<Copy> co_open(session_handle on, op_plan plan, request statement
 }
 
 }  // namespace
+
+op_plan copy_plan(const op_options& options) noexcept { return {op_kind::exchange, false, options}; }
+
+asio::awaitable<copy_in> co_copy_in(session_handle on, op_options options, request statement) {
+  return co_open<copy_in>(std::move(on), options, std::move(statement), exchange_kind::copy_in);
+}
+
+asio::awaitable<copy_out> co_copy_out(session_handle on, op_options options, request statement) {
+  return co_open<copy_out>(std::move(on), options, std::move(statement), exchange_kind::copy_out);
+}
+
 }  // namespace detail
-
-asio::awaitable<copy_in> connection::async_copy_in(std::string_view sql, op_options options) {
-  const std::uint64_t id = detail::next_exchange_id();
-  return detail::co_open<copy_in>(handle_, {detail::op_kind::exchange, false, options},
-                                  detail::copy_request(sql, id, detail::exchange_kind::copy_in), id);
-}
-
-asio::awaitable<copy_out> connection::async_copy_out(std::string_view sql, op_options options) {
-  const std::uint64_t id = detail::next_exchange_id();
-  return detail::co_open<copy_out>(handle_, {detail::op_kind::exchange, false, options},
-                                   detail::copy_request(sql, id, detail::exchange_kind::copy_out), id);
-}
-
-asio::awaitable<copy_in> transaction::async_copy_in(std::string_view sql, op_options options) {
-  return db_.async_copy_in(sql, options);
-}
-
-asio::awaitable<copy_out> transaction::async_copy_out(std::string_view sql, op_options options) {
-  return db_.async_copy_out(sql, options);
-}
 
 // ---- in ----
 

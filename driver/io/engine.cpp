@@ -65,7 +65,7 @@ engine::engine(asio::any_io_executor executor, std::shared_ptr<const detail::ses
       observer_(std::move(observer)),
       cancel_key_(std::move(l.identity.cancel_key)),
       protocol_(std::move(l.identity.parameters)),
-      cache_(settings_->config.statement_cache_size, settings_->config.statement_cache_bytes),
+      cache_(settings_->config.statement_cache_size, settings_->config.statement_cache_bytes, next_statement_prefix()),
       in_(std::move(l.in)),
       stream_(std::move(l.stream)) {}
 
@@ -435,8 +435,14 @@ void engine::on_row(std::string_view body, aftermath& after) {
   check_size(after);
 }
 
+// Of the operation under way: its own, or the session's.
+std::size_t engine::most_result_bytes() const {
+  const std::size_t own = current_->max_result_bytes;
+  return own != 0 ? own : settings_->config.max_result_bytes;
+}
+
 void engine::check_size(aftermath& after) {
-  if (current_->outcome.results.back().bytes.size() > settings_->config.max_result_bytes)
+  if (current_->outcome.results.back().bytes.size() > most_result_bytes())
     stop_collecting(errc::result_too_large, after);
 }
 

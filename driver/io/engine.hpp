@@ -152,6 +152,7 @@ class engine final : public detail::managed_session,
   void on_row(std::string_view body, aftermath& after) LIDO_REQUIRES(mutex_);
   static bool keep_row(detail::raw_result& result, std::string_view body) noexcept;
   void take_rows(aftermath& after) LIDO_REQUIRES(mutex_);
+  std::size_t most_result_bytes() const LIDO_REQUIRES(mutex_);
   void check_size(aftermath& after) LIDO_REQUIRES(mutex_);
   void stop_collecting(std::error_code why, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_server_error(aftermath& after) LIDO_REQUIRES(mutex_);
@@ -189,6 +190,7 @@ class engine final : public detail::managed_session,
   bool in_exchange() const LIDO_REQUIRES(mutex_) { return traffic_ == traffic::exchange; }
 
   // engine_statements.cpp: the statement cache and what the server knows
+  static std::string next_statement_prefix();
   bool is_stale(const std::string& state) const LIDO_REQUIRES(mutex_);
   void run_again(aftermath& after) LIDO_REQUIRES(mutex_);
 
@@ -200,6 +202,7 @@ class engine final : public detail::managed_session,
   void take_answers(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_pipeline_event(session::event_kind kind, const wire::frame& frame, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_pipeline_error(aftermath& after) LIDO_REQUIRES(mutex_);
+  void run_pipeline_again(aftermath& after) LIDO_REQUIRES(mutex_);
 
   // engine_deadline.cpp: the server's own timeout
   std::error_code keep_to_bound(detail::operation& op) const LIDO_REQUIRES(mutex_);

@@ -71,8 +71,7 @@ void engine::take_answers(aftermath& after) {
     // they were counted as answered, and are not kept
     return lost(std::make_error_code(std::errc::not_enough_memory), after);
   }
-  if (collects() && pipeline_->result_bytes() > settings_->config.max_result_bytes)
-    stop_collecting(errc::result_too_large, after);
+  if (collects() && pipeline_->result_bytes() > most_result_bytes()) stop_collecting(errc::result_too_large, after);
 }
 
 void engine::on_pipeline_event(event_kind kind, const wire::frame& frame, aftermath& after) {
@@ -93,10 +92,22 @@ void engine::on_pipeline_event(event_kind kind, const wire::frame& frame, afterm
     case event_kind::ready: {
       pipeline_->finish(collects());
       const auto done = std::exchange(pipeline_, nullptr);
-      return on_ready(after);
+      const bool alone = protocol_.status() == wire::transaction_status::idle && !settle_.active();
+      return done->may_run_again() && collects() && alone ? run_pipeline_again(after) : on_ready(after);
     }
     default: return on_other_event(kind, frame, after);
   }
+}
+
+// As engine::run_again(). Its statement is new this time, which cannot end here again.
+void engine::run_pipeline_again(aftermath& after) {
+  current_->statement.pipeline()->forget_answers();
+  try {
+    encode_pipeline(*current_);
+  } catch (const std::bad_alloc&) {
+    return lost(std::make_error_code(std::errc::not_enough_memory), after);
+  }
+  flush(after);
 }
 
 void engine::on_pipeline_error(aftermath& after) {

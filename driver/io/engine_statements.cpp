@@ -2,12 +2,38 @@
 // one that noticed.
 #include "driver/io/engine.hpp"
 
+#include <atomic>
+#include <cstdint>
+#include <random>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace lido::io {
 
 using detail::op_outcome;
+
+namespace {
+
+std::string in_base_36(std::uint64_t number, std::size_t least_digits = 1) {
+  constexpr std::string_view digits = "0123456789abcdefghijklmnopqrstuvwxyz";
+  std::string out;
+  for (; number > 0 || out.size() < least_digits; number /= digits.size())
+    out.insert(out.begin(), digits[number % digits.size()]);
+  return out;
+}
+
+}  // namespace
+
+// "l4k7q2x1f_" of the statements "l4k7q2x1f_1", ...: of this process, by chance, and of this connection, by number.
+// Two clients of one pooler do not meet on a name then.
+std::string engine::next_statement_prefix() {
+  static const std::uint32_t process = std::random_device{}();
+  static std::atomic<std::uint64_t> connections{0};
+  constexpr std::uint32_t six_digits = 36U * 36U * 36U * 36U * 36U * 36U;
+  return "l" + in_base_36(process % six_digits, 6) +
+         in_base_36(connections.fetch_add(1, std::memory_order_relaxed) + 1) + "_";
+}
 
 // What this segment says about the statement's existence on the server. True: it is to run once more.
 bool engine::settle_statement() {

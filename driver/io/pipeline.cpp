@@ -69,6 +69,7 @@ void pipeline::begin() {
 
 pipeline& pipeline::refuse(std::size_t values_before) {
   content_->values.resize(values_before);
+  std::erase_if(content_->uses, [values_before](const detail::type_use& use) { return use.where >= values_before; });
   if (!error_) error_ = errc::not_encodable;
   return *this;
 }
@@ -159,38 +160,30 @@ detail::recycled_ptr<detail::raw_result> pipeline_results::copy_of(std::size_t i
 
 // ---- runs ----
 
-namespace {
+namespace detail {
 
-asio::awaitable<pipeline_results> co_run(detail::session_handle on, detail::op_plan plan, detail::request work) {
-  const std::shared_ptr<detail::pipeline_content> content = work.pipeline();
-  detail::run_in<pipeline_results> run(on, plan, work);
+op_plan run_plan(const request& work, const op_options& options) noexcept {
+  return {work.pipeline()->commits ? op_kind::commit : op_kind::query, false, options};
+}
+
+asio::awaitable<pipeline_results> co_run(session_handle on, op_options options, request work) {
+  const std::shared_ptr<pipeline_content> content = work.pipeline();
+  const op_plan plan = run_plan(work, options);
+  if (content->waits_for_numbers()) co_await find_numbers(on, options, work);
+  run_in<pipeline_results> run(on, plan, work);
   co_await run.run();
-  if (run.out.error) detail::throw_outcome(run.out);
+  if (run.out.error) throw_outcome(run.out);
+  if (content->waits_for_numbers()) forget_changed_numbers(on, *content);
   pipeline_results results(content);
   if (!content->sync_each) results.throw_if_failed();
   co_return results;
 }
-
-}  // namespace
-
-asio::awaitable<pipeline_results> connection::async_run(pipeline work, op_options options) {
-  detail::request all = work.take();
-  const bool commits = all.pipeline()->commits;
-  return co_run(handle_, {commits ? detail::op_kind::commit : detail::op_kind::query, false, options}, std::move(all));
-}
-
-namespace {
 
 asio::awaitable<std::uint64_t> co_count(asio::awaitable<pipeline_results> run) {
   const pipeline_results done = co_await std::move(run);
   co_return done.affected_rows();
 }
 
-}  // namespace
-
-asio::awaitable<std::uint64_t> connection::execute_many(pipeline work, op_options options) {
-  return co_count(async_run(std::move(work), options));
-}
-
+}  // namespace detail
 }  // namespace v0
 }  // namespace lido

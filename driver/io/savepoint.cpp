@@ -58,7 +58,7 @@ asio::awaitable<void> savepoint::async_rollback(op_options options) {
 savepoint& savepoint::operator=(savepoint&& other) noexcept {
   if (this == &other) return *this;
   leave();
-  db_ = std::move(other.db_);
+  handle_ = std::move(other.handle_);
   scope_ = std::move(other.scope_);
   return *this;
 }
@@ -66,8 +66,7 @@ savepoint& savepoint::operator=(savepoint&& other) noexcept {
 void savepoint::leave() noexcept {
   if (!scope_.is_open()) return;
   scope_.end();
-  const detail::session_handle& on = db_.handle();
-  if (on.session) on.session->roll_back_to_later(on.tenure, scope_.number);
+  if (handle_.session) handle_.session->roll_back_to_later(handle_.tenure, scope_.number);
 }
 
 }  // namespace v0

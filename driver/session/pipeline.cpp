@@ -246,6 +246,7 @@ void pipeline::on_error(std::error_code error, diagnostics diag) {
     note_failure(error, std::move(diag));
   }
   if (statement.known && (state == "26000" || state == "0A000")) {
+    stale_at_front_ = index == 0 && !content_->sync_each && wire_.error_at_bind();
     auto* const entry = cache_.find(content_->statements[which].text);
     if (entry != nullptr && entry->name == statement.name) state == "26000" ? cache_.erase(entry) : cache_.evict(entry);
   }

@@ -46,6 +46,10 @@ class pipeline {
   // Throws bad_alloc: nobody may read them then.
   void lost(std::error_code error, const diagnostics& diag);
 
+  // All or nothing, and the first statement of all was refused because the plan that the server had for it, or all of
+  // the statement, is gone: nothing has run. Outside of a transaction the whole may be run again, behind a fresh Parse.
+  bool may_run_again() const noexcept { return stale_at_front_; }
+
   const detail::pipeline_content& content() const noexcept { return *content_; }
   std::size_t answered() const noexcept { return content_->answers.size(); }
   std::size_t result_bytes() const noexcept { return content_->answered.size(); }
@@ -83,6 +87,7 @@ class pipeline {
   std::size_t whole_ = 0;  // answers whose bytes are all there
   bool closed_ = false;
   bool tags_matter_ = false;  // each is looked at
+  bool stale_at_front_ = false;
 };
 
 }  // namespace lido::session

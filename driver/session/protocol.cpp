@@ -381,6 +381,7 @@ event_kind protocol::on_error(std::string_view body) {
   if (state_ == state::idle || state_ == state::unsent) return violation("ErrorResponse without a request");
   if (state_ == state::skip) return violation("second ErrorResponse");
   error_at_sync_ = state_ == state::sync;
+  error_at_bind_ = state_ == state::bind;
   state_ = state::skip;
   return event_kind::server_error;
 }

@@ -97,6 +97,9 @@ class protocol {
   // The last server_error came behind the answer to a statement: at its Sync, which commits.
   bool error_at_sync() const noexcept { return error_at_sync_; }
 
+  // It came in place of a BindComplete: nothing of the statement has run.
+  bool error_at_bind() const noexcept { return error_at_bind_; }
+
   event_kind on_frame(const wire::frame& frame);
   // A faster way over the answers of a pipeline, as take_rows() is over rows. Sink: row(offset), ended(offset), where
   // in `bytes` the row or the message that ends the statement begins.
@@ -205,6 +208,7 @@ class protocol {
   segment segment_ = segment::sync;
   std::unique_ptr<owed_runs> runs_;  // of a pipeline
   bool error_at_sync_ = false;
+  bool error_at_bind_ = false;
   bool bound_ = false;
   wire::transaction_status status_ = wire::transaction_status::idle;
   unsigned outstanding_ = 0;

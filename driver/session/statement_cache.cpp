@@ -22,8 +22,8 @@ bool statement_cache::node_equal::operator()(const node* a, const detail::reques
   return true;
 }
 
-statement_cache::statement_cache(std::size_t capacity, std::size_t max_bytes)
-    : capacity_(capacity), max_bytes_(max_bytes) {}
+statement_cache::statement_cache(std::size_t capacity, std::size_t max_bytes, std::string prefix)
+    : capacity_(capacity), max_bytes_(max_bytes), prefix_(std::move(prefix)) {}
 
 statement_cache::~statement_cache() = default;
 
@@ -45,7 +45,7 @@ statement_cache::entry* statement_cache::insert(const detail::request& statement
   std::list<node> fresh(1);
   node& added = fresh.front();
   // A name is never given twice: the server may still know an old one.
-  added.name = "lido_" + std::to_string(++names_given_);
+  added.name = prefix_ + std::to_string(++names_given_);
   added.sql = statement.sql();
   added.types = statement.types();
   added.hash = node_hash{}(statement);

@@ -32,7 +32,9 @@ class statement_cache {
     dirt leaves = dirt::none;
   };
 
-  explicit statement_cache(std::size_t capacity, std::size_t max_bytes = SIZE_MAX);
+  // `prefix`: of the names on the server. Behind a pooler another client's statements may be there, too: no two clients
+  // should have the same. Names of up to 15 bytes are as cheap as any.
+  explicit statement_cache(std::size_t capacity, std::size_t max_bytes = SIZE_MAX, std::string prefix = "lido_");
   ~statement_cache();
   statement_cache(const statement_cache&) = delete;
   statement_cache& operator=(const statement_cache&) = delete;
@@ -76,6 +78,7 @@ class statement_cache {
   std::size_t capacity_;
   std::size_t max_bytes_;
   std::size_t bytes_ = 0;  // of all texts
+  const std::string prefix_;
   std::uint64_t names_given_ = 0;
   std::list<node> recent_;  // most recently used first
   absl::flat_hash_set<node*, node_hash, node_equal> index_;

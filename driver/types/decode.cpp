@@ -65,19 +65,21 @@ constexpr std::array reader_hints{
 };
 
 // Names are data from the server (C10): bounded, and nothing that a terminal would obey.
-std::string shown(std::string_view name) {
-  std::string out = "\"";
+std::string printable(std::string_view name) {
+  std::string out;
   for (const char c : name.substr(0, max_shown_name)) {
     const auto byte = static_cast<unsigned char>(c);
     out += byte < 0x20 || byte == 0x7f ? '?' : c;
   }
-  out += name.size() > max_shown_name ? "...\"" : "\"";
+  if (name.size() > max_shown_name) out += "...";
   return out;
 }
+std::string shown(std::string_view name) { return "\"" + printable(name) + "\""; }
 
-std::string place(const column& col, std::size_t index) {
-  return "column " + std::to_string(index + 1) + " " + shown(col.name) + ", " + type_name(col.type_oid);
+std::string place(const column& col, std::size_t index, std::string_view server_type) {
+  return "column " + std::to_string(index + 1) + " " + shown(col.name) + ", " + std::string(server_type);
 }
+std::string place(const column& col, std::size_t index) { return place(col, index, type_name(col.type_oid)); }
 
 std::string advice(const column& col) {
   if (!col.binary)
@@ -96,6 +98,12 @@ std::string advice(const column& col) {
 
 std::string describe_mismatch(const column& col, std::size_t index, std::string_view cpp_type) {
   return place(col, index) + ", cannot be read as " + std::string(cpp_type) + "; " + advice(col);
+}
+
+std::string describe_named_mismatch(const column& col, std::size_t index, std::string_view server_type,
+                                    std::string_view cpp_type, std::string_view wanted) {
+  return place(col, index, printable(server_type)) + ", cannot be read as " + std::string(cpp_type) + ", which is " +
+         std::string(wanted);
 }
 
 std::error_code report(errc code, std::string text, lazy_diagnostics& diag) {

@@ -1,6 +1,7 @@
 #include "driver/types/type_catalogue.hpp"
 
 #include <lido/driver/codec_std.hpp>
+#include <lido/driver/detail/pipeline_content.hpp>
 #include <lido/driver/error.hpp>
 #include <lido/driver/oid.hpp>
 
@@ -22,8 +23,56 @@ bool same_bytes(std::uint32_t a, std::uint32_t b) noexcept {
 
 std::string quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
 
-std::uint32_t number_of(const named_type& type, detail::type_part part) noexcept {
+std::uint32_t part_of(const named_type& type, detail::type_part part) noexcept {
   return part == detail::type_part::array ? type.array : type.number;
+}
+
+std::string written(const detail::type_ref& type) {
+  return type.named() ? std::string(type.name) + (type.part == detail::type_part::array ? "[]" : "")
+                      : type_name(type.oid);
+}
+
+// Every place that waits for a number, with what it is in. Visit: void(const type_use&, std::size_t statement), where
+// the statement is one of a pipeline's, or `values`: of all its values.
+constexpr std::size_t values = SIZE_MAX;
+template <class Visit>
+void each_use(const detail::pipeline_content& in, Visit&& visit) {
+  for (std::size_t i = 0; i < in.statements.size(); ++i) {
+    for (const detail::type_use& use : in.statements[i].text.all_uses()) visit(use, i);
+  }
+  for (const detail::type_use& use : in.uses) visit(use, values);
+}
+template <class Visit>
+void each_use(const detail::request& in, Visit&& visit) {
+  for (const detail::type_use& use : in.all_uses()) visit(use, values);
+  if (in.pipeline()) each_use(*in.pipeline(), visit);
+}
+
+void put_number(detail::request& into, const detail::type_use& use, std::size_t statement, std::uint32_t number) {
+  if (!into.pipeline()) return into.set_number(use, number);
+  if (statement != values) return into.pipeline()->statements[statement].text.set_number(use, number);
+  const std::uint32_t wire = detail::big_endian(number);
+  std::memcpy(into.pipeline()->values.data() + use.where, &wire, sizeof wire);
+}
+
+// "parameter $2: " of the value that the place is in; of a pipeline's nothing, whose statements repeat.
+std::string place_of(const detail::request& in, const detail::type_use& use) {
+  if (in.pipeline()) return {};
+  std::size_t index = use.where;
+  if (!use.parameter) {
+    std::size_t at = 0;
+    for (index = 0; at + sizeof(std::int32_t) <= use.where; ++index) {
+      std::int32_t size = 0;
+      std::memcpy(&size, in.values().data() + at, sizeof size);
+      at += sizeof size + static_cast<std::size_t>(std::max(detail::big_endian(size), 0));
+      if (at > use.where) break;
+    }
+  }
+  return "parameter $" + std::to_string(index + 1) + ": ";
+}
+
+void add(std::vector<std::string>& names, std::string_view name) {
+  if (std::ranges::find(names, name) == names.end()) names.emplace_back(name);
 }
 
 }  // namespace
@@ -31,7 +80,7 @@ std::uint32_t number_of(const named_type& type, detail::type_part part) noexcept
 // A name is looked up as SQL would, then, of an extension's type outside of the search path, anywhere, if there is only
 // one of that name. Operators are qualified, too: pg_catalog need not be first in the path.
 std::string_view look_up_statement() noexcept {
-  return "select n.name, t.oid, t.typarray,"
+  return "select n.name, t.oid, t.typarray, t.typbasetype,"
          " array(select a.atttypid from pg_catalog.pg_attribute a where a.attrelid operator(pg_catalog.=) t.typrelid"
          " and a.attnum operator(pg_catalog.>) 0 and not a.attisdropped order by a.attnum),"
          " array(select coalesce(nullif(b.typbasetype, 0::pg_catalog.oid), b.oid)"
@@ -46,60 +95,106 @@ std::string_view look_up_statement() noexcept {
          " having pg_catalog.count(*) operator(pg_catalog.=) 1))";
 }
 
+std::string_view describe_statement() noexcept {
+  return "select pg_catalog.format_type(t.oid, null), t.typname::pg_catalog.text, e.typname::pg_catalog.text"
+         " from pg_catalog.pg_type t"
+         " left join pg_catalog.pg_type e on e.typarray operator(pg_catalog.=) t.oid"
+         " where t.oid operator(pg_catalog.=) $1::pg_catalog.int8::pg_catalog.oid";
+}
+
 type_catalogue::entry type_catalogue::find(std::string_view name) const {
   const detail::lock guard(mutex_);
   const auto found = types_.find(name);
   return found == types_.end() ? nullptr : found->second;
 }
 
-fill_result type_catalogue::fill(detail::request& into) const {
-  fill_result out;
-  const auto missing = [&out](std::string_view name) {
-    if (std::ranges::find(out.missing, name) == out.missing.end()) out.missing.emplace_back(name);
+std::vector<std::string> type_catalogue::missing(const detail::request& statement,
+                                                 std::span<const detail::column_claim> read) const {
+  std::vector<std::string> out;
+  const auto need = [&](std::string_view name) {
+    const entry known = find(name);
+    if (!known || known->number == 0) add(out, name);
   };
-  for (const detail::type_use& use : into.uses()) {
-    if (!find(use.what.name)) missing(use.what.name);
-    if (use.field.named() && !find(use.field.name)) missing(use.field.name);
+  each_use(statement, [&need](const detail::type_use& use, std::size_t) {
+    need(use.what.name);
+    if (use.field.named()) need(use.field.name);
+  });
+  for (const detail::column_claim& each : read) {
+    if (each.type.named() && !find(each.type.name)) add(out, each.type.name);
   }
-  if (!out.missing.empty()) return out;
-  const auto refuse = [&out](errc code, std::string context) {
-    out.error = code;
+  return out;
+}
+
+std::vector<std::string> type_catalogue::missing(const std::vector<std::string>& names) const {
+  std::vector<std::string> out;
+  for (const std::string& name : names) {
+    const entry known = find(name);
+    if (!known || known->number == 0) add(out, name);
+  }
+  return out;
+}
+
+fill_result type_catalogue::number_for(const detail::type_use& use, std::uint32_t& number) const {
+  const auto refuse = [](std::string context) {
+    fill_result out;
+    out.error = errc::not_encodable;
     out.context = std::move(context);
     return out;
   };
-  for (const detail::type_use& use : into.uses()) {
-    const entry type = find(use.what.name);
-    const entry field = use.field.named() ? find(use.field.name) : nullptr;
-    if (!type || (use.field.named() && !field)) {  // forgotten by somebody in between
-      missing(use.what.name);
-      return out;
-    }
-    const auto unknown = [](std::string_view name) {
-      return "this database has no type " + quoted(name) +
-             ", or more than one in schemas outside of the search path; write its name with the schema";
-    };
-    if (type->number == 0) return refuse(errc::not_encodable, unknown(use.what.name));
-    if (field && field->number == 0) return refuse(errc::not_encodable, unknown(use.field.name));
-    if (use.attribute < 0) {
-      into.set_number(use, number_of(*type, use.what.part));
-      continue;
-    }
-    const auto index = static_cast<std::size_t>(use.attribute);
-    if (index >= type->attributes.size()) {
-      return refuse(errc::not_encodable, "the type " + quoted(use.what.name) + " has " +
-                                             std::to_string(type->attributes.size()) + " fields, the C++ type more");
-    }
-    const named_type::attribute& there = type->attributes[index];
-    const std::uint32_t sent = field ? number_of(*field, use.field.part) : use.field.oid;
-    if (sent != 0 && !same_bytes(sent, there.type) && !same_bytes(sent, there.base)) {
-      return refuse(errc::not_encodable, "field " + std::to_string(index + 1) + " of the type " +
-                                             quoted(use.what.name) + " is " + type_name(there.type) +
-                                             ", the C++ type sends " +
-                                             (field ? std::string(use.field.name) : type_name(sent)));
-    }
-    into.set_number(use, there.type);
+  const auto unknown = [](std::string_view name) {
+    return "this database has no type " + quoted(name) +
+           ", or more than one in schemas outside of the search path; write its name with the schema";
+  };
+  const entry type = find(use.what.name);
+  const entry field = use.field.named() ? find(use.field.name) : nullptr;
+  if (!type || type->number == 0) return refuse(unknown(use.what.name));
+  if (use.field.named() && (!field || field->number == 0)) return refuse(unknown(use.field.name));
+  if (use.attribute < 0) {
+    number = part_of(*type, use.what.part);
+    return {};
   }
+  const auto index = static_cast<std::size_t>(use.attribute);
+  if (index >= type->attributes.size()) {
+    return refuse("the type " + quoted(use.what.name) + " has " + std::to_string(type->attributes.size()) +
+                  " fields, the C++ type more");
+  }
+  const named_type::attribute& there = type->attributes[index];
+  const std::uint32_t sent = field ? part_of(*field, use.field.part) : use.field.oid;
+  if (sent != 0 && !same_bytes(sent, there.type) && !same_bytes(sent, there.base)) {
+    return refuse("field " + std::to_string(index + 1) + " of the type " + quoted(use.what.name) + " is " +
+                  type_name(there.type) + ", the C++ type sends " + written(use.field) + " (" +
+                  std::string(use.cpp_type) + ")");
+  }
+  number = there.type;
+  return {};
+}
+
+fill_result type_catalogue::fill(detail::request& into) const {
+  fill_result out;
+  each_use(into, [&](const detail::type_use& use, std::size_t statement) {
+    if (out.error) return;
+    std::uint32_t number = 0;
+    out = number_for(use, number);
+    if (out.error) {
+      out.context.insert(0, place_of(into, use));
+    } else {
+      put_number(into, use, statement, number);
+    }
+  });
   return out;
+}
+
+std::uint32_t type_catalogue::number_of(const detail::type_ref& what) const {
+  const entry type = find(what.name);
+  return type ? part_of(*type, what.part) : 0;
+}
+
+bool type_catalogue::fits(const detail::type_ref& what, std::uint32_t column) const {
+  const entry type = find(what.name);
+  if (!type) return false;
+  if (column == part_of(*type, what.part)) return true;
+  if (column == type->base && what.part == detail::type_part::itself) return true;
+  return std::ranges::find(type->others, column) != type->others.end();
 }
 
 void type_catalogue::learn(const std::string& name, named_type type) {
@@ -108,14 +203,33 @@ void type_catalogue::learn(const std::string& name, named_type type) {
   types_.insert_or_assign(name, std::move(made));
 }
 
-void type_catalogue::forget(const detail::request& which) {
+// A few at most: whoever has more schemas than that asks anew now and then.
+void type_catalogue::learn_other(std::string_view name, std::uint32_t number) {
+  constexpr std::size_t most = 1000;
   const detail::lock guard(mutex_);
-  for (const detail::type_use& use : which.all_uses()) {
-    for (const std::string_view name : {use.what.name, use.field.name}) {
-      const auto found = types_.find(name);
-      if (found != types_.end()) types_.erase(found);
-    }
-  }
+  const auto found = types_.find(name);
+  if (found == types_.end()) return;
+  auto changed = std::make_shared<named_type>(*found->second);
+  if (changed->others.size() >= most) changed->others.clear();
+  changed->others.push_back(number);
+  found->second = std::move(changed);
+}
+
+void type_catalogue::forget(const detail::request& which) {
+  each_use(which, [this](const detail::type_use& use, std::size_t) { forget(use); });
+}
+void type_catalogue::forget(const detail::pipeline_content& which) {
+  each_use(which, [this](const detail::type_use& use, std::size_t) { forget(use); });
+}
+void type_catalogue::forget(const detail::type_use& use) {
+  forget(use.what.name);
+  if (use.field.named()) forget(use.field.name);
+}
+
+void type_catalogue::forget(std::string_view name) {
+  const detail::lock guard(mutex_);
+  const auto found = types_.find(name);
+  if (found != types_.end()) types_.erase(found);
 }
 
 bool shows_a_change(const std::error_code& ec) {

@@ -5,11 +5,13 @@
 #include "driver/sync.hpp"
 
 #include <lido/driver/detail/request.hpp>
+#include <lido/driver/detail/row_plan.hpp>
 #include <lido/driver/value.hpp>
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -24,26 +26,45 @@ struct named_type {
   };
   std::uint32_t number = 0;  // 0: there is none of that name
   std::uint32_t array = 0;
+  std::uint32_t base = 0;             // of a domain: what its columns say they are
   std::vector<attribute> attributes;  // of a composite
+  std::vector<std::uint32_t> others;  // of the same name in other schemas, of which a column was
 };
 
 // What asks for the columns that learn() takes. $1: the names.
 std::string_view look_up_statement() noexcept;
+// What asks what a type is, by its number ($1): its name with the schema, its own, and that of its elements.
+std::string_view describe_statement() noexcept;
 
 struct fill_result {
-  std::vector<std::string> missing;  // to be looked up first; nothing was filled in
-  std::error_code error;             // else: a type that does not exist, a field of another type
+  std::error_code error;  // a type that does not exist, or is not known; a field of another type
   std::string context;
 };
 
 class type_catalogue {
  public:
-  // Writes the numbers into a request that waits for them.
+  // What is to be looked up before fill(): all names that a request waits for, those that do not exist among them, and
+  // names of columns that nobody has asked for yet.
+  std::vector<std::string> missing(const detail::request& statement,
+                                   std::span<const detail::column_claim> read = {}) const;
+  std::vector<std::string> missing(const std::vector<std::string>& names) const;
+  // Writes the numbers into a request, or the statements and values of a pipeline, that waits for them.
   fill_result fill(detail::request& into) const;
+  // The number for one place.
+  fill_result number_for(const detail::type_use& use, std::uint32_t& number) const;
+  // Of a name as it is written in C++; 0: not known.
+  std::uint32_t number_of(const detail::type_ref& what) const;
+  // Whether a column of this type is what its name says, as far as is known.
+  bool fits(const detail::type_ref& what, std::uint32_t column) const;
+
   void learn(const std::string& name, named_type type);
+  void learn_other(std::string_view name, std::uint32_t number);
   void forget(const detail::request& which);
+  void forget(const detail::pipeline_content& which);
+  void forget(std::string_view name);
 
  private:
+  void forget(const detail::type_use& use);
   using entry = std::shared_ptr<const named_type>;
   entry find(std::string_view name) const;
 

@@ -1,10 +1,13 @@
 // Cancel at every suspension point: each public operation is cancelled after exactly k turns of the executor, k = 0, 1,
 // 2 ... until it completes by itself. After each: the outcome is one that the contract allows, every slot is home, the
 // next user gets its own answer, no transaction is left open.
+#include "driver/types/type_catalogue.hpp"
 #include "tests/contract/harness.hpp"
 
 #include <lido/driver/copy.hpp>
 #include <lido/driver/stream.hpp>
+#include <lido/driver/types/user_type.hpp>
+#include <lido/pool/retrying.hpp>
 
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
@@ -12,7 +15,22 @@
 #include <asio/use_awaitable.hpp>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <string_view>
 #include <tuple>
+
+namespace lido::testing {
+
+enum class shade { dark, light };
+
+}  // namespace lido::testing
+
+template <>
+struct lido::user_type<lido::testing::shade> {
+  using shade = lido::testing::shade;
+  static constexpr std::string_view name = "contract_shade";
+  static constexpr std::array labels = {lido::label{shade::dark, "dark"}, lido::label{shade::light, "light"}};
+};
 
 namespace lido::testing {
 namespace {
@@ -189,6 +207,58 @@ asio::awaitable<void> copies_in(world& w, probe& p) {
   p.returned = co_await in.async_finish() == 3;
 }
 
+asio::awaitable<void> copies_rows_in(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  p.begun = true;
+  using number = std::tuple<std::int32_t>;
+  auto into = co_await db->async_copy_in<number>("copy contract_copies from stdin (format binary)");
+  for (int i = 0; i < 3; ++i) {
+    const number row{p.number};
+    co_await into.async_write(row);
+    co_await into.async_flush();
+  }
+  p.returned = co_await into.async_finish() == 3;
+}
+
+// Nothing on the client's side waits: only the connection's own statements are tried.
+asio::awaitable<void> retries_on_a_lease(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  p.begun = true;
+  int attempts = 0;
+  const auto tries = [&](lido::transaction& tx) -> asio::awaitable<void> {
+    co_await tx.async_query("insert into contract_commits values ($1)", p.number);
+    if (++attempts == 1) co_await tx.async_query("do $$ begin raise exception sqlstate '40001'; end $$");
+  };
+  retry_options how;
+  how.backoff_min = how.backoff_max = 1us;
+  co_await lido::retrying(db, how, tries);
+  p.returned = true;
+}
+
+// Another name each time, as far as the pool knows: it is looked up.
+asio::awaitable<void> queries_by_name(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  db->handle().session->catalogue()->forget("contract_shade");
+  p.begun = true;
+  const auto got = co_await db->async_query<shade>("select $1 from pg_sleep(0.001)", shade::light);
+  p.returned = got.one() == shade::light;
+}
+
+asio::awaitable<void> queries_by_name_for_a_handler(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::lease db = co_await w.pool->async_acquire();
+  db->handle().session->catalogue()->forget("contract_shade");
+  p.begun = true;
+  std::error_code ec;
+  const auto got = co_await db->async_query_with<shade>(asio::redirect_error(asio::use_awaitable, ec), {},
+                                                        "select $1 from pg_sleep(0.001)", shade::light);
+  if (ec) throw lido::error(ec);
+  p.returned = got.one() == shade::light;
+}
+
 asio::awaitable<void> fails_a_copy_in(world& w, probe& p) {
   LIDO_LET_ALL_CANCELS_THROUGH;
   lido::lease db = co_await w.pool->async_acquire();
@@ -275,6 +345,15 @@ void truth_about_the_commit(world& w, const task& t, const probe& p) {
   }
 }
 
+// The same; an attempt before the last may have been sent and undone.
+void truth_about_the_commit_of_two(world& w, const task& t, const probe& p) {
+  if (t.error == errc::outcome_unknown) return;
+  if (t.error) {
+    EXPECT_TRUE(is_aborted(t.error)) << t.error.message();
+  }
+  EXPECT_EQ(committed(w, p.number), p.returned ? 1 : 0);
+}
+
 void never_committed(world& w, const task& t, const probe& p) {
   result_or_abort(w, t, p);
   EXPECT_EQ(committed(w, p.number), 0);
@@ -322,6 +401,10 @@ const operation_case operations[] = {
     {"stream_next", reads_a_stream, result_or_abort, true},
     {"stream_close", closes_a_stream, result_or_abort, true},
     {"copy_in", copies_in, copied_whole_or_not, true},
+    {"copy_rows_in", copies_rows_in, copied_whole_or_not, true},
+    {"retrying_on_a_lease", retries_on_a_lease, truth_about_the_commit_of_two, true},
+    {"named_query", queries_by_name, result_or_abort, true},
+    {"named_query_with", queries_by_name_for_a_handler, result_or_abort, true},
     {"copy_in_fail", fails_a_copy_in, nothing_copied, true},
     {"copy_out", copies_out, result_or_abort, true},
     {"copy_out_close", closes_a_copy_out, result_or_abort, true},
@@ -347,7 +430,8 @@ class cancel_every_turn : public ::testing::TestWithParam<parameters> {
   static void SetUpTestSuite() {
     shared_cluster().sql(
         "create table if not exists contract_commits (id int); grant all on contract_commits to public;"
-        "create table if not exists contract_copies (id int); grant all on contract_copies to public",
+        "create table if not exists contract_copies (id int); grant all on contract_copies to public;"
+        "drop type if exists contract_shade; create type contract_shade as enum ('dark', 'light')",
         shared_cluster().database());
   }
   static int next_number() {

@@ -331,6 +331,81 @@ TEST_F(retried, a_serialization_failure_is_tried_again_from_the_beginning) {
   EXPECT_TRUE(w.close());
 }
 
+// The same on one connection each, that of a lease: what has failed is rolled back, and the next attempt begins on it.
+asio::awaitable<void> adds_on_a_lease(lido::pool& pool, int& attempts, int& waiting, asio::steady_timer& both) {
+  lido::lease db = co_await pool.async_acquire();
+  const int process = db->process_id();
+  const auto body = [&](lido::transaction& tx, int attempt) -> asio::awaitable<int> {
+    attempts = attempt;
+    const auto seen = co_await tx.async_query<std::int64_t>("select count(*) from retried_ledger where id in (23, 24)");
+    if (seen.one() == 0 && --waiting == 0) both.cancel();
+    std::error_code ignored;
+    if (waiting > 0) co_await both.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    co_await tx.async_query("insert into retried_ledger values (23 + $1::int)", attempt % 2);
+    const auto pid = co_await tx.async_query<int>("select pg_backend_pid()");
+    co_return pid.one();
+  };
+  retry_report report;
+  retry_options how;
+  how.mode.isolation = isolation::serializable;
+  how.report = &report;
+  const int pid = co_await lido::retrying(db, how, body);
+  EXPECT_EQ(pid, process);
+  EXPECT_EQ(report.attempts, attempts);
+  const auto alive = co_await db->async_query<int>("select 1");
+  EXPECT_EQ(alive.one(), 1);
+}
+
+TEST_F(retried, on_a_lease_a_serialization_failure_is_tried_again_on_the_same_connection) {
+  world w{route::unix_socket};
+  int waiting = 2;
+  int attempts_of_one = 0;
+  int attempts_of_other = 0;
+  asio::steady_timer both(w.io, asio::steady_timer::time_point::max());
+  const task_ptr one = w.start(adds_on_a_lease(*w.pool, attempts_of_one, waiting, both));
+  const task_ptr other = w.start(adds_on_a_lease(*w.pool, attempts_of_other, waiting, both));
+  ASSERT_TRUE(w.turn_until([&] { return one->done && other->done; }));
+  EXPECT_FALSE(one->error) << one->error.message();
+  EXPECT_FALSE(other->error) << other->error.message();
+  EXPECT_EQ(attempts_of_one + attempts_of_other, 3);
+  EXPECT_EQ(rows(23) + rows(24), 2);
+  EXPECT_TRUE(w.close());
+}
+
+TEST_F(retried, I15_on_a_connection_a_loss_ends_it_whatever_becomes_of_the_commit) {
+  for (const bool in_commit : {false, true}) {
+    world w{route::plain_proxy, [](pool_config& c) { c.max_size = 1; }};
+    int attempts = 0;
+    bool ready = false;
+    const auto user = [&](lido::pool& pool) -> asio::awaitable<void> {
+      lido::lease db = co_await pool.async_acquire();
+      const auto body = [&](lido::transaction& tx) -> asio::awaitable<void> {
+        ++attempts;
+        co_await tx.async_query("insert into retried_ledger values ($1)", in_commit ? 25 : 26);
+        prepare(*w.proxy, loss::of_the_commit);
+        ready = true;
+        if (!in_commit) co_await tx.async_query("select 1");
+      };
+      retry_options how;
+      how.mode = named;
+      co_await lido::retrying(*db, how, body);
+    };
+    const task_ptr running = w.start(user(*w.pool));
+    ASSERT_TRUE(w.turn_until([&] { return ready; }));
+    w.drain_ready();
+    strike(*w.proxy);
+    ASSERT_TRUE(w.turn_until([&] { return running->done; }));
+    EXPECT_EQ(attempts, 1);
+    if (in_commit) {
+      EXPECT_EQ(running->error, errc::outcome_unknown) << running->error.message();
+    } else {
+      EXPECT_TRUE(is_disconnect(running->error)) << running->error.message();
+    }
+    EXPECT_EQ(rows(in_commit ? 25 : 26), 0);
+    EXPECT_TRUE(w.close());
+  }
+}
+
 TEST_F(retried, a_connection_lost_in_the_body_is_tried_again_on_another_one) {
   for (const bool in_commit : {false, true}) {
     world w{route::unix_socket, [](pool_config& c) { c.max_size = 1; }};

@@ -1,6 +1,12 @@
 // Savepoints as nested scopes, and statements whose plan has gone stale.
 #include "tests/integration/pool_fixture.hpp"
 
+#include <lido/driver/copy.hpp>
+#include <lido/driver/stream.hpp>
+
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -130,6 +136,81 @@ TEST(savepoints, P179_only_the_innermost_scope_may_be_used) {
   });
 }
 
+template <class Running>
+asio::awaitable<std::error_code> refusal_of(Running running) {
+  std::error_code ec;
+  try {
+    co_await std::move(running);
+  } catch (const lido::error& e) {
+    ec = e.code();
+  }
+  co_return ec;
+}
+
+template <class Scope>
+asio::awaitable<void> refuses_all(Scope& scope, lido::connection& db) {
+  const std::vector<int> rows{1, 2};
+  auto ec = co_await refusal_of(scope.async_stream("select 1"));
+  EXPECT_EQ(ec, lido::errc::wrong_scope);
+  ec = co_await refusal_of(scope.async_copy_in("copy t from stdin"));
+  EXPECT_EQ(ec, lido::errc::wrong_scope);
+  ec = co_await refusal_of(scope.async_copy_out("copy t to stdout"));
+  EXPECT_EQ(ec, lido::errc::wrong_scope);
+  using row = std::tuple<int>;
+  ec = co_await refusal_of(scope.template async_copy_in<row>("copy t from stdin (format binary)"));
+  EXPECT_EQ(ec, lido::errc::wrong_scope);
+  ec = co_await refusal_of(scope.template async_copy_out<row>("copy t to stdout (format binary)"));
+  EXPECT_EQ(ec, lido::errc::wrong_scope);
+  ec = co_await refusal_of(scope.async_execute_many("insert into t values ($1)", rows));
+  EXPECT_EQ(ec, lido::errc::wrong_scope);
+  lido::pipeline work;
+  work.add("insert into t values (3)");
+  ec = co_await refusal_of(scope.async_run(std::move(work)));
+  EXPECT_EQ(ec, lido::errc::wrong_scope);
+  ec = {};
+  co_await scope.async_copy_in_with(asio::redirect_error(asio::use_awaitable, ec), "copy t from stdin");
+  EXPECT_EQ(ec, lido::errc::wrong_scope);
+  co_await scope.async_copy_out_with(asio::redirect_error(asio::use_awaitable, ec), "copy t to stdout");
+  EXPECT_EQ(ec, lido::errc::wrong_scope);
+  co_await scope.async_stream_with(asio::redirect_error(asio::use_awaitable, ec), {}, "select 1");
+  EXPECT_EQ(ec, lido::errc::wrong_scope);
+  co_await scope.async_run_with(asio::redirect_error(asio::use_awaitable, ec), lido::pipeline());
+  EXPECT_EQ(ec, lido::errc::wrong_scope);
+  EXPECT_TRUE(db.is_open());
+}
+
+TEST(savepoints, P179_streams_copies_and_pipelines_belong_to_the_innermost_scope_too) {
+  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+    lido::transaction tx = co_await db.async_begin();
+    lido::savepoint outer = co_await tx.async_savepoint();
+    {
+      lido::savepoint inner = co_await outer.async_savepoint();
+      co_await refuses_all(tx, db);
+      co_await refuses_all(outer, db);
+      auto numbers = co_await inner.async_stream<int>("select generate_series(1, 3)");
+      int sum = 0;
+      while (const auto n = co_await numbers.async_next()) sum += *n;
+      EXPECT_EQ(sum, 6);
+      lido::copy_in in = co_await inner.async_copy_in("copy t from stdin");
+      co_await in.async_write("1\n2\n");
+      const auto copied = co_await in.async_finish();
+      EXPECT_EQ(copied, 2U);
+      co_await inner.async_release();
+    }
+    co_await refuses_all(tx, db);
+    const std::vector<int> rows{3, 4};
+    const auto n = co_await outer.async_execute_many("insert into t values ($1)", rows);
+    EXPECT_EQ(n, 2U);
+    co_await outer.async_release();
+    co_await refuses_all(outer, db);
+    lido::copy_out out = co_await tx.async_copy_out("copy t to stdout");
+    std::string all;
+    for (std::string_view chunk; !(chunk = co_await out.async_read()).empty();) all += chunk;
+    EXPECT_EQ(all, "1\n2\n3\n4\n");
+    co_await tx.async_commit();
+  });
+}
+
 TEST(savepoints, P180_a_failed_transaction_goes_back_to_its_savepoint) {
   with_lease([](lido::connection& db) -> asio::awaitable<void> {
     lido::transaction tx = co_await db.async_begin();
@@ -188,6 +269,51 @@ TEST(statement_cache, P145_inside_a_transaction_it_is_an_error_and_the_next_one_
     }
     const auto after = co_await db.async_query("select * from t");
     EXPECT_EQ(after.columns().size(), 2U);
+  });
+}
+
+// Nothing of it had run: the first statement was refused before it was bound.
+TEST(statement_cache, P145_a_pipeline_that_begins_with_a_stale_plan_is_run_again_unseen) {
+  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+    const auto work = [] {
+      lido::pipeline all;
+      all.add("select * from t").add("insert into t values (1) on conflict do nothing").add("select count(*) from t");
+      return all;
+    };
+    co_await db.async_run(work());
+    co_await db.async_simple_query("alter table t add column c int");
+    const lido::pipeline_results after = co_await db.async_run(work());
+    EXPECT_EQ(after.size(), 3U);
+    EXPECT_EQ(after.rows(0).columns().size(), 2U);
+    EXPECT_EQ(after.one<std::int64_t>(2), 1);
+    co_await db.async_simple_query("do $$ begin execute 'deallocate all'; end $$");
+    const std::vector<int> rows{5, 6, 7};
+    for (int i = 0; i < 2; ++i) {
+      const auto n = co_await db.async_execute_many("update t set a = a where a <> $1", rows);
+      EXPECT_EQ(n, 3U);
+      co_await db.async_simple_query("do $$ begin execute 'deallocate all'; end $$");
+    }
+  });
+}
+
+TEST(statement_cache, P145_in_the_middle_of_a_pipeline_it_is_an_error_and_the_next_run_works) {
+  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+    for (const auto mode : {lido::pipeline_mode::all_or_nothing, lido::pipeline_mode::each_on_its_own}) {
+      const auto work = [mode] {
+        lido::pipeline all(mode);
+        all.add("select $1::int", 1).add("select * from t").add("select $1::int", 2);
+        return all;
+      };
+      co_await db.async_run(work());
+      co_await db.async_simple_query("alter table t add column c" + std::to_string(static_cast<int>(mode)) + " int");
+      const bool whole = mode == lido::pipeline_mode::all_or_nothing;
+      std::error_code ec;
+      const auto failed = co_await db.async_run_with(asio::redirect_error(asio::use_awaitable, ec), work());
+      EXPECT_EQ(lido::sqlstate_of(failed.error(1)), "0A000");
+      EXPECT_EQ(failed.error(2), whole ? make_error_code(lido::errc::pipeline_aborted) : std::error_code{});
+      const lido::pipeline_results after = co_await db.async_run(work());
+      EXPECT_TRUE(after.ok());
+    }
   });
 }
 

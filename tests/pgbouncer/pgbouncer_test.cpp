@@ -150,6 +150,28 @@ TEST(pgbouncer, F40_transaction_mode_with_the_statement_cache_on_fails_with_a_hi
   EXPECT_TRUE(w.close());
 }
 
+// One backend serves them in turn: what one client has prepared there is not taken for the other's.
+asio::awaitable<void> two_clients_in_turn(lido::pool& pool, int& wrong) {
+  lido::lease one = co_await pool.async_acquire();
+  lido::lease other = co_await pool.async_acquire();
+  for (int i = 0; i < 4; ++i) {
+    const auto a = co_await one->async_query<int>("select 1 + $1::int", i);
+    const auto b = co_await other->async_query<int>("select 100 + $1::int", i);
+    wrong += static_cast<int>(a.one() != 1 + i) + static_cast<int>(b.one() != 100 + i);
+  }
+}
+
+TEST(pgbouncer, F40_two_clients_of_one_backend_do_not_meet_on_a_statement_name) {
+  pgbouncer bouncer{shared_cluster(), {"transaction", 1, {}}};
+  world w{route::plain, behind(bouncer, 2, 256)};
+  int wrong = 0;
+  const task_ptr user = w.start(two_clients_in_turn(*w.pool, wrong));
+  ASSERT_TRUE(w.turn_until([&] { return user->done; }));
+  EXPECT_FALSE(user->error) << user->error.message();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_TRUE(w.close());
+}
+
 TEST(pgbouncer, F40_a_restart_of_pgbouncer_is_survived) {
   pgbouncer bouncer{shared_cluster(), {"transaction", 4, {}}};
   world w{route::plain, behind(bouncer, 4)};

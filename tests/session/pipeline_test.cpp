@@ -347,6 +347,28 @@ TEST(pipelines, a_stale_plan_leaves_the_cache) {
   EXPECT_TRUE(b.cache.has_closable());
 }
 
+// Only where nothing can have run: at the very front, of all or nothing, in place of the BindComplete.
+TEST(pipelines, P145_a_stale_plan_at_the_front_lets_the_whole_be_run_again) {
+  const std::string stale = framed('E', test::error_body("ERROR", "0A000", "cached plan must not change result type"));
+  const auto after = [](std::initializer_list<std::string_view> texts, pipeline_mode mode, const std::string& answer) {
+    bench b(of({"select 1", "select 2"}));
+    b.write_all();
+    b.read(answers("1tT2DC1tT2DCZ"));
+    b.run(of(texts, mode));
+    b.write_all();
+    b.read(answer);
+    return b.flow->may_run_again();
+  };
+  constexpr auto whole = pipeline_mode::all_or_nothing;
+  EXPECT_TRUE(after({"select 1", "select 2"}, whole, stale + answers("Z")));
+  EXPECT_FALSE(after({"select 1", "select 2"}, whole, answers("2DC") + stale + answers("Z"))) << "one has run";
+  EXPECT_FALSE(after({"select 1", "select 2"}, whole, answers("2") + stale + answers("Z"))) << "it had begun to run";
+  EXPECT_FALSE(after({"select 1", "select 2"}, each, stale + answers("Z2DCZ"))) << "one behind it has run";
+  EXPECT_FALSE(after({"select 3", "select 2"}, whole, stale + answers("Z"))) << "new: it cannot be stale";
+  EXPECT_FALSE(after({"select 1", "select 2"}, whole,
+                     framed('E', test::error_body("ERROR", "22012", "division by zero")) + answers("Z")));
+}
+
 TEST(pipelines, C38_beyond_its_bytes_nothing_is_added) {
   lido::pipeline work(pipeline_mode::all_or_nothing, 1000);
   work.add("select $1", std::string(500, 'x'));

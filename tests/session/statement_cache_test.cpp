@@ -78,6 +78,12 @@ TEST(statement_cache, names_to_close_are_handed_out_once) {
   EXPECT_TRUE(cache.take_closable().empty());
 }
 
+TEST(statement_cache, names_begin_as_their_owner_says) {
+  statement_cache cache(4, SIZE_MAX, "l4k7q2x1f_");
+  EXPECT_EQ(cache.insert(statement("one"))->name, "l4k7q2x1f_1");
+  EXPECT_EQ(cache.insert(statement("two"))->name, "l4k7q2x1f_2");
+}
+
 TEST(statement_cache, a_stale_one_is_closed_and_an_erased_one_is_not) {
   statement_cache cache{8};
   statement_cache::entry* const stale = cache.insert(statement("stale"));

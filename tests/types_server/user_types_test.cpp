@@ -1,7 +1,9 @@
 // Types of the user's own: looked up by name, once a database, again when they have changed.
 #include "tests/types_server/differential.hpp"
 
+#include <lido/driver/copy.hpp>
 #include <lido/driver/numeric.hpp>
+#include <lido/driver/stream.hpp>
 #include <lido/driver/types/array.hpp>
 #include <lido/driver/types/geometry.hpp>
 #include <lido/driver/types/hstore.hpp>
@@ -9,6 +11,7 @@
 #include <lido/driver/types/text_types.hpp>
 #include <lido/driver/types/user_type.hpp>
 
+#include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <algorithm>
@@ -309,6 +312,310 @@ TEST_F(user_types, handlers_look_names_up_too) {
     }
     EXPECT_EQ(code, errc::not_encodable);
     EXPECT_NE(diag.context.find("app.nobody_made"), std::string::npos);
+  });
+}
+
+TEST_F(user_types, handlers_try_once_more_when_a_name_has_changed) {
+  const auto sql = [](const char* text) { shared_cluster().sql(text, shared_cluster().database()); };
+  run([&](asio::io_context&) -> asio::awaitable<void> {
+    connection db = co_await open();
+    EXPECT_EQ((co_await db.async_query<mood>("select $1", mood::ok)).one(), mood::ok);
+    sql("alter type app.mood rename to old_mood; create type app.mood as enum ('sad', 'ok', 'happy')");
+    std::error_code ec;
+    const auto seen = co_await db.async_query_with<mood>(asio::redirect_error(asio::use_awaitable, ec), {},
+                                                         "select $1::app.mood", mood::sad);
+    sql("drop type app.mood; alter type app.old_mood rename to mood");
+    EXPECT_FALSE(ec) << ec.message();
+    EXPECT_EQ(seen.one(), mood::sad);
+  });
+}
+
+template <class Scope>
+asio::awaitable<void> asks_by_name_in(Scope& scope, const address& home) {
+  const auto street = co_await scope.template async_query<std::string>("select ($1::app.address).street", home);
+  EXPECT_EQ(street.one(), home.street);
+  std::error_code ec;
+  const auto read = co_await scope.template async_query_with<address>(asio::redirect_error(asio::use_awaitable, ec), {},
+                                                                      "select $1", home);
+  EXPECT_FALSE(ec) << ec.message();
+  EXPECT_TRUE(read.one() == home);
+}
+
+TEST_F(user_types, in_transactions_and_savepoints) {
+  const address home = random_address();
+  run([&](asio::io_context&) -> asio::awaitable<void> {
+    connection db = co_await open();
+    lido::transaction tx = co_await db.async_begin();
+    co_await asks_by_name_in(tx, home);
+    lido::savepoint inner = co_await tx.async_savepoint();
+    co_await asks_by_name_in(inner, home);
+    co_await inner.async_release();
+    co_await tx.async_commit();
+  });
+}
+
+TEST_F(user_types, in_streams) {
+  std::vector<address> all;
+  for (int i = 0; i < 20; ++i) all.push_back(random_address());
+  run([&](asio::io_context&) -> asio::awaitable<void> {
+    connection db = co_await open();
+    auto rows = co_await db.async_stream<address>(stream_options{3}, "select a from unnest($1) a", all);
+    std::size_t at = 0;
+    while (const auto each = co_await rows.async_next()) {
+      EXPECT_TRUE(*each == all.at(at));
+      ++at;
+    }
+    EXPECT_EQ(at, all.size());
+    std::error_code ec;
+    auto again = co_await db.async_stream_with<mood>(asio::redirect_error(asio::use_awaitable, ec), stream_options{1},
+                                                     "select $1 from generate_series(1, 3)", mood::happy);
+    EXPECT_FALSE(ec) << ec.message();
+    EXPECT_EQ(co_await again.async_next(), mood::happy);
+  });
+}
+
+TEST_F(user_types, a_stream_looks_again_when_a_name_has_changed) {
+  const auto sql = [](const char* text) { shared_cluster().sql(text, shared_cluster().database()); };
+  run([&](asio::io_context&) -> asio::awaitable<void> {
+    connection db = co_await open();
+    EXPECT_EQ((co_await db.async_query<mood>("select $1", mood::ok)).one(), mood::ok);
+    sql("alter type app.mood rename to old_mood; create type app.mood as enum ('sad', 'ok', 'happy')");
+    std::optional<mood> first;
+    std::string words;
+    try {
+      auto rows = co_await db.async_stream<mood>("select $1::app.mood", mood::sad);
+      first = co_await rows.async_next();
+    } catch (const error& e) {
+      words = e.what();
+    }
+    sql("drop type app.mood; alter type app.old_mood rename to mood");
+    EXPECT_EQ(first, mood::sad) << words;
+  });
+}
+
+TEST_F(user_types, in_pipelines) {
+  const address home = random_address();
+  const std::vector<mood> some{mood::sad, mood::happy};
+  std::vector<address> two{random_address(), home};
+  run([&](asio::io_context&) -> asio::awaitable<void> {
+    connection db = co_await open();
+    for (const auto mode : {pipeline_mode::all_or_nothing, pipeline_mode::each_on_its_own}) {
+      lido::pipeline work(mode);
+      for (int i = 0; i < 3; ++i) work.add("select $1, $2::int", home, i);
+      work.add("select $1", some).add("select $1::int", 7).add("select $1", two);
+      work.add("select $1", std::optional<mood>()).add("select $1", std::optional<mood>(mood::ok));
+      EXPECT_FALSE(work.error());
+      const lido::pipeline_results done = co_await db.async_run(std::move(work));
+      using pair = std::tuple<address, int>;
+      for (int i = 0; i < 3; ++i) EXPECT_TRUE(done.one<pair>(static_cast<std::size_t>(i)) == pair(home, i));
+      EXPECT_EQ(done.one<std::vector<mood>>(3), some);
+      EXPECT_EQ(done.one<int>(4), 7);
+      EXPECT_TRUE(done.one<std::vector<address>>(5) == two);
+      EXPECT_EQ(done.one<std::optional<mood>>(6), std::nullopt);
+      EXPECT_EQ(done.one<mood>(7), mood::ok);
+    }
+    const std::vector<mood> three{mood::sad, mood::ok, mood::happy};
+    co_await db.async_query("create temp table feelings (m app.mood)");
+    EXPECT_EQ(co_await db.async_execute_many("insert into feelings values ($1)", three), 3U);
+    lido::pipeline by_handler;
+    by_handler.add("select $1", home);
+    std::error_code ec;
+    const auto done = co_await db.async_run_with(asio::redirect_error(asio::use_awaitable, ec), std::move(by_handler));
+    EXPECT_FALSE(ec) << ec.message();
+    EXPECT_TRUE(done.one<address>(0) == home);
+
+    lido::pipeline wrong;
+    const nobody_made none;
+    wrong.add("select 1").add("select $1", none);
+    const auto e = co_await failed([&]() -> asio::awaitable<void> { co_await db.async_run(std::move(wrong)); });
+    EXPECT_EQ(e.code(), errc::not_encodable);
+    EXPECT_NE(e.diag().context.find("app.nobody_made"), std::string::npos) << e.diag().context;
+  });
+}
+
+TEST_F(user_types, a_pipeline_that_failed_by_a_changed_name_goes_well_the_next_time) {
+  const auto sql = [](const char* text) { shared_cluster().sql(text, shared_cluster().database()); };
+  run([&](asio::io_context&) -> asio::awaitable<void> {
+    connection db = co_await open();
+    EXPECT_EQ((co_await db.async_query<mood>("select $1", mood::ok)).one(), mood::ok);
+    sql("alter type app.mood rename to old_mood; create type app.mood as enum ('sad', 'ok', 'happy')");
+    const auto run_it = [&db]() -> asio::awaitable<void> {
+      lido::pipeline work;
+      work.add("select $1::app.mood", mood::sad);
+      co_await db.async_run(std::move(work));
+    };
+    const auto first = co_await failed(run_it);
+    EXPECT_EQ(first.code().category(), sqlstate_category());
+    co_await run_it();
+    sql("drop type app.mood; alter type app.old_mood rename to mood");
+  });
+}
+
+struct feeling {
+  int id = 0;
+  mood feels = mood::ok;
+  std::optional<address> home;
+  std::vector<mood> before;
+  std::vector<address> others;
+  bool operator==(const feeling&) const = default;
+};
+
+constexpr const char* feelings_in = "copy feelings from stdin (format binary)";
+
+TEST_F(user_types, in_rows_of_a_copy) {
+  std::vector<feeling> all;
+  for (int i = 0; i < 500; ++i) {
+    feeling each;
+    each.id = i;
+    each.feels = static_cast<mood>(rng() % 3);
+    if (i % 3 != 0) each.home = random_address();
+    for (std::size_t n = rng() % 3; n > 0; --n) each.before.push_back(static_cast<mood>(rng() % 3));
+    for (std::size_t n = rng() % 3; n > 0; --n) each.others.push_back(random_address());
+    all.push_back(std::move(each));
+  }
+  run([&](asio::io_context&) -> asio::awaitable<void> {
+    connection db = co_await open();
+    co_await db.async_query(
+        "create temp table feelings (id int, feels app.mood, home app.address, before app.mood[], others "
+        "app.address[])");
+    lido::transaction tx = co_await db.async_begin();
+    auto into = co_await tx.async_copy_in<feeling>(feelings_in);
+    co_await into.async_write_all(all);
+    EXPECT_EQ(co_await into.async_finish(), all.size());
+    auto from =
+        co_await tx.async_copy_out<feeling>("copy (select * from feelings order by id) to stdout (format binary)");
+    std::size_t at = 0;
+    while (const auto each = co_await from.async_next()) {
+      EXPECT_TRUE(*each == all.at(at)) << at;
+      ++at;
+    }
+    EXPECT_EQ(at, all.size());
+    co_await tx.async_commit();
+    const auto rows = co_await db.async_query<feeling>("select * from feelings order by id");
+    EXPECT_TRUE(std::ranges::equal(rows, all));
+  });
+}
+
+TEST_F(user_types, a_copy_that_nobody_prepared_says_how_to_begin_it) {
+  const feeling each;
+  run([&](asio::io_context&) -> asio::awaitable<void> {
+    connection db = co_await open();
+    co_await db.async_query("create temp table feelings (id int, before app.mood[])");
+    using row = std::tuple<int, std::vector<mood>>;
+    const row some(1, {mood::ok, mood::sad});
+    {
+      lido::copy_writer<row> into(co_await db.async_copy_in(feelings_in));
+      std::string words;
+      try {
+        into.append(some);
+      } catch (const error& e) {
+        EXPECT_EQ(e.code(), errc::not_encodable);
+        words = e.diag().context;
+      }
+      EXPECT_NE(words.find("async_copy_in<Row>()"), std::string::npos) << words;
+      EXPECT_EQ(co_await into.async_finish(), 0U) << "the COPY goes on";
+    }
+    EXPECT_EQ((co_await db.async_query<mood>("select $1", mood::ok)).one(), mood::ok);
+    lido::copy_writer<row> into(co_await db.async_copy_in(feelings_in));
+    into.append(some);
+    EXPECT_EQ(co_await into.async_finish(), 1U) << "the name is known by now";
+    const auto none = co_await failed([&]() -> asio::awaitable<void> {
+      using missing = std::tuple<std::vector<nobody_made>>;
+      auto writer = co_await db.async_copy_in<missing>("copy (select 1) to stdout");
+    });
+    EXPECT_EQ(none.code(), errc::not_encodable) << "nothing was sent";
+    EXPECT_NE(none.diag().context.find("app.nobody_made"), std::string::npos) << none.diag().context;
+  });
+}
+
+// ---- a column of another type ----
+
+template <class Ask>
+asio::awaitable<void> names_both(Ask ask, std::string_view column, std::string_view server, std::string_view cpp,
+                                 std::string_view wanted) {
+  const auto e = co_await failed(ask);
+  EXPECT_EQ(e.code(), errc::type_mismatch) << e.what();
+  for (const std::string_view part : {column, server, cpp, wanted})
+    EXPECT_NE(e.diag().context.find(part), std::string::npos) << part << " in: " << e.diag().context;
+}
+
+TEST_F(user_types, a_column_of_another_named_type_is_told_with_both_names) {
+  shared_cluster().sql(
+      "drop type if exists app.color; create type app.color as enum ('ok', 'sad'); create schema if not exists tenant;"
+      "drop type if exists tenant.mood; create type tenant.mood as enum ('ok'); grant usage on schema tenant to public",
+      shared_cluster().database());
+  run([&](asio::io_context&) -> asio::awaitable<void> {
+    connection db = co_await open();
+    co_await names_both(
+        [&]() -> asio::awaitable<void> { co_await db.async_query<mood>("select 'ok'::app.color as c"); },
+        "column 1 \"c\"", "app.color", "mood", "which is app.mood");
+    co_await names_both(
+        [&]() -> asio::awaitable<void> {
+          co_await db.async_query<std::tuple<int, std::vector<mood>>>("select 1, array['ok'::app.color] as c");
+        },
+        "column 2 \"c\"", "app.color[]", "vector", "which is app.mood[]");
+    co_await names_both(
+        [&]() -> asio::awaitable<void> { co_await db.async_query<address>("select row('a', 1)::app.small as a"); },
+        "column 1 \"a\"", "app.small", "address", "which is app.address");
+    co_await names_both(
+        [&]() -> asio::awaitable<void> {
+          co_await db.async_stream<mood>(stream_options{1}, "select 'ok'::app.color as c from generate_series(1, 5)");
+        },
+        "column 1 \"c\"", "app.color", "mood", "which is app.mood");
+    co_await names_both(
+        [&]() -> asio::awaitable<void> { co_await db.async_query<mood>("select 'ok'::tenant.mood as m"); },
+        "column 1 \"m\"", "tenant.mood", "mood", "which is app.mood");
+    EXPECT_EQ((co_await db.async_query<mood>("select 'ok'::text")).one(), mood::ok) << "a text may be a label";
+    EXPECT_EQ((co_await db.async_query<mood>("select 'ok'::app.mood")).one(), mood::ok);
+  });
+}
+
+TEST_F(user_types, a_parameter_is_told_by_its_number) {
+  const wrong_address wrong;
+  run([&](asio::io_context&) -> asio::awaitable<void> {
+    connection db = co_await open();
+    const auto e =
+        co_await failed([&]() -> asio::awaitable<void> { co_await db.async_query("select $1::int, $2", 7, wrong); });
+    EXPECT_NE(
+        e.diag().context.find("parameter $2: field 2 of the type \"app.small\" is int4, the C++ type sends float4"),
+        std::string::npos)
+        << e.diag().context;
+  });
+}
+
+}  // namespace
+}  // namespace lido::testing
+
+namespace lido::testing {
+
+enum class anywhere { ok };
+
+}  // namespace lido::testing
+
+template <>
+struct lido::user_type<lido::testing::anywhere> {
+  static constexpr std::string_view name = "tenants_mood";
+  static constexpr std::array labels = {lido::label{lido::testing::anywhere::ok, "ok"}};
+};
+
+namespace lido::testing {
+namespace {
+
+TEST_F(user_types, a_name_without_a_schema_is_a_type_of_that_name_in_any) {
+  shared_cluster().sql(
+      "create schema if not exists one; create schema if not exists two; drop type if exists one.tenants_mood; drop "
+      "type if "
+      "exists two.tenants_mood; create type one.tenants_mood as enum ('ok'); create type two.tenants_mood as enum "
+      "('ok');"
+      "grant usage on schema one, two to public",
+      shared_cluster().database());
+  run([&](asio::io_context&) -> asio::awaitable<void> {
+    connection db = co_await open();
+    co_await db.async_query("set search_path = one");
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_EQ((co_await db.async_query<anywhere>("select 'ok'::one.tenants_mood")).one(), anywhere::ok);
+      EXPECT_EQ((co_await db.async_query<anywhere>("select 'ok'::two.tenants_mood")).one(), anywhere::ok);
+    }
   });
 }
 

@@ -89,6 +89,28 @@ constexpr type_ref type_ref_of() noexcept {
   }
 }
 
+// The type that a T is read from, where a name says it; else nothing.
+template <class T>
+constexpr type_ref named_type_of() noexcept {
+  type_ref found;
+  if constexpr (requires { codec<T>::server_type; }) {
+    found = codec<T>::server_type;
+  } else if constexpr (requires { codec<T>::type_name; }) {
+    found = {oid::inferred, codec<T>::type_name};
+  }
+  return found.named() ? found : type_ref{};
+}
+
+// All names that a T may need when it is sent within something else: its own and those of what is inside of it, which
+// its codec's visit_parts(visitor) tells: it calls visitor.template operator()<Part>() for each.
+template <class T, class Sink>
+void each_name(Sink& sink) {
+  using value = without_optional_t<T>;
+  if constexpr (constexpr type_ref own = named_type_of<value>(); own.named()) sink(own.name);
+  const auto inside = [&sink]<class Part>() { each_name<Part>(sink); };
+  if constexpr (requires { codec<value>::visit_parts(inside); }) codec<value>::visit_parts(inside);
+}
+
 // Whether a parameter needs the number of a type that is known by name.
 template <class T>
 inline constexpr bool is_named = false;

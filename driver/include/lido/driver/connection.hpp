@@ -4,9 +4,8 @@
 //   for (auto [id, name] : co_await db.async_query<std::tuple<int, std::string>>("select id, name from users where id =
 //   $1", 42)) use(id, name); co_await db.async_close();
 //
-// Every async_ function has two forms. The plain one gives an asio::awaitable that throws lido::error. The `_with` one
-// takes any completion token first and completes with a std::error_code; `op_options::diag` then receives what the
-// server said.
+// Queries, streams, COPY and pipelines are the same here, in a transaction and in a savepoint, and are in
+// <lido/driver/statements.hpp>, with the two forms that every async_ function has.
 //
 // Cancellation (contract, table of types). Before its first byte is sent an operation is gone without trace, whatever
 // the type. In flight: `total` is not honoured; `partial` stops the statement on the server and completes, with
@@ -25,11 +24,10 @@
 #include <lido/driver/detail/abi.hpp>
 #include <lido/driver/detail/any_completion.hpp>
 #include <lido/driver/detail/initiate.hpp>
-#include <lido/driver/detail/named_query.hpp>
-#include <lido/driver/encode.hpp>
 #include <lido/driver/error.hpp>
 #include <lido/driver/options.hpp>
 #include <lido/driver/result.hpp>
+#include <lido/driver/statements.hpp>
 
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
@@ -38,7 +36,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <ranges>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,14 +44,8 @@
 namespace lido {
 inline namespace v0 {
 
-class pipeline;
-class pipeline_results;
 class transaction;
 struct transaction_options;
-template <row_type Row>
-class row_stream;
-class copy_in;
-class copy_out;
 namespace detail {
 std::string begin_text(const transaction_options& mode);
 }
@@ -88,14 +79,14 @@ class canceller {
   std::uint64_t tenure_ = 0;
 };
 
-class connection {
+class connection : public statements<detail::unscoped> {
  public:
   /// Signature of the `_with` form's handler.
   using connect_signature = void(std::error_code, connection);
 
   connection() = default;  ///< empty: every operation completes with errc::lease_revoked
   connection(connection&& other) noexcept
-      : handle_(std::exchange(other.handle_, {})), owns_(std::exchange(other.owns_, false)) {}
+      : statements(std::exchange(other.handle_, {})), owns_(std::exchange(other.owns_, false)) {}
   connection& operator=(connection&& other) noexcept;
   ~connection() {  ///< of one's own connection: cancels what runs, closes; never blocks, never throws
     if (owns_) leave();
@@ -117,58 +108,6 @@ class connection {
         token, std::move(executor), std::move(config), options);
   }
 
-  /// Runs one statement with parameters $1, $2, ... by the extended protocol, prepared once and cached. `Row` says how
-  /// rows are read: lido::row, a scalar, a std::tuple, or a struct by column names (see <lido/driver/result.hpp>).
-  /// Arguments are encoded before this returns: nothing of the caller's is kept. Throws lido::error: the server's
-  /// SQLSTATE, type_mismatch or column_mismatch, timeout, operation_aborted, connection_lost, lease_revoked,
-  /// connection_busy.
-  template <row_type Row = row, class... Args>
-  [[nodiscard]] asio::awaitable<result<Row>> async_query(std::string_view sql, Args&&... args) {
-    return async_query<Row>(op_options{}, sql, std::forward<Args>(args)...);
-  }
-  template <row_type Row = row, class... Args>
-  [[nodiscard]] asio::awaitable<result<Row>> async_query(op_options options, std::string_view sql, Args&&... args) {
-    static_assert((detail::await_safe<Args&&> && ...),
-                  "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
-    if constexpr (detail::queries_by_name<Args...>) {
-      return detail::co_named_query<Row>(handle_, {detail::op_kind::query, true, options},
-                                         detail::make_request(sql, args...));
-    } else {
-      return detail::co_query<Row>(handle_, {detail::op_kind::query, true, options},
-                                   detail::make_request(sql, args...));
-    }
-  }
-  /// Handler: void(std::error_code, result<Row>).
-  template <row_type Row = row, asio::completion_token_for<void(std::error_code, result<Row>)> Token, class... Args>
-  auto async_query_with(Token&& token, op_options options, std::string_view sql, const Args&... args) {
-    using start = std::conditional_t<detail::queries_by_name<Args...>, detail::start_named_query<Row>,
-                                     detail::start_operation<detail::finish_query<Row>>>;
-    return asio::async_initiate<Token, void(std::error_code, result<Row>)>(
-        start{}, token, handle_, detail::op_plan{detail::op_kind::query, true, options},
-        detail::make_request(sql, args...));
-  }
-
-  /// The rows a batch at a time, with back-pressure; defined in <lido/driver/stream.hpp>, which tells all about it.
-  template <row_type Row = row, class... Args>
-  [[nodiscard]] asio::awaitable<row_stream<Row>> async_stream(std::string_view sql, Args&&... args) {
-    return async_stream<Row>(stream_options{}, sql, std::forward<Args>(args)...);
-  }
-  template <row_type Row = row, class... Args>
-  [[nodiscard]] asio::awaitable<row_stream<Row>> async_stream(stream_options options, std::string_view sql,
-                                                              Args&&... args);
-  /// Handler: void(std::error_code, row_stream<Row>).
-  template <row_type Row = row, class Token, class... Args>
-  auto async_stream_with(Token&& token, stream_options options, std::string_view sql, const Args&... args);
-
-  /// COPY ... FROM STDIN and COPY ... TO STDOUT; defined in <lido/driver/copy.hpp>, which tells all about them.
-  [[nodiscard]] asio::awaitable<copy_in> async_copy_in(std::string_view sql, op_options options = {});
-  [[nodiscard]] asio::awaitable<copy_out> async_copy_out(std::string_view sql, op_options options = {});
-  /// Handlers: void(std::error_code, copy_in), void(std::error_code, copy_out).
-  template <class Token>
-  auto async_copy_in_with(Token&& token, std::string_view sql, op_options options = {});
-  template <class Token>
-  auto async_copy_out_with(Token&& token, std::string_view sql, op_options options = {});
-
   /// Runs the text as it is by the simple protocol: several statements, no parameters, one result each, in text format.
   /// They are one implicit transaction unless the text says otherwise.
   [[nodiscard]] asio::awaitable<std::vector<result<>>> async_simple_query(std::string_view sql,
@@ -180,21 +119,6 @@ class connection {
         detail::start_operation<detail::finish_simple_query>{}, token, handle_,
         detail::op_plan{detail::op_kind::simple, false, options}, detail::begin_request(sql));
   }
-
-  /// Runs the statements of a pipeline in one round trip: <lido/driver/pipeline.hpp>. With
-  /// pipeline_mode::all_or_nothing it throws the first statement's error; with each_on_its_own every statement's error
-  /// is in the results. Else the errors of async_query, and not_encodable before anything is sent; a pipeline with a
-  /// COMMIT in it is cancelled as COMMIT is (errc::outcome_unknown).
-  [[nodiscard]] asio::awaitable<pipeline_results> async_run(pipeline work, op_options options = {});
-  /// Handler: void(std::error_code, pipeline_results). With an error of a statement of all_or_nothing, and when the
-  /// connection was lost, the results are there, too: statements without an answer then have the error of the loss.
-  template <class Token>
-  auto async_run_with(Token&& token, pipeline work, op_options options = {});
-  /// One statement for each of `rows` (tuples of its arguments, or its only argument), all or none: how many rows were
-  /// affected in all. Errors as async_run's. `rows` is read before this returns.
-  template <std::ranges::input_range Rows>
-  [[nodiscard]] asio::awaitable<std::uint64_t> async_execute_many(std::string_view sql, Rows&& rows,
-                                                                  op_options options = {});
 
   /// BEGIN. The transaction rolls back when it is left without a commit, after the caller has gone.
   [[nodiscard]] asio::awaitable<transaction> async_begin(transaction_options mode = {}, op_options options = {});
@@ -251,8 +175,8 @@ class connection {
 
   /// For owners of sessions (lease, async_connect).
   struct owner_tag {};
-  connection(detail::session_handle handle, owner_tag) noexcept : handle_(std::move(handle)), owns_(true) {}
-  explicit connection(detail::session_handle handle) noexcept : handle_(std::move(handle)) {}
+  connection(detail::session_handle handle, owner_tag) noexcept : statements(std::move(handle)), owns_(true) {}
+  explicit connection(detail::session_handle handle) noexcept : statements(std::move(handle)) {}
   /// For pools: the next tenure of the same session.
   void renew(const std::shared_ptr<detail::managed_session>& session, std::uint64_t tenure) {
     if (handle_.session != session) handle_.session = session;  // its last user may have moved it away
@@ -260,8 +184,6 @@ class connection {
   }
   const detail::session_handle& handle() const noexcept { return handle_; }
   detail::session_handle release_handle() noexcept { return std::exchange(handle_, {}); }
-  /// For transactions.
-  asio::awaitable<std::uint64_t> execute_many(pipeline work, op_options options);
 
  private:
   static std::function<void()> begin_connect(const asio::any_io_executor& executor, connect_config config,
@@ -271,7 +193,6 @@ class connection {
   static void begin_close(const detail::session_handle& handle, detail::any_completion<> done);
   void leave() noexcept;
 
-  detail::session_handle handle_;
   bool owns_ = false;  // made by async_connect: the destructor closes
 };
 

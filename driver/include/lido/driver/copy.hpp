@@ -118,6 +118,7 @@ class copy_in {
   /// For the driver.
   copy_in(detail::exchange_handle handle, detail::op_outcome& opened);
   detail::copy_buffer& buffer() noexcept { return buffer_; }
+  const detail::session_handle& session() const noexcept { return handle_.on(); }
 
  private:
   struct finish_write {
@@ -184,6 +185,7 @@ class copy_out {
   /// For the driver.
   copy_out(detail::exchange_handle handle, detail::op_outcome& opened);
   asio::awaitable<bool> async_fill(std::string& into, op_options options);  // appends; false: the end
+  const detail::session_handle& session() const noexcept { return handle_.on(); }
 
  private:
   struct finish_read {
@@ -211,8 +213,9 @@ class copy_out {
 
 /// Rows into a COPY ... FROM STDIN (FORMAT binary). `Row`: a tuple or a plain struct whose parts are, in order, the
 /// columns of the COPY; a part's type must be exactly the column's (std::int32_t for int4), texts for any that is text.
+/// Types that are known by name have been looked up when it comes from async_copy_in<Row>().
 ///
-///   lido::copy_writer<user> users{co_await db->async_copy_in("copy users (id, name) from stdin (format binary)")};
+///   auto users = co_await db->async_copy_in<user>("copy users (id, name) from stdin (format binary)");
 ///   for (const user& u : all) co_await users.async_write(u);
 ///   co_await users.async_finish();
 template <detail::copyable_row Row>
@@ -220,7 +223,7 @@ class copy_writer {
  public:
   /// Throws errc::copy_unexpected when the COPY is not binary, errc::column_mismatch when it has another number of
   /// columns than Row.
-  explicit copy_writer(copy_in into) : into_(std::move(into)) {
+  explicit copy_writer(copy_in into) : into_(std::move(into)), numbers_(into_.session()) {
     detail::check_copy({into_.is_binary(), into_.columns()}, detail::copy_shape<Row>::count);
     into_.buffer().append(detail::copy_signature());
   }
@@ -228,7 +231,7 @@ class copy_writer {
   /// Gathers a row without waiting: true when the buffer is full, then async_flush() is due. Throws
   /// errc::not_encodable for a value that cannot be sent; the row is not in then, the COPY goes on.
   bool append(const Row& row) {
-    detail::append_copy_row(into_.buffer(), row);
+    detail::append_copy_row(into_.buffer(), row, numbers_);
     return into_.buffer().full();
   }
   /// Gathers a row, and writes when there are enough. Errors as append()'s and copy_in::async_write()'s.
@@ -264,17 +267,21 @@ class copy_writer {
   }
 
   copy_in into_;
+  [[no_unique_address]] std::conditional_t<detail::writes_names<Row>, detail::copy_numbers, detail::no_numbers>
+      numbers_;
 };
 
 /// Rows out of a COPY ... TO STDOUT (FORMAT binary); `Row` as for copy_writer, std::optional where NULL may come.
 ///
-///   lido::copy_reader<user> users{co_await db->async_copy_out("copy users (id, name) to stdout (format binary)")};
+///   auto users = co_await db->async_copy_out<user>("copy users (id, name) to stdout (format binary)");
 ///   while (std::optional<user> u = co_await users.async_next()) use(*u);
 template <detail::copyable_row Row>
 class copy_reader {
  public:
   /// Throws as copy_writer's.
   explicit copy_reader(copy_out from) : from_(std::move(from)), columns_(detail::copy_shape<Row>::columns()) {
+    if constexpr (detail::writes_names<Row>)
+      detail::number_columns(from_.session(), columns_, detail::row_plan<Row>::claims);
     detail::check_copy({from_.is_binary(), from_.columns()}, detail::copy_shape<Row>::count);
     detail::lazy_diagnostics never;
     plan_.bind(columns_, never);
@@ -330,22 +337,73 @@ struct finish_copy_open {
 
 }  // namespace detail
 
-template <class Token>
-auto connection::async_copy_in_with(Token&& token, std::string_view sql, op_options options) {
-  const std::uint64_t id = detail::next_exchange_id();
-  return asio::async_initiate<Token, void(std::error_code, copy_in)>(
-      detail::start_operation<detail::finish_copy_open<copy_in>>{{detail::shared_exchange(handle_, id)}}, token,
-      handle_, detail::op_plan{detail::op_kind::exchange, false, options},
-      detail::copy_request(sql, id, detail::exchange_kind::copy_in));
+namespace detail {
+
+op_plan copy_plan(const op_options& options) noexcept;
+asio::awaitable<copy_in> co_copy_in(session_handle on, op_options options, request statement);
+asio::awaitable<copy_out> co_copy_out(session_handle on, op_options options, request statement);
+
+template <class Row>
+asio::awaitable<copy_writer<Row>> co_write_rows(session_handle on, op_options options, request statement) {
+  if constexpr (writes_names<Row>) {
+    if (!statement.error()) co_await find_names(on, options, names_in<Row>());
+  }
+  co_return copy_writer<Row>(co_await co_copy_in(on, options, std::move(statement)));
+}
+template <class Row>
+asio::awaitable<copy_reader<Row>> co_read_rows(session_handle on, op_options options, request statement) {
+  co_return copy_reader<Row>(co_await co_copy_out(on, options, std::move(statement)));
 }
 
+template <class Copy>
+struct start_copy {
+  exchange_kind kind;
+  template <class Handler>
+  void operator()(Handler&& handler, const session_handle& on, const op_plan& plan, request&& statement) const {
+    const std::uint64_t id = next_exchange_id();
+    start_operation<finish_copy_open<Copy>>{{shared_exchange(on, id)}}(std::forward<Handler>(handler), on, plan,
+                                                                       copying(std::move(statement), id, kind));
+  }
+};
+
+}  // namespace detail
+
+template <class Scope>
+asio::awaitable<copy_in> statements<Scope>::async_copy_in(std::string_view sql, op_options options) {
+  return detail::co_copy_in(handle_, options, scope_.guard(detail::begin_request(sql)));
+}
+
+template <class Scope>
+asio::awaitable<copy_out> statements<Scope>::async_copy_out(std::string_view sql, op_options options) {
+  return detail::co_copy_out(handle_, options, scope_.guard(detail::begin_request(sql)));
+}
+
+template <class Scope>
+template <detail::copyable_row Row>
+asio::awaitable<copy_writer<Row>> statements<Scope>::async_copy_in(std::string_view sql, op_options options) {
+  return detail::co_write_rows<Row>(handle_, options, scope_.guard(detail::begin_request(sql)));
+}
+
+template <class Scope>
+template <detail::copyable_row Row>
+asio::awaitable<copy_reader<Row>> statements<Scope>::async_copy_out(std::string_view sql, op_options options) {
+  return detail::co_read_rows<Row>(handle_, options, scope_.guard(detail::begin_request(sql)));
+}
+
+template <class Scope>
 template <class Token>
-auto connection::async_copy_out_with(Token&& token, std::string_view sql, op_options options) {
-  const std::uint64_t id = detail::next_exchange_id();
+auto statements<Scope>::async_copy_in_with(Token&& token, std::string_view sql, op_options options) {
+  return asio::async_initiate<Token, void(std::error_code, copy_in)>(
+      detail::start_copy<copy_in>{detail::exchange_kind::copy_in}, token, handle_, detail::copy_plan(options),
+      scope_.guard(detail::begin_request(sql)));
+}
+
+template <class Scope>
+template <class Token>
+auto statements<Scope>::async_copy_out_with(Token&& token, std::string_view sql, op_options options) {
   return asio::async_initiate<Token, void(std::error_code, copy_out)>(
-      detail::start_operation<detail::finish_copy_open<copy_out>>{{detail::shared_exchange(handle_, id)}}, token,
-      handle_, detail::op_plan{detail::op_kind::exchange, false, options},
-      detail::copy_request(sql, id, detail::exchange_kind::copy_out));
+      detail::start_copy<copy_out>{detail::exchange_kind::copy_out}, token, handle_, detail::copy_plan(options),
+      scope_.guard(detail::begin_request(sql)));
 }
 
 }  // namespace v0

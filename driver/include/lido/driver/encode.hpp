@@ -4,6 +4,7 @@
 
 #include <lido/driver/codec.hpp>
 #include <lido/driver/codec_std.hpp>
+#include <lido/driver/detail/await_safe.hpp>
 #include <lido/driver/detail/request.hpp>
 
 #include <cstddef>
@@ -55,6 +56,12 @@ void add_parameter(request& out, const T& value) {
     const bool encoded = codec<type>::encode(value, writer);
     end_value(out, where, encoded && writer.ok());
   }
+}
+
+template <class... Args>
+consteval void check_awaited() {
+  static_assert((await_safe<Args> && ...),
+                "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
 }
 
 /// The statement and its parameters $1, $2 ... `error()` of what comes back says whether it can be sent.

@@ -5,6 +5,7 @@
 #include <lido/driver/error.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 
 namespace lido {
@@ -18,6 +19,10 @@ struct op_options {
   /// Where the error_code styles leave what the server said; written on the handler's executor, right before the
   /// handler runs. Not owned.
   diagnostics* diag = nullptr;
+  /// Of a buffered result, or of all answers of a pipeline together, in bytes; more is errc::result_too_large, the
+  /// statement is stopped on the server, and the lease stays. 0: `max_result_bytes` of the connection. It may be above
+  /// that, too. Streams and COPY keep no more than a batch, whatever it says.
+  std::size_t max_result_bytes = 0;
 };
 
 /// Options of connection::async_stream().
@@ -34,6 +39,11 @@ inline op_options within(std::chrono::nanoseconds patience, diagnostics* diag = 
   return {patience > time_point::max() - now ? time_point::max() : now + patience, diag};
 }
 inline op_options until(time_point deadline, diagnostics* diag = nullptr) noexcept { return {deadline, diag}; }
+/// `lido::at_most(1U << 20, lido::within(1s))`: the same with a result of so many bytes at most.
+inline op_options at_most(std::size_t result_bytes, op_options rest = {}) noexcept {
+  rest.max_result_bytes = result_bytes;
+  return rest;
+}
 
 }  // namespace v0
 }  // namespace lido

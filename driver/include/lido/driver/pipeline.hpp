@@ -38,15 +38,15 @@ inline constexpr char pipeline_signature = 0;
 
 bool append_null_parameter(std::string& values);
 
-// One value in the layout of Bind, at the end of `values`.
+// One value in the layout of Bind, at the end of `values`; `uses` of a type that is known by name.
 template <class T>
-bool append_parameter(std::string& values, const T& value) {
+bool append_parameter(std::string& values, type_uses& uses, const T& value) {
   using type = parameter_t<T>;
   if constexpr (std::same_as<type, std::nullopt_t>) {
     return append_null_parameter(values);
   } else if constexpr (is_optional<type>) {
     if (!value) return append_null_parameter(values);
-    return append_parameter<without_optional_t<type>>(values, *value);
+    return append_parameter<without_optional_t<type>>(values, uses, *value);
   } else if constexpr (std::integral<type> && !std::same_as<type, bool> && sizeof(type) >= 2 && codec<type>::binary) {
     constexpr std::size_t size = sizeof(std::int32_t) + sizeof(type);
     const std::int32_t length = big_endian(static_cast<std::int32_t>(sizeof(type)));
@@ -58,7 +58,7 @@ bool append_parameter(std::string& values, const T& value) {
     return true;
   } else {
     const std::size_t where = values.size();
-    value_writer writer(values);
+    value_writer writer(values, is_named<type> ? &uses : nullptr);
     writer.put(std::int32_t{0});
     if (!codec<type>::encode(value, writer) || !writer.ok()) return false;
     const auto length = big_endian(static_cast<std::int32_t>(values.size() - where - sizeof(std::int32_t)));
@@ -73,7 +73,9 @@ void add_parameter_type(request& out) {
   if constexpr (std::same_as<type, std::nullopt_t>) {
     out.add_type(oid::inferred, false);
   } else {
-    out.add_type(codec<without_optional_t<type>>::type, codec<without_optional_t<type>>::binary);
+    using value = without_optional_t<type>;
+    if constexpr (is_named<value>) out.add_named_type(type_ref_of<value>());
+    out.add_type(codec<value>::type, codec<value>::binary);
   }
 }
 
@@ -115,12 +117,13 @@ class pipeline {
     if constexpr ((encodable<Args> && ...)) {
       detail::pipeline_content& all = content();
       const std::size_t before = all.values.size();
+      if constexpr (detail::uses_names<Args...>) all.named = true;
       const std::uint32_t statement = all.statement_for(sql, &detail::pipeline_signature<Args...>, [sql] {
         detail::request text = detail::begin_request(sql);
         (detail::add_parameter_type<Args>(text), ...);
         return text;
       });
-      const bool encoded = (detail::append_parameter<Args>(all.values, args) && ...);
+      const bool encoded = (detail::append_parameter<Args>(all.values, all.uses, args) && ...);
       if (!encoded || all.bytes() > all.max_bytes) [[unlikely]]
         return refuse(before);
       all.items.push_back({statement, all.values.size()});
@@ -240,35 +243,76 @@ namespace detail {
 // Of a pipeline of which all or nothing takes effect: the first error. Its own words say which statement it was.
 std::error_code failure_of(const pipeline_content& all, diagnostics* diag);
 
+// Those that an error of one of its statements has put in doubt: the next run looks them up anew.
+void forget_changed_numbers(const session_handle& on, const pipeline_content& all) noexcept;
+op_plan run_plan(const request& work, const op_options& options) noexcept;
+asio::awaitable<pipeline_results> co_run(session_handle on, op_options options, request work);
+asio::awaitable<std::uint64_t> co_count(asio::awaitable<pipeline_results> run);
+
 struct finish_pipeline {
   std::shared_ptr<pipeline_content> content;
+  session_handle named_on{};  // empty: no types that are known by name
   template <class Handler>
   void operator()(Handler&& handler, op_outcome& out, diagnostics* diag) const {
     report(out, diag);
     // with an error of the whole, the session may still be reading what nobody waits for into it
     if (out.error && !content->closed) return std::forward<Handler>(handler)(out.error, pipeline_results());
     if (out.error) return std::forward<Handler>(handler)(out.error, pipeline_results(content));
+    if (named_on.session) forget_changed_numbers(named_on, *content);
     const std::error_code ec = content->sync_each ? std::error_code{} : failure_of(*content, diag);
     std::forward<Handler>(handler)(ec, pipeline_results(content));
   }
 };
 
+struct start_run {
+  template <class Handler>
+  void operator()(Handler&& handler, const session_handle& on, const op_plan& plan, request&& work) const {
+    if (work.pipeline()->waits_for_numbers()) {
+      return with_numbers(std::forward<Handler>(handler), on, plan, std::move(work));
+    }
+    start(std::forward<Handler>(handler), on, plan, std::move(work));
+  }
+
+ private:
+  template <class Handler>
+  static void start(Handler&& handler, const session_handle& on, const op_plan& plan, request&& work) {
+    finish_pipeline finish{work.pipeline(), work.pipeline()->waits_for_numbers() ? on : session_handle()};
+    start_operation<finish_pipeline>{std::move(finish)}(std::forward<Handler>(handler), on, plan, std::move(work));
+  }
+  template <class Handler>
+  static void with_numbers(Handler&& handler, const session_handle& on, const op_plan& plan, request&& work) {
+    for_handler<request>(std::forward<Handler>(handler), on, plan.options,
+                         co_numbered(on, plan.options, std::move(work)),
+                         [on, plan](auto&& then, std::error_code ec, request numbered) {
+                           if (ec) return std::move(then)(ec, pipeline_results());
+                           start(std::move(then), on, plan, std::move(numbered));
+                         });
+  }
+};
+
 }  // namespace detail
 
-template <class Token>
-auto connection::async_run_with(Token&& token, pipeline work, op_options options) {
-  detail::request all = work.take();
-  const bool commits = all.pipeline() && all.pipeline()->commits;
-  return asio::async_initiate<Token, void(std::error_code, pipeline_results)>(
-      detail::start_operation<detail::finish_pipeline>{{all.pipeline()}}, token, handle_,
-      detail::op_plan{commits ? detail::op_kind::commit : detail::op_kind::query, false, options}, std::move(all));
+template <class Scope>
+asio::awaitable<pipeline_results> statements<Scope>::async_run(pipeline work, op_options options) {
+  return detail::co_run(handle_, options, scope_.guard(work.take()));
 }
 
+template <class Scope>
+template <class Token>
+auto statements<Scope>::async_run_with(Token&& token, pipeline work, op_options options) {
+  detail::request all = scope_.guard(work.take());
+  const detail::op_plan plan = detail::run_plan(all, options);
+  return asio::async_initiate<Token, void(std::error_code, pipeline_results)>(detail::start_run{}, token, handle_, plan,
+                                                                              std::move(all));
+}
+
+template <class Scope>
 template <std::ranges::input_range Rows>
-asio::awaitable<std::uint64_t> connection::async_execute_many(std::string_view sql, Rows&& rows, op_options options) {
+asio::awaitable<std::uint64_t> statements<Scope>::async_execute_many(std::string_view sql, Rows&& rows,
+                                                                     op_options options) {
   pipeline work;
   work.add_many(sql, rows);
-  return execute_many(std::move(work), options);
+  return detail::co_count(async_run(std::move(work), options));
 }
 
 }  // namespace v0

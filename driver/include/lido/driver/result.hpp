@@ -85,6 +85,10 @@ class result {
     return has_columns() ? std::span<const column>(*raw_->columns) : std::span<const column>();
   }
 
+  /// For the driver.
+  const detail::recycled_ptr<detail::raw_result>& raw() const noexcept { return raw_; }
+  const detail::row_plan<T>& plan() const noexcept { return plan_; }
+
  private:
   bool has_columns() const noexcept { return raw_ && raw_->columns; }
 

@@ -40,6 +40,7 @@ inline namespace v0 {
 namespace detail {
 
 request streamed(request statement, std::uint64_t id, std::uint32_t most_rows);
+diagnostics changed_under_way();
 // What of `batch` begins with row `from`.
 recycled_ptr<raw_result> rest_of(const raw_result& batch, std::size_t from);
 
@@ -123,6 +124,11 @@ class row_stream {
 
   /// For the driver.
   explicit row_stream(detail::exchange_handle handle) noexcept : handle_(std::move(handle)) {}
+  std::shared_ptr<const detail::row_description> description() const noexcept {
+    return batch_ ? batch_->columns : nullptr;
+  }
+  const detail::row_plan<Row>& plan() const noexcept { return plan_; }
+  bool has_all() const noexcept { return batch_ && batch_->last; }
   std::error_code accept(detail::op_outcome& out, detail::lazy_diagnostics& mismatch) {
     std::error_code ec = out.error;
     const bool known = batch_ && batch_->columns;
@@ -193,14 +199,44 @@ class row_stream {
 namespace detail {
 
 template <row_type Row>
-asio::awaitable<row_stream<Row>> co_stream(session_handle on, op_plan plan, request statement, std::uint64_t id) {
-  run_in<row_stream<Row>> open(on, plan, statement);
+asio::awaitable<row_stream<Row>> co_stream(session_handle on, stream_options options, request statement) {
+  const std::uint64_t id = next_exchange_id();
+  const op_plan plan{op_kind::exchange, true, options.open};
+  request opening = streamed(std::move(statement), id, options.batch_rows);
+  run_in<row_stream<Row>> open(on, plan, opening);
   exchange_handle handle(on, id);
   co_await open.run();
   if (open.out.error) throw_outcome(open.out);
   row_stream<Row> made(std::move(handle));
   made.take(open.out);
   co_return made;
+}
+
+// With names: a stream whose columns are of other types is ended before the server is asked what they are.
+template <row_type Row>
+asio::awaitable<row_stream<Row>> co_checked_stream(session_handle on, stream_options options, request statement) {
+  row_stream<Row> made = co_await co_stream<Row>(on, options, std::move(statement));
+  if constexpr (reads_names<Row>) {
+    const auto columns = made.description();
+    std::vector<claimed_column> claims;
+    if (columns) claims = claims_on<Row>(*columns, made.plan());
+    if (!claims.empty() && !are_as_claimed(on, *columns, claims)) {
+      if (!made.has_all()) made = row_stream<Row>();
+      co_await check_claims(on, options.open, columns, std::move(claims));
+      // they are what they should be, by other numbers
+      if (made.description() == nullptr) throw error(errc::stream_closed, changed_under_way());
+    }
+  }
+  co_return made;
+}
+
+template <row_type Row>
+asio::awaitable<row_stream<Row>> co_named_stream(session_handle on, stream_options options, request statement) {
+  const auto attempt = [&on, &options](request numbered) {
+    return co_checked_stream<Row>(on, options, std::move(numbered));
+  };
+  co_return co_await co_with_numbers<row_stream<Row>>(on, options.open, row_plan<Row>::claims, std::move(statement),
+                                                      attempt);
 }
 
 template <row_type Row>
@@ -217,25 +253,45 @@ struct finish_stream {
   }
 };
 
+template <row_type Row, bool ByName>
+struct start_stream {
+  template <class Handler>
+  void operator()(Handler&& handler, const session_handle& on, const stream_options& options,
+                  request&& statement) const {
+    if constexpr (ByName) {
+      for_handler<row_stream<Row>>(std::forward<Handler>(handler), on, options.open,
+                                   co_named_stream<Row>(on, options, std::move(statement)));
+    } else {
+      const std::uint64_t id = next_exchange_id();
+      start_operation<finish_stream<Row>>{{shared_exchange(on, id)}}(
+          std::forward<Handler>(handler), on, op_plan{op_kind::exchange, true, options.open},
+          streamed(std::move(statement), id, options.batch_rows));
+    }
+  }
+};
+
 }  // namespace detail
 
+template <class Scope>
 template <row_type Row, class... Args>
-asio::awaitable<row_stream<Row>> connection::async_stream(stream_options options, std::string_view sql,
-                                                          Args&&... args) {
-  static_assert((detail::await_safe<Args&&> && ...),
-                "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
-  const std::uint64_t id = detail::next_exchange_id();
-  return detail::co_stream<Row>(handle_, {detail::op_kind::exchange, true, options.open},
-                                detail::streamed(detail::make_request(sql, args...), id, options.batch_rows), id);
+asio::awaitable<row_stream<Row>> statements<Scope>::async_stream(stream_options options, std::string_view sql,
+                                                                 Args&&... args) {
+  detail::check_awaited<Args&&...>();
+  detail::request statement = scope_.guard(detail::make_request(sql, args...));
+  if constexpr (detail::by_name<Row, Args...>) {
+    return detail::co_named_stream<Row>(handle_, options, std::move(statement));
+  } else {
+    return detail::co_stream<Row>(handle_, options, std::move(statement));
+  }
 }
 
+template <class Scope>
 template <row_type Row, class Token, class... Args>
-auto connection::async_stream_with(Token&& token, stream_options options, std::string_view sql, const Args&... args) {
-  const std::uint64_t id = detail::next_exchange_id();
+auto statements<Scope>::async_stream_with(Token&& token, stream_options options, std::string_view sql,
+                                          const Args&... args) {
   return asio::async_initiate<Token, void(std::error_code, row_stream<Row>)>(
-      detail::start_operation<detail::finish_stream<Row>>{{detail::shared_exchange(handle_, id)}}, token, handle_,
-      detail::op_plan{detail::op_kind::exchange, true, options.open},
-      detail::streamed(detail::make_request(sql, args...), id, options.batch_rows));
+      detail::start_stream<Row, detail::by_name<Row, Args...>>{}, token, handle_, options,
+      scope_.guard(detail::make_request(sql, args...)));
 }
 
 }  // namespace v0

@@ -5,12 +5,13 @@
 //   lido::transaction tx = co_await db->async_begin();
 //   co_await tx.async_query("update accounts set balance = balance - $1 where id = $2", amount, id);
 //   co_await tx.async_commit();
+//
+// What can be asked in it is what a connection can be asked: <lido/driver/statements.hpp>.
 #pragma once
 
 #include <lido/driver/connection.hpp>
 #include <lido/driver/pipeline.hpp>
 
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -39,38 +40,6 @@ class savepoint;
 
 namespace detail {
 
-// The open savepoints of one transaction, the innermost last, each by a number that is given once.
-struct scope_ladder {
-  std::vector<std::uint32_t> open;
-  std::uint32_t made = 0;
-  bool over = false;  // the transaction has ended
-};
-
-// The transaction itself (number 0) or one of its savepoints.
-struct scope {
-  std::shared_ptr<scope_ladder> ladder;  // null: no savepoint was ever made
-  std::uint32_t number = 0;
-
-  bool innermost() const noexcept {
-    if (!ladder) return true;
-    return !ladder->over && (ladder->open.empty() ? 0 : ladder->open.back()) == number;
-  }
-  bool is_open() const noexcept {
-    return ladder && !ladder->over && std::ranges::find(ladder->open, number) != ladder->open.end();
-  }
-  // Refused by the session before anything is sent when another scope is to be used.
-  request guard(request statement) const {
-    if (!innermost()) statement.fail(errc::wrong_scope);
-    return statement;
-  }
-  // With all that are inside of it.
-  void end() const noexcept {
-    if (!ladder) return;
-    ladder->over = ladder->over || number == 0;
-    ladder->open.erase(std::ranges::find(ladder->open, number), ladder->open.end());
-  }
-};
-
 struct finish_savepoint;
 std::string savepoint_text(std::uint32_t number);
 std::string release_text(std::uint32_t number);
@@ -97,68 +66,13 @@ struct finish_begin {
 
 }  // namespace detail
 
-class transaction {
+class transaction : public statements<detail::scope> {
  public:
   transaction() = default;
   transaction(transaction&& other) noexcept
-      : db_(std::move(other.db_)),
-        scope_(std::move(other.scope_)),
-        id_(other.id_),
-        open_(std::exchange(other.open_, false)) {}
+      : statements(std::move(other)), id_(other.id_), open_(std::exchange(other.open_, false)) {}
   transaction& operator=(transaction&& other) noexcept;
   ~transaction() { leave(); }
-
-  /// As connection::async_query, inside this transaction. While a savepoint inside it is open: errc::wrong_scope, and
-  /// nothing is sent.
-  template <row_type Row = row, class... Args>
-  [[nodiscard]] asio::awaitable<result<Row>> async_query(std::string_view sql, Args&&... args) {
-    return async_query<Row>(op_options{}, sql, std::forward<Args>(args)...);
-  }
-  template <row_type Row = row, class... Args>
-  [[nodiscard]] asio::awaitable<result<Row>> async_query(op_options options, std::string_view sql, Args&&... args) {
-    static_assert((detail::await_safe<Args&&> && ...),
-                  "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
-    return detail::co_query<Row>(db_.handle(), {detail::op_kind::query, true, options},
-                                 scope_.guard(detail::make_request(sql, args...)));
-  }
-  template <row_type Row = row, asio::completion_token_for<void(std::error_code, result<Row>)> Token, class... Args>
-  auto async_query_with(Token&& token, op_options options, std::string_view sql, const Args&... args) {
-    return asio::async_initiate<Token, void(std::error_code, result<Row>)>(
-        detail::start_operation<detail::finish_query<Row>>{}, token, db_.handle(),
-        detail::op_plan{detail::op_kind::query, true, options}, scope_.guard(detail::make_request(sql, args...)));
-  }
-
-  /// As connection's, inside this transaction; end or leave them before it.
-  template <row_type Row = row, class... Args>
-  [[nodiscard]] asio::awaitable<row_stream<Row>> async_stream(std::string_view sql, Args&&... args) {
-    return db_.async_stream<Row>(sql, std::forward<Args>(args)...);
-  }
-  template <row_type Row = row, class... Args>
-  [[nodiscard]] asio::awaitable<row_stream<Row>> async_stream(stream_options options, std::string_view sql,
-                                                              Args&&... args) {
-    return db_.async_stream<Row>(options, sql, std::forward<Args>(args)...);
-  }
-  [[nodiscard]] asio::awaitable<copy_in> async_copy_in(std::string_view sql, op_options options = {});
-  [[nodiscard]] asio::awaitable<copy_out> async_copy_out(std::string_view sql, op_options options = {});
-
-  /// As connection::async_run, inside this transaction: after an error it can only be rolled back.
-  [[nodiscard]] asio::awaitable<pipeline_results> async_run(pipeline work, op_options options = {}) {
-    if (!scope_.innermost()) work.fail(errc::wrong_scope);
-    return db_.async_run(std::move(work), options);
-  }
-  template <class Token>
-  auto async_run_with(Token&& token, pipeline work, op_options options = {}) {
-    if (!scope_.innermost()) work.fail(errc::wrong_scope);
-    return db_.async_run_with(std::forward<Token>(token), std::move(work), options);
-  }
-  template <std::ranges::input_range Rows>
-  [[nodiscard]] asio::awaitable<std::uint64_t> async_execute_many(std::string_view sql, Rows&& rows,
-                                                                  op_options options = {}) {
-    pipeline work;
-    work.add_many(sql, rows);
-    if (!scope_.innermost()) work.fail(errc::wrong_scope);
-    return db_.execute_many(std::move(work), options);
-  }
 
   /// SAVEPOINT: a scope inside this one, which is not to be used until that one has ended.
   [[nodiscard]] asio::awaitable<savepoint> async_savepoint(op_options options = {});
@@ -175,7 +89,7 @@ class transaction {
   auto async_commit_with(Token&& token, op_options options = {}) {
     const detail::scope where = end_scope();
     return asio::async_initiate<Token, void(std::error_code, commit_result)>(
-        detail::start_operation<detail::finish_commit>{}, token, db_.handle(),
+        detail::start_operation<detail::finish_commit>{}, token, handle_,
         detail::op_plan{detail::op_kind::commit, false, options}, where.guard(detail::request("COMMIT")));
   }
   /// ROLLBACK, of its savepoints, too. Succeeds, too, when the lease was revoked or the connection is gone: then the
@@ -187,7 +101,7 @@ class transaction {
     open_ = false;
     scope_.end();
     return asio::async_initiate<Token, void(std::error_code)>(
-        detail::start_operation<detail::finish_rollback>{}, token, db_.handle(),
+        detail::start_operation<detail::finish_rollback>{}, token, handle_,
         detail::op_plan{detail::op_kind::rollback, false, options}, detail::request("ROLLBACK"));
   }
 
@@ -199,7 +113,7 @@ class transaction {
   friend class connection;
   friend struct detail::finish_begin;
   explicit transaction(detail::session_handle handle, std::optional<transaction_id> id = {}) noexcept
-      : db_(std::move(handle)), id_(id), open_(true) {}
+      : statements(std::move(handle)), id_(id), open_(true) {}
   void leave() noexcept;
   static asio::awaitable<commit_result> co_commit(detail::session_handle on, op_options options, bool innermost);
   static asio::awaitable<void> co_roll_back(detail::session_handle on, op_options options);
@@ -215,8 +129,6 @@ class transaction {
     return judged;
   }
 
-  connection db_;
-  detail::scope scope_;
   std::optional<transaction_id> id_;
   bool open_ = false;
 };
@@ -230,51 +142,12 @@ class transaction {
 ///
 /// Scopes end in the order opposite to that in which they began; use of any but the innermost is errc::wrong_scope.
 /// Not thread-safe, as the transaction.
-class savepoint {
+class savepoint : public statements<detail::scope> {
  public:
   savepoint() = default;
   savepoint(savepoint&& other) noexcept = default;
   savepoint& operator=(savepoint&& other) noexcept;
   ~savepoint() { leave(); }
-
-  /// As connection::async_query, inside this scope. While a savepoint inside it is open: errc::wrong_scope, and
-  /// nothing is sent.
-  template <row_type Row = row, class... Args>
-  [[nodiscard]] asio::awaitable<result<Row>> async_query(std::string_view sql, Args&&... args) {
-    return async_query<Row>(op_options{}, sql, std::forward<Args>(args)...);
-  }
-  template <row_type Row = row, class... Args>
-  [[nodiscard]] asio::awaitable<result<Row>> async_query(op_options options, std::string_view sql, Args&&... args) {
-    static_assert((detail::await_safe<Args&&> && ...),
-                  "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
-    return detail::co_query<Row>(db_.handle(), {detail::op_kind::query, true, options},
-                                 scope_.guard(detail::make_request(sql, args...)));
-  }
-  template <row_type Row = row, asio::completion_token_for<void(std::error_code, result<Row>)> Token, class... Args>
-  auto async_query_with(Token&& token, op_options options, std::string_view sql, const Args&... args) {
-    return asio::async_initiate<Token, void(std::error_code, result<Row>)>(
-        detail::start_operation<detail::finish_query<Row>>{}, token, db_.handle(),
-        detail::op_plan{detail::op_kind::query, true, options}, scope_.guard(detail::make_request(sql, args...)));
-  }
-
-  /// As connection::async_run, inside this scope: after an error it can only be rolled back.
-  [[nodiscard]] asio::awaitable<pipeline_results> async_run(pipeline work, op_options options = {}) {
-    if (!scope_.innermost()) work.fail(errc::wrong_scope);
-    return db_.async_run(std::move(work), options);
-  }
-  template <class Token>
-  auto async_run_with(Token&& token, pipeline work, op_options options = {}) {
-    if (!scope_.innermost()) work.fail(errc::wrong_scope);
-    return db_.async_run_with(std::forward<Token>(token), std::move(work), options);
-  }
-  template <std::ranges::input_range Rows>
-  [[nodiscard]] asio::awaitable<std::uint64_t> async_execute_many(std::string_view sql, Rows&& rows,
-                                                                  op_options options = {}) {
-    pipeline work;
-    work.add_many(sql, rows);
-    if (!scope_.innermost()) work.fail(errc::wrong_scope);
-    return db_.execute_many(std::move(work), options);
-  }
 
   /// SAVEPOINT: a scope inside this one, which is not to be used until that one has ended.
   [[nodiscard]] asio::awaitable<savepoint> async_savepoint(op_options options = {});
@@ -302,13 +175,10 @@ class savepoint {
  private:
   friend struct detail::finish_savepoint;
   savepoint(detail::session_handle handle, detail::scope where) noexcept
-      : db_(std::move(handle)), scope_(std::move(where)) {}
+      : statements(std::move(handle), std::move(where)) {}
   void leave() noexcept;
   template <class Token>
   auto end_with(Token&& token, std::string text, op_options options);
-
-  connection db_;
-  detail::scope scope_;
 };
 
 namespace detail {
@@ -349,16 +219,16 @@ auto start_savepoint(Token&& token, const session_handle& on, scope& around, op_
 
 template <class Token>
 auto transaction::async_savepoint_with(Token&& token, op_options options) {
-  return detail::start_savepoint(std::forward<Token>(token), db_.handle(), scope_, options);
+  return detail::start_savepoint(std::forward<Token>(token), handle_, scope_, options);
 }
 template <class Token>
 auto savepoint::async_savepoint_with(Token&& token, op_options options) {
-  return detail::start_savepoint(std::forward<Token>(token), db_.handle(), scope_, options);
+  return detail::start_savepoint(std::forward<Token>(token), handle_, scope_, options);
 }
 template <class Token>
 auto savepoint::end_with(Token&& token, std::string text, op_options options) {
   return asio::async_initiate<Token, void(std::error_code)>(
-      detail::start_operation<detail::finish_scope>{{scope_}}, token, db_.handle(),
+      detail::start_operation<detail::finish_scope>{{scope_}}, token, handle_,
       detail::op_plan{detail::op_kind::query, false, options}, scope_.guard(detail::request(text)));
 }
 

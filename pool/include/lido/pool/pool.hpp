@@ -133,18 +133,16 @@ class pool {
   }
   template <row_type Row = row, class... Args>
   [[nodiscard]] asio::awaitable<result<Row>> async_query(op_options options, std::string_view sql, Args&&... args) {
-    static_assert((detail::await_safe<Args&&> && ...),
-                  "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
-    return co_query<Row, detail::queries_by_name<Args...>>(impl_, detail::terms_of(options, {}), options,
-                                                           detail::make_request(sql, args...));
+    detail::check_awaited<Args&&...>();
+    return co_query<Row, detail::by_name<Row, Args...>>(impl_, detail::terms_of(options, {}), options,
+                                                        detail::make_request(sql, args...));
   }
   template <row_type Row = row, class... Args>
   [[nodiscard]] asio::awaitable<result<Row>> async_query(const acquire_options& options, std::string_view sql,
                                                          Args&&... args) {
-    static_assert((detail::await_safe<Args&&> && ...),
-                  "lido: name the aggregate first, g++ 12 destroys such a temporary twice inside co_await");
-    return co_query<Row, detail::queries_by_name<Args...>>(impl_, detail::terms_of(*impl_, options), options.plain(),
-                                                           detail::make_request(sql, args...));
+    detail::check_awaited<Args&&...>();
+    return co_query<Row, detail::by_name<Row, Args...>>(impl_, detail::terms_of(*impl_, options), options.plain(),
+                                                        detail::make_request(sql, args...));
   }
 
   /// Acquire, run a pipeline, release in one. Same errors as async_acquire and connection::async_run.

@@ -46,5 +46,30 @@ template <retryable_body Body>
   return retrying(from, retry_options{}, std::forward<Body>(body), where);
 }
 
+/// The same on a connection or a lease that one has already. Nothing replaces it: after 40001 and 40P01 alone it is
+/// tried again; a lost connection, and a COMMIT whose answer was lost (errc::outcome_unknown, whatever
+/// `mode.resolvable` says: no other connection can be asked), end it. Of the options `deadline` bounds BEGIN, COMMIT
+/// and the pauses, the body's statements by connection::set_deadline() or their own; `tag` and `priority` mean nothing.
+/// The connection must be idle, and stay where it is.
+template <retryable_body Body>
+[[nodiscard]] auto retrying(connection& on, const retry_options& options, Body&& body) {
+  static_assert(std::is_lvalue_reference_v<Body> || std::is_trivially_destructible_v<Body>,
+                "lido: name the body first, g++ 12 destroys such a temporary twice inside co_await");
+  using result_type = detail::body_result<std::remove_reference_t<Body>>;
+  return detail::co_retry_on<result_type, Body>(on, options, std::forward<Body>(body));
+}
+template <retryable_body Body>
+[[nodiscard]] auto retrying(connection& on, Body&& body) {
+  return retrying(on, retry_options{}, std::forward<Body>(body));
+}
+template <retryable_body Body>
+[[nodiscard]] auto retrying(lease& on, const retry_options& options, Body&& body) {
+  return retrying(*on, options, std::forward<Body>(body));
+}
+template <retryable_body Body>
+[[nodiscard]] auto retrying(lease& on, Body&& body) {
+  return retrying(*on, retry_options{}, std::forward<Body>(body));
+}
+
 }  // namespace v0
 }  // namespace lido

@@ -2,20 +2,28 @@
 #pragma once
 
 #include <lido/driver/codec.hpp>
+#include <lido/driver/detail/initiate.hpp>
 #include <lido/driver/detail/reflect.hpp>
 #include <lido/driver/detail/row_plan.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace lido {
 inline namespace v0 {
 namespace detail {
+
+// What a reader knows of its columns besides their C++ types: in errors a type is named by its number, if that is
+// known.
+void number_columns(const session_handle& on, row_description& columns, std::span<const column_claim> claims);
 
 struct copy_format {
   bool binary = false;
@@ -129,7 +137,9 @@ row_description copy_columns() {
     using value = without_optional_t<Part>;
     column each;
     each.name = name.empty() ? std::to_string(made.size() + 1) : std::string(name);
-    each.type_oid = is_copy_text<value> ? oid::text : codec<value>::type;
+    each.type_oid = is_copy_text<value>                   ? oid::text
+                    : codec<value>::type == oid::inferred ? oid::first_user_defined  // some type of this database's own
+                                                          : codec<value>::type;
     made.push_back(std::move(each));
   };
   [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -146,16 +156,63 @@ row_description copy_shape<std::tuple<Element...>>::columns() {
   return copy_columns<std::tuple<Element...>>();
 }
 
+// All names that values of a row may need.
+template <class Row>
+std::vector<std::string> names_in() {
+  std::vector<std::string> all;
+  const auto add = [&all](std::string_view name) {
+    if (std::ranges::find(all, name) == all.end()) all.emplace_back(name);
+  };
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (each_name<typename copy_shape<Row>::template type<I>>(add), ...);
+  }(std::make_index_sequence<copy_shape<Row>::count>{});
+  return all;
+}
+template <class Row>
+inline constexpr bool writes_names = []<std::size_t... I>(std::index_sequence<I...>) {
+  return (named_type_of<without_optional_t<typename copy_shape<Row>::template type<I>>>().named() || ...);
+}(std::make_index_sequence<copy_shape<Row>::count>{});
+
+// The numbers of types that are known by name, for the rows of one COPY: while it is open nobody can be asked.
+class copy_numbers {
+ public:
+  explicit copy_numbers(session_handle on) noexcept : on_(std::move(on)) {}
+
+  // Of the row that comes next.
+  type_uses* begin() {
+    uses_.clear();
+    return &uses_;
+  }
+  // Writes them into the row. Throws errc::not_encodable for one that has not been looked up, or does not fit.
+  void fill(std::string& bytes);
+
+ private:
+  struct known {
+    type_use use;
+    std::uint32_t number = 0;
+  };
+  std::uint32_t number_of(const type_use& use);
+
+  session_handle on_;
+  type_uses uses_;
+  std::vector<known> known_;
+};
+struct no_numbers {
+  explicit no_numbers(const session_handle& /*on*/) noexcept {}
+  static type_uses* begin() noexcept { return nullptr; }
+  static void fill(std::string& /*bytes*/) noexcept {}
+};
+
 template <class Part>
-bool append_copy_value(std::string& out, const Part& value) {
+bool append_copy_value(std::string& out, type_uses* uses, const Part& value) {
   if constexpr (is_optional<Part>) {
-    if (value) return append_copy_value(out, *value);
+    if (value) return append_copy_value(out, uses, *value);
     out.append("\xff\xff\xff\xff", 4);
     return true;
   } else {
     const std::size_t where = out.size();
     out.append(4, '\0');
-    value_writer writer(out);
+    value_writer writer(out, uses);
     if (!codec<Part>::encode(value, writer) || !writer.ok()) return false;
     const auto length = big_endian(static_cast<std::int32_t>(out.size() - where - 4));
     std::memcpy(out.data() + where, &length, sizeof length);
@@ -163,21 +220,30 @@ bool append_copy_value(std::string& out, const Part& value) {
   }
 }
 
-template <class Row>
-void append_copy_row(copy_buffer& into, const Row& row) {
+template <class Row, class Numbers>
+void append_copy_row(copy_buffer& into, const Row& row, Numbers& numbers) {
   using shape = copy_shape<Row>;
   std::string& out = into.room();
   const std::size_t before = out.size();
   const char count[2] = {static_cast<char>(shape::count >> 8U), static_cast<char>(shape::count & 0xffU)};
   out.append(count, 2);
   std::size_t failed = 0;
+  type_uses* const uses = numbers.begin();
   const bool all = [&]<std::size_t... I>(std::index_sequence<I...>) {
-    return ((failed = I, append_copy_value(out, shape::template part<I>(row))) && ...);
+    return ((failed = I, append_copy_value(out, uses, shape::template part<I>(row))) && ...);
   }(std::make_index_sequence<shape::count>{});
-  if (all) [[likely]]
-    return;
-  out.resize(before);
-  throw_not_encodable(failed, cpp_name<Row>());
+  if (!all) [[unlikely]] {
+    out.resize(before);
+    throw_not_encodable(failed, cpp_name<Row>());
+  }
+  if constexpr (writes_names<Row>) {
+    try {
+      numbers.fill(out);
+    } catch (...) {
+      out.resize(before);
+      throw;
+    }
+  }
 }
 
 }  // namespace detail

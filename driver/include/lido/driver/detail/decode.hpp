@@ -143,6 +143,9 @@ constexpr std::string_view cpp_name() noexcept {
 
 // All of these name the column, the server's type and the C++ type; never a value.
 std::string describe_mismatch(const column& col, std::size_t index, std::string_view cpp_type);
+// Of a type that is known by name: what the server's is called, and which one the C++ type stands for.
+std::string describe_named_mismatch(const column& col, std::size_t index, std::string_view server_type,
+                                    std::string_view cpp_type, std::string_view wanted);
 std::error_code report(errc code, std::string text, lazy_diagnostics& diag);
 [[noreturn]] void throw_error(errc code, std::string text);
 [[noreturn]] void throw_decode_error(decode_status status, const column& col, std::size_t index,

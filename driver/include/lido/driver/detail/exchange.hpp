@@ -47,7 +47,7 @@ inline std::shared_ptr<exchange_handle> shared_exchange(const session_handle& on
   return std::make_shared<exchange_handle>(on, id);
 }
 
-request copy_request(std::string_view sql, std::uint64_t id, exchange_kind kind);
+request copying(request statement, std::uint64_t id, exchange_kind kind);
 request exchange_step(std::uint64_t id, exchange_kind kind, exchange_ask ask, std::string bytes = {});
 inline op_plan step_plan(const op_options& options) noexcept { return {op_kind::step, false, options}; }
 

@@ -2,6 +2,7 @@
 // outcome becomes the handler's arguments.
 #pragma once
 
+#include <lido/driver/detail/await_safe.hpp>
 #include <lido/driver/detail/operation.hpp>
 #include <lido/driver/detail/session.hpp>
 #include <lido/driver/result.hpp>
@@ -20,12 +21,6 @@
 namespace lido {
 inline namespace v0 {
 namespace detail {
-
-// g++ 12 destroys twice any temporary aggregate with a non-trivial member inside a co_await expression; name it first,
-// then pass it.
-template <class T>
-concept await_safe = std::is_lvalue_reference_v<T> || !std::is_aggregate_v<std::remove_cvref_t<T>> ||
-                     std::is_trivially_destructible_v<std::remove_cvref_t<T>>;
 
 // Not an aggregate, for the same reason.
 struct session_handle {
@@ -62,6 +57,7 @@ struct start_operation {
     op->statement = std::move(statement);
     op->deadline = plan.options.deadline;
     op->tenure = on.tenure;
+    op->max_result_bytes = plan.options.max_result_bytes;
     if (!on.session) {  // moved-from or never leased
       op->outcome = op_outcome::failed(errc::lease_revoked);
       if (op->win(op_latch::completed)) op->post();

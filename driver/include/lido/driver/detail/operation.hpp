@@ -72,7 +72,8 @@ class operation {
   request statement;
   time_point deadline = time_point::max();
   std::uint64_t tenure = 0;
-  op_outcome outcome;  // the session's until the latch says completed
+  std::size_t max_result_bytes = 0;  // 0: the session's
+  op_outcome outcome;                // the session's until the latch says completed
 
   // ---- the latch ----
   op_latch latch() const noexcept { return latch_.load(std::memory_order_acquire); }

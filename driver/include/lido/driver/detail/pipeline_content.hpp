@@ -54,6 +54,8 @@ struct pipeline_content {
   std::vector<pipeline_item> items;
   std::string values;         // in the layout of Bind, one item behind the other
   std::size_t text_size = 0;  // of all statements
+  type_uses uses;             // in `values`: numbers of named types that are to be looked up; see also each text's
+  bool named = false;         // there are some
 
   // the answers
   std::string answered;  // messages as they came
@@ -63,6 +65,15 @@ struct pipeline_content {
   std::uint32_t first_failure = pipeline_answer::none;
   bool closed = false;  // by a loss: whatever the error of the whole, what came before it may be read
 
+  bool waits_for_numbers() const noexcept { return named; }
+  // It is to be run once more.
+  void forget_answers() noexcept {
+    answered.clear();
+    answers.clear();
+    descriptions.clear();
+    failures.clear();
+    first_failure = pipeline_answer::none;
+  }
   std::size_t bytes() const noexcept { return values.size() + text_size; }
   std::string_view values_of(std::size_t item) const noexcept {
     const std::size_t begin = item == 0 ? 0 : items[item - 1].values_end;

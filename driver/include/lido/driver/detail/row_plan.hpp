@@ -72,12 +72,23 @@ inline std::error_code check_column_type(const row_description& columns, std::si
 std::error_code match_fields(const row_description& columns, const std::string_view* fields, std::size_t count,
                              std::size_t* column_to_field, lazy_diagnostics& diag);
 
+// A part of a row that is read from a type known by name; without a name: from any that its codec takes.
+struct column_claim {
+  type_ref type;
+  std::string_view cpp_type;
+};
+template <class T>
+constexpr column_claim claim_of() noexcept {
+  return {named_type_of<without_optional_t<T>>(), cpp_name<T>()};
+}
+
 template <class T>
 class row_plan;
 
 template <>
 class row_plan<row> {
  public:
+  static constexpr std::array<column_claim, 0> claims{};
   std::error_code bind(const row_description& /*columns*/, lazy_diagnostics& /*diag*/) noexcept { return {}; }
   row read(const row_description& columns, std::string_view body) const noexcept { return {columns, body}; }
 };
@@ -85,6 +96,9 @@ class row_plan<row> {
 template <decodable T>
 class row_plan<T> {
  public:
+  static constexpr std::array<column_claim, 1> claims{claim_of<T>()};
+  const column_claim& claim(std::size_t /*column*/) const noexcept { return claims[0]; }
+
   std::error_code bind(const row_description& columns, lazy_diagnostics& diag) {
     if (auto ec = check_column_count(columns, 1, diag)) return ec;
     const bool readable = reads<without_optional_t<T>>(columns[0].type_oid, columns[0].binary);
@@ -108,8 +122,15 @@ template <class T, class Shape>
 class columns_plan {
   static constexpr std::size_t count = Shape::count;
   using all_parts = std::make_index_sequence<count>;
+  template <std::size_t... I>
+  static constexpr auto make_claims(std::index_sequence<I...> /*all*/) noexcept {
+    return std::array<column_claim, count>{claim_of<typename Shape::template type<I>>()...};
+  }
 
  public:
+  static constexpr std::array<column_claim, count> claims = make_claims(all_parts{});
+  const column_claim& claim(std::size_t column) const noexcept { return claims[part_of_[column]]; }
+
   std::error_code bind(const row_description& columns, lazy_diagnostics& diag) {
     if (auto ec = Shape::match(columns, part_of_.data(), diag)) return ec;
     for (std::size_t i = 0; i < count; ++i) {
@@ -206,6 +227,15 @@ class row_plan<std::tuple<Element...>>
 
 template <row_struct T>
 class row_plan<T> : public columns_plan<T, struct_shape<T>> {};
+
+// Whether a row has a part that is read from a type known by name.
+template <class Row>
+inline constexpr bool reads_names = [] {
+  for (const column_claim& each : row_plan<Row>::claims) {
+    if (each.type.named()) return true;
+  }
+  return false;
+}();
 
 }  // namespace detail
 

@@ -84,6 +84,32 @@ class array_text {
   std::size_t next_ = 0;
 };
 
+template <class T, class Visit>
+bool visit_elements(const std::vector<T>& elements, Visit& visit) {
+  for (const auto& each : elements) {
+    if (!visit(static_cast<const T&>(each))) return false;
+  }
+  return true;
+}
+template <class T, class Read>
+bool read_elements(std::vector<T>& out, std::size_t count, Read& read) {
+  out.clear();
+  out.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    T element{};
+    if (!read(element)) return false;
+    out.push_back(std::move(element));
+  }
+  return true;
+}
+// All rows, of so many dimensions; nothing of the empty array.
+template <class Traits, class Rows, class Read>
+bool fill_rows(Rows& out, const array_shape& shape, Read& read) {
+  out.clear();
+  if (shape.count == 0) return true;
+  return shape.count == Traits::depth && Traits::fill_row(out, shape, 0, read);
+}
+
 // How T is an array: what it is made of, and how its elements are walked.
 template <class T>
 struct array_traits;
@@ -97,23 +123,13 @@ struct array_traits<array<T>> {
   }
   template <class Visit>
   static bool each(const array<T>& value, Visit&& visit) {
-    for (const auto& each : value.elements) {
-      if (!visit(static_cast<const T&>(each))) return false;
-    }
-    return true;
+    return visit_elements(value.elements, visit);
   }
   template <class Read>
   static bool fill(array<T>& out, const array_shape& shape, Read&& read) {
     const auto used = shape.used();
     out.dimensions.assign(used.begin(), used.end());
-    out.elements.clear();
-    out.elements.reserve(shape.elements);
-    for (std::size_t i = 0; i < shape.elements; ++i) {
-      T element{};
-      if (!read(element)) return false;
-      out.elements.push_back(std::move(element));
-    }
-    return true;
+    return read_elements(out.elements, shape.elements, read);
   }
 };
 
@@ -135,28 +151,15 @@ struct array_traits<std::vector<T>> {
   }
   template <class Visit>
   static bool each(const std::vector<T>& value, Visit&& visit) {
-    for (const auto& each : value) {
-      if (!visit(static_cast<const T&>(each))) return false;
-    }
-    return true;
+    return visit_elements(value, visit);
   }
   template <class Read>
   static bool fill(std::vector<T>& out, const array_shape& shape, Read&& read) {
-    out.clear();
-    if (shape.count == 0) return true;
-    return shape.count == 1 && fill_row(out, shape, 0, read);
+    return fill_rows<array_traits>(out, shape, read);
   }
   template <class Read>
   static bool fill_row(std::vector<T>& out, const array_shape& shape, std::size_t level, Read& read) {
-    const auto size = static_cast<std::size_t>(shape.dimensions[level].size);
-    out.clear();
-    out.reserve(size);
-    for (std::size_t i = 0; i < size; ++i) {
-      T element{};
-      if (!read(element)) return false;
-      out.push_back(std::move(element));
-    }
-    return true;
+    return read_elements(out, static_cast<std::size_t>(shape.dimensions[level].size), read);
   }
 };
 
@@ -200,9 +203,7 @@ struct array_traits<std::vector<T>> {
   }
   template <class Read>
   static bool fill(std::vector<T>& out, const array_shape& shape, Read&& read) {
-    out.clear();
-    if (shape.count == 0) return true;
-    return shape.count == depth && fill_row(out, shape, 0, read);
+    return fill_rows<array_traits>(out, shape, read);
   }
   template <class Read>
   static bool fill_row(std::vector<T>& out, const array_shape& shape, std::size_t level, Read& read) {
@@ -256,6 +257,10 @@ struct array_encoder<Array> {
   static constexpr std::uint32_t type = server_type.oid;
   static constexpr bool binary = codec<value>::binary;
 
+  template <class Visitor>
+  static void visit_parts(const Visitor& visit) {
+    visit.template operator()<element>();
+  }
   static bool encode(const Array& from, value_writer& out) {
     if constexpr (!binary) {
       return encode_text(from, out);

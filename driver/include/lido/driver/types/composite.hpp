@@ -8,6 +8,7 @@
 
 #include <lido/driver/codec.hpp>
 #include <lido/driver/codec_std.hpp>
+#include <lido/driver/detail/decode.hpp>
 #include <lido/driver/detail/item.hpp>
 
 #include <cstddef>
@@ -39,6 +40,7 @@ void put_field_type(const type_ref& composite, std::int32_t index, value_writer&
   use.what = composite;
   use.attribute = index;
   use.field = binary_type_of<without_optional_t<T>>();
+  use.cpp_type = cpp_name<T>();
   out.put_type(use);
 }
 

@@ -16,8 +16,8 @@ struct fixed_codec {
   static bool accepts(std::uint32_t column) noexcept { return column == Type; }
 };
 
-// A codec with a member `type_name`: the type's number is looked up before the first use as a parameter. A column of it
-// is known by its bytes.
+// A codec with a member `type_name`: the type's number is looked up before its first use. Where nobody can be asked, a
+// column of it is known by its bytes.
 struct named_codec {
   static constexpr std::uint32_t type = oid::inferred;
   static constexpr bool binary = true;

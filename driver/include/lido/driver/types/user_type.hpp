@@ -25,9 +25,9 @@
 //   };
 //
 // `name` is as in SQL, with its schema: the number behind it is looked up once a database, before the first use as a
-// parameter. An enum without a name is sent as text, its type inferred. Results need no look-up: an enum comes as its
-// label, a composite names its fields' types. A type whose bytes only you know specialises lido::codec instead
-// (<lido/driver/codec.hpp>); a member `type_name` there has its number looked up, too.
+// parameter or as a column, and a column of another type is errc::type_mismatch. An enum without a name is sent as
+// text, its type inferred, and read from any of the database's own types. A type whose bytes only you know specialises
+// lido::codec instead (<lido/driver/codec.hpp>); a member `type_name` there has its number looked up, too.
 #pragma once
 
 #include <lido/driver/codec.hpp>
@@ -136,6 +136,10 @@ struct codec<T> {
   static constexpr bool binary = inner::binary;
   static constexpr text_form text = detail::text_form_of<detail::wrapped<T>>();
 
+  template <class Visitor>
+  static void visit_parts(const Visitor& visit) {
+    visit.template operator()<detail::wrapped<T>>();
+  }
   static bool accepts(std::uint32_t column) { return inner::accepts(column); }
   static bool encode(const T& value, value_writer& out) { return inner::encode(user_type<T>::to_server(value), out); }
   static constexpr detail::type_ref binary_type = detail::binary_type_of<detail::wrapped<T>>();
@@ -157,6 +161,12 @@ struct codec<T> {
   static constexpr bool binary = true;
   using fields = std::make_index_sequence<detail::count_fields<T>()>;
 
+  template <class Visitor>
+  static void visit_parts(const Visitor& visit) {
+    [&]<class... Field>(const std::tuple<Field*...>* /*all*/) {
+      (visit.template operator()<Field>(), ...);
+    }(static_cast<const detail::field_types_of<T>*>(nullptr));
+  }
   static bool accepts(std::uint32_t column) noexcept {
     return column == detail::record_type || column >= oid::first_user_defined;
   }
