@@ -63,10 +63,17 @@ types::type_catalogue& catalogue_of(const session_handle& on) {
   return *catalogue;
 }
 
+// A question of the driver's own, in the time that its user's statement has.
+op_plan asking(const op_options& options) noexcept {
+  op_options own = options;
+  own.max_result_bytes = 0;
+  return {op_kind::query, true, own};
+}
+
 asio::awaitable<void> co_look_up(session_handle on, op_options options, std::vector<std::string> names) {
   types::type_catalogue& catalogue = catalogue_of(on);
   request question = make_request(types::look_up_statement(), names);
-  const op_plan plan{op_kind::query, true, options};
+  const op_plan plan = asking(options);
   const auto rows = co_await co_query<found_type>(on, plan, std::move(question));
   for (const found_type& row : rows) catalogue.learn(std::get<0>(row), named_type_of(row));
 }
@@ -145,7 +152,7 @@ asio::awaitable<void> check_claim(session_handle on, op_options options, const c
   using described_type = std::tuple<std::string, std::string, std::optional<std::string>>;
   const auto& [index, claim] = claimed;
   request question = make_request(types::describe_statement(), std::int64_t{col.type_oid});
-  const op_plan plan{op_kind::query, true, options};
+  const op_plan plan = asking(options);
   const auto rows = co_await co_query<described_type>(on, plan, std::move(question));
   std::string server_type = type_name(col.type_oid);
   if (!rows.empty()) {

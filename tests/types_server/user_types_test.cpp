@@ -300,6 +300,9 @@ TEST_F(user_types, handlers_look_names_up_too) {
     connection db = co_await open();
     const auto first = co_await db.async_query_with<mood>(asio::use_awaitable, {}, "select $1", mood::happy);
     EXPECT_EQ(first.one(), mood::happy);
+    connection other = co_await open();
+    EXPECT_EQ((co_await other.async_query<mood>(at_most(50), "select $1", mood::ok)).one(), mood::ok)
+        << "the look-up is not the user's result";
     nobody_made none;
     diagnostics diag;
     op_options options;

@@ -70,7 +70,7 @@ class transaction : public statements<detail::scope> {
  public:
   transaction() = default;
   transaction(transaction&& other) noexcept
-      : statements(std::move(other)), id_(other.id_), open_(std::exchange(other.open_, false)) {}
+      : statements(static_cast<statements&&>(other)), id_(other.id_), open_(std::exchange(other.open_, false)) {}
   transaction& operator=(transaction&& other) noexcept;
   ~transaction() { leave(); }
 
