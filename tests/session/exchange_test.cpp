@@ -155,6 +155,14 @@ TEST(exchange, B98_the_servers_answer_to_our_own_copy_fail_is_no_error) {
   EXPECT_EQ(x.error(), errc::copy_aborted);
 }
 
+TEST(exchange, B98_any_other_error_behind_our_copy_fail_is_the_servers) {
+  exchange x = open_copy(exchange_kind::copy_in);
+  x.ask(exchange_ask::fail);
+  x.failed(make_sqlstate("53100"), said("53100"));
+  EXPECT_TRUE(x.ready(false).complete);
+  EXPECT_EQ(x.error(), make_sqlstate("53100"));
+}
+
 TEST(exchange, a_57014_without_our_copy_fail_is_the_servers) {
   exchange x = open_copy(exchange_kind::copy_in);
   x.ask(exchange_ask::write);
@@ -318,6 +326,14 @@ TEST(protocol_stream, B76_a_suspended_portal_kills_without_a_limit_without_a_row
     feed(p, before);
     EXPECT_EQ(feed_one(p, 's'), event_kind::violation) << before;
   }
+}
+
+TEST(protocol_stream, B76_a_portal_suspended_behind_a_copy_kills) {
+  protocol p;
+  begin(p, "run");
+  p.hold_open(5);
+  feed(p, "2Hdc");
+  EXPECT_EQ(feed_one(p, 's'), event_kind::violation);
 }
 
 TEST(protocol_stream, B82_rows_of_a_portal_that_was_not_asked_kill) {

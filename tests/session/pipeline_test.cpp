@@ -207,6 +207,78 @@ TEST(pipelines, P149_runs_of_a_statement_that_could_not_be_parsed_repeat_its_err
   EXPECT_EQ(b.read(echo + answers("Z")), ready);
   EXPECT_EQ(b.results().error(1), make_sqlstate("42601"));
   EXPECT_EQ(b.cache.size(), 0U);
+  EXPECT_FALSE(b.cache.has_closable()) << "what was never there is not closed";
+}
+
+TEST(pipelines, rows_in_front_of_an_error_are_not_those_of_the_next_statement) {
+  bench b(of({"select 1", "select 2", "select 3"}, each));
+  b.write_all();
+  EXPECT_EQ(b.read(answers("1tT2DDEZ1tT2DCZ1tT2CZ")), ready);
+  const pipeline_results got = b.results();
+  EXPECT_TRUE(got.error(0));
+  EXPECT_EQ(got.row_count(1), 1U);
+  EXPECT_EQ(got.rows(1).size(), 1U);
+  EXPECT_EQ(got.row_count(2), 0U);
+  EXPECT_EQ(got.rows(2).size(), 0U);
+}
+
+TEST(pipelines, B75_each_statement_has_its_own_number_of_values) {
+  lido::pipeline first;
+  first.add("select $1::int", 1);
+  bench b(std::move(first));
+  b.write_all();
+  EXPECT_EQ(b.read(answers("1") + framed('t', bytes{}.u16(1).u32(23)) + answers("T2DCZ")), ready);
+  lido::pipeline second;  // one that is described and has none, then one that is known and has one
+  second.add("select 1").add("select $1::int", 1);
+  b.run(std::move(second));
+  b.write_all();
+  EXPECT_EQ(types_of(b.out), "PDBEBES");
+  EXPECT_EQ(b.read(answers("1tT2DC2DCZ")), ready);
+  EXPECT_TRUE(b.results().ok());
+}
+
+TEST(pipelines, what_is_written_behind_an_error_is_skipped_up_to_the_one_sync) {
+  lido::pipeline work;
+  for (int i = 0; i < 100; ++i) work.add("select 1");
+  bench b(std::move(work));
+  b.flow->feed(b.out, 100);
+  EXPECT_FALSE(b.flow->fed());
+  EXPECT_EQ(b.read(answers("1tT2E")), server_error);
+  b.write_all();
+  EXPECT_EQ(b.read(answers("Z")), ready);
+  EXPECT_EQ(b.wire.outstanding(), 0U);
+  EXPECT_EQ(b.results().error(99), errc::pipeline_aborted);
+}
+
+TEST(pipelines, C37_a_loss_leaves_what_was_answered_and_is_the_end_of_the_rest) {
+  diagnostics why;
+  why.context = "the network";
+  for (const pipeline_mode mode : {pipeline_mode::all_or_nothing, each}) {
+    const std::string z = mode == each ? answers("Z") : "";
+    bench b(of({"select 1", "select 2", "select 3", "select 4"}, mode));
+    b.write_all();
+    b.read(answers("1tT2DC") + z + answers("1tT2DC") + z + answers("1tT2D"));  // of the third, a row
+    b.flow->lost(errc::connection_lost, why);
+    const pipeline_results got = b.results();
+    ASSERT_EQ(got.size(), 4U);
+    EXPECT_FALSE(got.ok());
+    EXPECT_EQ(got.rows(1).size(), 1U);
+    EXPECT_EQ(got.command_tag(1), "SELECT 1");
+    for (const std::size_t i : {2U, 3U}) {
+      EXPECT_EQ(got.error(i), errc::connection_lost);
+      EXPECT_EQ(got.diag(i).context, "the network");
+      EXPECT_THROW(static_cast<void>(got.rows(i)), lido::error);
+    }
+  }
+  bench all(of({"select 1"}));
+  all.write_all();
+  all.read(answers("1tT2DC"));
+  all.flow->lost(errc::connection_lost, {});
+  EXPECT_FALSE(all.results().error(0)) << "it was answered";
+  EXPECT_FALSE(all.results().ok()) << "and not committed, for all that is known";
+  bench none(of({"select 1"}));
+  none.flow->lost(errc::connection_lost, {});
+  EXPECT_EQ(none.results().diag(0).context, "statement 1 of 1 in the pipeline");
 }
 
 TEST(pipelines, an_error_at_the_sync_belongs_to_the_statement_before_it) {
