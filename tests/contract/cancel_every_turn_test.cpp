@@ -5,6 +5,7 @@
 #include "tests/contract/harness.hpp"
 
 #include <lido/driver/copy.hpp>
+#include <lido/driver/listener.hpp>
 #include <lido/driver/stream.hpp>
 #include <lido/driver/types/user_type.hpp>
 #include <lido/pool/retrying.hpp>
@@ -307,6 +308,40 @@ asio::awaitable<void> closes_a_connection(world& w, probe& p) {
   p.returned = true;
 }
 
+lido::listener ear_of(world& w) {
+  connect_config config = w.config().connect;
+  config.application_name += "-alone";
+  return {w.io.get_executor(), std::move(config)};
+}
+
+asio::awaitable<void> listens(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::listener ear = ear_of(w);
+  p.begun = true;
+  co_await ear.async_listen("contract");  // connects first
+  p.returned = true;
+}
+
+asio::awaitable<void> listens_to_another(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::listener ear = ear_of(w);
+  co_await ear.async_listen("contract");
+  p.begun = true;
+  co_await ear.async_listen("another");
+  co_await ear.async_unlisten("contract");
+  p.returned = true;
+}
+
+asio::awaitable<void> hears(world& w, probe& p) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  lido::listener ear = ear_of(w);
+  co_await ear.async_listen("contract");
+  p.begun = true;
+  co_await lido::async_notify(*w.pool, "contract", std::to_string(p.number));
+  const lido::listener_event heard = co_await ear.async_next();
+  p.returned = heard.payload == std::to_string(p.number);
+}
+
 // Its result, or exactly operation_aborted.
 void result_or_abort(world&, const task& t, const probe& p) {
   if (t.error) {
@@ -408,6 +443,9 @@ const operation_case operations[] = {
     {"copy_in_fail", fails_a_copy_in, nothing_copied, true},
     {"copy_out", copies_out, result_or_abort, true},
     {"copy_out_close", closes_a_copy_out, result_or_abort, true},
+    {"listen", listens, result_or_abort, false},
+    {"listen_again", listens_to_another, result_or_abort, false},
+    {"notification", hears, result_or_abort, true},
     {"connect", connects, result_or_abort, false},
     {"close_connection", closes_a_connection, result_or_abort, false},
 };
@@ -513,6 +551,116 @@ TEST(contract, I21_close_ends_whenever_its_caller_is_cancelled) {
     EXPECT_TRUE(w.close()) << "after " << k << " turns";
   }
   EXPECT_TRUE(by_itself);
+}
+
+// P174: whoever waits for a notification and leaves at any moment takes none with him.
+asio::awaitable<void> waits_for_one(lido::listener& ear, probe& p, std::vector<std::string>& heard) {
+  LIDO_LET_ALL_CANCELS_THROUGH;
+  p.begun = true;
+  const lido::listener_event event = co_await ear.async_next();
+  if (event.what == lido::listener_event::kind::notification) heard.push_back(event.payload);
+  p.returned = true;
+}
+asio::awaitable<void> listens_to(lido::listener& ear, const char* channel) { co_await ear.async_listen(channel); }
+asio::awaitable<void> notifies(world& w, const char* channel, std::string payload) {
+  co_await lido::async_notify(*w.pool, channel, payload);
+}
+
+class ear_in_a_world {
+ public:
+  ear_in_a_world(route way, const char* channel) : w{way, patient}, channel_(channel) {
+    w.warm(1);
+    connect_config config = w.config().connect;
+    lido::listener_options quick;
+    quick.backoff_min = 1ms;
+    quick.backoff_max = 5ms;
+    ear.emplace(w.io.get_executor(), std::move(config), quick);
+    EXPECT_FALSE(finish(listens_to(*ear, channel_)));
+  }
+  std::error_code finish(asio::awaitable<void> work) {
+    const task_ptr t = w.start(std::move(work));
+    EXPECT_TRUE(w.turn_until([&] { return t->done; }));
+    return t->error;
+  }
+  task_ptr wait() {
+    last = {};
+    return w.start(waits_for_one(*ear, last, heard));
+  }
+  void notify(const std::string& payload) { EXPECT_FALSE(finish(notifies(w, channel_, payload))); }
+  void close() {
+    ear->close();
+    EXPECT_TRUE(w.close());
+  }
+
+  world w;
+  std::optional<lido::listener> ear;
+  std::vector<std::string> heard;
+  probe last;
+
+ private:
+  const char* const channel_;
+};
+
+TEST(contract, I1_P174_a_wait_for_a_notification_that_is_cancelled_at_any_turn_takes_none_with_it) {
+  for (const cancellation_type type : types) {
+    ear_in_a_world at{route::unix_socket, "contract_waits"};
+    std::vector<std::string> sent;
+    bool by_itself = false;
+    for (int k = 0; k < turn_limit && !by_itself; ++k) {
+      const task_ptr t = at.wait();
+      ASSERT_TRUE(at.w.turn_until([&] { return at.last.begun; }));
+      sent.push_back(std::to_string(k));
+      const task_ptr sender = at.w.start(notifies(at.w, "contract_waits", sent.back()));
+      for (int turn = 0; turn < k && !t->done; ++turn) {
+        if (at.w.io.stopped()) at.w.io.restart();
+        at.w.io.run_one_for(2s);
+      }
+      by_itself = t->done;
+      if (!by_itself) t->signal.emit(type);
+      ASSERT_TRUE(at.w.turn_until([&] { return t->done && sender->done; }));
+      EXPECT_TRUE(at.last.returned || is_aborted(t->error)) << t->error.message();
+      EXPECT_FALSE(sender->error);
+      if (at.heard.size() < sent.size()) {
+        EXPECT_FALSE(at.finish(waits_for_one(*at.ear, at.last, at.heard)));
+      }
+      ASSERT_EQ(at.heard, sent) << "after " << k << " turns";
+    }
+    EXPECT_TRUE(by_itself);
+    at.close();
+  }
+}
+
+// P172, through the proxy: however its connection breaks, and wherever in a message, it listens again and says so once
+// before what comes next.
+TEST(contract, P172_a_listener_whose_connection_breaks_in_any_way_listens_again_and_tells_of_the_gap) {
+  for (const route way : {route::plain_proxy, route::tls_proxy}) {
+    ear_in_a_world at{way, "contract_breaks"};
+    at.notify("before");
+    EXPECT_FALSE(at.finish(waits_for_one(*at.ear, at.last, at.heard)));
+    EXPECT_EQ(at.heard, std::vector<std::string>{"before"});
+    for (const connection_end end : {connection_end::reset, connection_end::close}) {
+      for (const std::uint64_t bytes : {0U, 1U, 5U, 20U}) {  // of what the server says: a notification is more
+        SCOPED_TRACE(std::to_string(bytes) + (end == connection_end::reset ? " bytes, then RST" : " bytes, then FIN"));
+        const std::uint64_t before = at.w.proxy->counters().accepted;
+        at.w.proxy->cut_main_after(direction::to_client, bytes, end);
+        const task_ptr t = at.wait();
+        at.w.server().sql("notify contract_breaks, 'lost'", at.w.server().database());
+        ASSERT_TRUE(at.w.turn_until([&] { return at.w.proxy->counters().accepted > before; }))
+            << "it does not come back";
+        at.w.proxy->no_cut();
+        ASSERT_TRUE(at.w.turn_until([&] { return t->done; }));
+        EXPECT_FALSE(t->error);
+        EXPECT_TRUE(at.last.returned);
+        EXPECT_EQ(at.heard.size(), 1U) << "half a notification";
+        at.w.warm(1);
+        at.notify("after");
+        EXPECT_FALSE(at.finish(waits_for_one(*at.ear, at.last, at.heard)));
+        ASSERT_EQ(at.heard, (std::vector<std::string>{"before", "after"}));
+        at.heard.pop_back();
+      }
+    }
+    at.close();
+  }
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 // Pipelines under the contract: whoever loses one in the middle hurts nobody behind him.
 #include "tests/contract/harness.hpp"
 
+#include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 #include <gtest/gtest.h>
 
 namespace lido::testing {
@@ -108,7 +110,7 @@ TEST(contract, I2_a_pipeline_ends_at_its_deadline) {
   }
 }
 
-// C37: loss in the middle is one error for the one operation, whatever it was made of.
+// Loss in the middle is one error for the one operation, whatever it was made of.
 asio::awaitable<void> is_killed(world& w) {
   lido::lease db = co_await w.pool->async_acquire();
   lido::pipeline work(pipeline_mode::each_on_its_own);
@@ -129,6 +131,63 @@ TEST(contract, I25_a_backend_that_dies_in_the_middle_of_a_pipeline_is_a_disconne
   EXPECT_TRUE(w.settle());
   EXPECT_EQ(w.wrong_answers(3), 0);
   EXPECT_TRUE(w.close());
+}
+
+struct thousand {
+  int completions = 0;
+  std::error_code error;
+  lido::pipeline_results results;
+};
+asio::awaitable<void> runs_a_thousand(world& w, thousand& end, bool& over) {
+  lido::lease db = co_await w.pool->async_acquire();
+  lido::pipeline work(pipeline_mode::each_on_its_own);
+  for (int i = 0; i < 1000; ++i)
+    work.add(i == 500 ? "select $1::int from pg_sleep(30) as asleep" : "select $1::int", i);
+  db->async_run_with(
+      [&end](std::error_code ec, lido::pipeline_results results) {
+        ++end.completions;
+        end.error = ec;
+        end.results = std::move(results);
+      },
+      std::move(work));
+  asio::steady_timer turn(co_await asio::this_coro::executor);
+  while (end.completions == 0) {
+    turn.expires_after(1ms);
+    co_await turn.async_wait(asio::use_awaitable);
+  }
+  over = true;
+}
+
+TEST(contract, C37_a_backend_killed_in_a_pipeline_of_a_thousand_ends_each_statement_once) {
+  for (const route way : {route::unix_socket, route::tls}) {
+    world w{way, one_connection};
+    w.warm(1);
+    thousand end;
+    bool over = false;
+    const task_ptr t = w.start(runs_a_thousand(w, end, over));
+    ASSERT_TRUE(w.wait_running("asleep"));
+    w.server().sql(
+        "select pg_terminate_backend(pid) from pg_stat_activity where query like '%asleep%' and pid <> "
+        "pg_backend_pid()");
+    ASSERT_TRUE(w.turn_until([&] { return over; }));
+    // the last words may be lost: the server has not read all, so its kernel resets
+    EXPECT_TRUE(is_disconnect(end.error)) << end.error.message();
+    ASSERT_EQ(end.results.size(), 1000U);
+    for (std::size_t i = 0; i < 1000; ++i) {
+      EXPECT_EQ(is_disconnect(end.results.error(i)), i >= 500) << i << end.results.error(i).message();
+      if (i < 500) {
+        EXPECT_EQ(end.results.one<int>(i), static_cast<int>(i));
+      }
+    }
+    ASSERT_TRUE(w.turn_until([&] { return t->done; }));
+    EXPECT_TRUE(w.settle());
+    int turns = 0;  // nothing is left to do, and nobody turns in circles
+    while (turns < 100 && w.io.poll_one() > 0) ++turns;
+    EXPECT_LT(turns, 100);
+    EXPECT_EQ(end.completions, 1);
+    EXPECT_EQ(w.wrong_answers(3), 0);
+    EXPECT_TRUE(w.close());
+  }
 }
 
 // I14: what its statements leave is seen as any statement's.
