@@ -2,7 +2,7 @@
 # clang_tidy.sh [--all | --max N]: clang-tidy on the C++ sources that changed since origin/main (on it: lately), at most N.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-build=build/clang
+build=build/asan
 all=false max=40
 while [ $# -gt 0 ]; do
   case $1 in
@@ -31,7 +31,8 @@ changed() {
   if [ "$base" = "$(git rev-parse HEAD)" ]; then git ls-files; else git log --first-parent -m --format= --name-only "$base..HEAD"; fi
 }
 
-[ -f $build/compile_commands.json ] || cmake --preset clang >/dev/null
+[ -f $build/compile_commands.json ] || cmake --preset asan >/dev/null
+ninja -C $build lido_library_pch lido_test_pch >/dev/null  # the compile commands include them
 # Only what the build compiles, each once; a cap cuts what was touched longest ago.
 mapfile -t files < <(changed | grep -E '^(driver|pool|metrics|tests|bench)/.*\.cpp$' | awk '!seen[$0]++' | while read -r file; do
   if [ -f "$file" ] && grep -qF "/$file\"" $build/compile_commands.json; then printf '%s\n' "$file"; fi

@@ -7,8 +7,8 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 seconds=${1:-10}
 [ $# -eq 0 ] || shift
 mkdir -p build
-[ -f build/fuzz/build.ninja ] || cmake --preset fuzz >build/fuzz.configure.log 2>&1 || { cat build/fuzz.configure.log; exit 1; }
-ninja -C build/fuzz -j "$(nproc)" fuzzers >&2 || exit 1
+[ -f build/asan/build.ninja ] || cmake --preset asan >build/asan.configure.log 2>&1 || { cat build/asan.configure.log; exit 1; }
+ninja -C build/asan -j "$(nproc)" fuzzers >&2 || exit 1
 
 one() { # one PROGRAM: a word on each, the log only of a failed one
   local program=$1 name log
@@ -30,7 +30,7 @@ export seconds
 mkdir -p build/findings
 
 programs=()
-for program in build/fuzz/tests/fuzz/*_fuzz; do
+for program in build/asan/tests/fuzz/*_fuzz; do
   name=$(basename "${program%_fuzz}")
   [ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
   programs+=("$program")

@@ -2,8 +2,11 @@
 # translation unit of a library and 4 s of a test. Off by default; in the clang preset only for the tests, so that a missing #include of the
 # libraries shows.
 
-function(lido_pch target type)
-  if(NOT LIDO_PCH OR (LIDO_PCH STREQUAL "TESTS" AND NOT type STREQUAL "test"))
+# lido_compiled_as(target library|test|program): how hard it is optimised, and its precompiled header. What only tests is compiled for the
+# compiler's time instead of its own: the coroutines of tests cost the optimiser more than they ever run.
+function(lido_compiled_as target type)
+  lido_optimised_as(${target} ${type})
+  if(NOT LIDO_PCH OR type STREQUAL "program" OR (LIDO_PCH STREQUAL "TESTS" AND NOT type STREQUAL "test"))
     return()
   endif()
   set(pch lido_${type}_pch)
@@ -18,11 +21,23 @@ function(lido_pch target type)
     endif()
     target_compile_features(${pch} PRIVATE cxx_std_20)
     lido_pch_flags(${pch})
+    lido_optimised_as(${pch} ${type})
     lido_target_flags(${pch})
     target_precompile_headers(${pch} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.hpp)
   endif()
   lido_pch_flags(${target})
   target_precompile_headers(${target} REUSE_FROM ${pch})
+endfunction()
+
+function(lido_optimised_as target type)
+  if(NOT PROJECT_IS_TOP_LEVEL)
+    return()
+  endif()
+  if(LIDO_SANITIZE AND NOT type STREQUAL "test")
+    target_compile_options(${target} PRIVATE -O1)
+  elseif(NOT LIDO_SANITIZE AND type STREQUAL "test" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -O1)
+  endif()
 endfunction()
 
 # g++ takes a precompiled header only from a compilation that saw the same macros.

@@ -1,10 +1,11 @@
 # lido_target_flags(target): warnings and hardening for a target of our own. PRIVATE, so that nothing leaks to consumers.
 
 if(PROJECT_IS_TOP_LEVEL)
-  # -O1 halves the tests' run time, and _FORTIFY_SOURCE needs optimisation; -g1 keeps backtraces at a fraction of -g's size.
+  # -O1 halves the tests' run time, and _FORTIFY_SOURCE needs optimisation; -g1 keeps backtraces at a fraction of -g's size. With sanitizers
+  # only the libraries are optimised: lido_compiled_as().
   set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
   if(LIDO_SANITIZE)
-    set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
+    set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
   endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND NOT LIDO_SANITIZE AND NOT LIDO_FUZZ)
     # The clang preset is there for clang's warnings, which all come before optimisation: half the time of -O1 -g.
