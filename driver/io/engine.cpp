@@ -133,6 +133,11 @@ void engine::start(op_ptr op) noexcept {
 }
 
 void engine::launch(const op_ptr& op, aftermath& after) {
+  if (op->deadline != time_point::max() && op->deadline <= steady_now()) [[unlikely]] {
+    if (!op->win(op_latch::completed)) return;
+    op->outcome = op_outcome::failed(errc::timeout);  // nobody could wait for its answer: it is not asked
+    return after.finish(op);
+  }
   if (!op->mark_sent()) return;  // cancelled a moment ago: its handler has gone (I19)
   current_ = op;
   traffic_ = traffic::user;
@@ -151,7 +156,7 @@ void engine::launch(const op_ptr& op, aftermath& after) {
 
 void engine::encode(detail::operation& op) {
   if (!op.prepared) {
-    if (op.statement.pipeline()) [[unlikely]]
+    if (op.statement.is_pipeline()) [[unlikely]]
       return encode_pipeline(op);
     if (op.kind == op_kind::query && commits(op.statement)) op.kind = op_kind::commit;
     if (op.kind == op_kind::query || op.kind == op_kind::simple || op.kind == op_kind::exchange) {
@@ -174,15 +179,21 @@ void engine::encode(detail::operation& op) {
   if (entry_ != nullptr && entry_->prepared) op.outcome.results.emplace_back().columns = entry_->columns;
 }
 
+// What the cache has dropped is closed on the server, too, in front of the next statement.
+unsigned engine::close_evicted() {
+  const auto closable = cache_.take_closable();
+  for (const std::string& name : closable) wire::append_close_statement(out_, name);
+  return static_cast<unsigned>(closable.size());
+}
+
 // All that stands in front of Bind; answers the statement's name.
 std::string_view engine::encode_statement(detail::operation& op) {
   entry_ = cache_.find(op.statement);
   const bool known = entry_ != nullptr && entry_->prepared;
-  const auto closable = cache_.has_closable() ? cache_.take_closable() : std::vector<std::string>{};
+  const unsigned closes = cache_.has_closable() ? close_evicted() : 0;
   if (entry_ == nullptr) entry_ = admit(op.statement);
   if (entry_ != nullptr ? entry_->commits : commits(op.statement)) op.kind = op_kind::commit;
   if (entry_ != nullptr) note(entry_->leaves);
-  for (const std::string& name : closable) wire::append_close_statement(out_, name);
   const std::string_view name = entry_ != nullptr ? std::string_view{entry_->name} : std::string_view{};
   if (known) {
     protocol_.begin(session::segment::run, entry_->columns);
@@ -191,7 +202,7 @@ std::string_view engine::encode_statement(detail::operation& op) {
     wire::append_describe_statement(out_, name);
     protocol_.begin(session::segment::prepare_and_run);
   }
-  if (!closable.empty()) protocol_.expect_close_complete(static_cast<unsigned>(closable.size()));
+  if (closes > 0) protocol_.expect_close_complete(closes);
   protocol_.expect_parameters(op.statement.count());
   return name;
 }
@@ -342,7 +353,9 @@ void engine::process(aftermath& after) {
     if (pipeline_) [[unlikely]] {
       take_answers(after);
       if (link_ == link_state::closed) return;
-    } else if (!in_.empty() && in_.data().front() == 'D') {
+    } else if (in_.empty()) {
+      return;
+    } else if (in_.data().front() == 'D') {
       take_rows(after);
     }
     const wire::frame_result next = wire::next_frame(in_.data(), wire::phase::ready, settings_->bounds);
@@ -354,10 +367,27 @@ void engine::process(aftermath& after) {
   }
 }
 
-void engine::on_event(event_kind kind, const wire::frame& frame, aftermath& after) {
+// What every answer consists of, besides its rows, is told apart here; the rest is a call away.
+inline void engine::on_event(event_kind kind, const wire::frame& frame, aftermath& after) {
   if (pipeline_) [[unlikely]]
     return on_pipeline_event(kind, frame, after);
-  on_other_event(kind, frame, after);
+  switch (kind) {
+    case event_kind::none: return;
+    case event_kind::complete: return on_complete(after);
+    case event_kind::ready: return on_ready(after);
+    default: on_other_event(kind, frame, after);
+  }
+}
+
+void engine::on_complete(aftermath& after) {
+  if (collects()) {
+    auto& results = current_->outcome.results;
+    if (results.empty() || !results.back().tag.empty()) results.emplace_back();
+    results.back().tag.append(protocol_.tag());
+  } else if (in_exchange()) {
+    perform(exchange_->command_over(protocol_.tag()), after);
+  }
+  leftovers_.ended(protocol_.tag());
 }
 
 void engine::on_other_event(event_kind kind, const wire::frame& frame, aftermath& after) {
@@ -371,16 +401,7 @@ void engine::on_other_event(event_kind kind, const wire::frame& frame, aftermath
       }
       return;
     case event_kind::row: return on_row(frame.body, after);
-    case event_kind::complete:
-      if (collects()) {
-        auto& results = current_->outcome.results;
-        if (results.empty() || !results.back().tag.empty()) results.emplace_back();
-        results.back().tag = protocol_.tag();
-      } else if (in_exchange()) {
-        perform(exchange_->command_over(protocol_.tag()), after);
-      }
-      leftovers_.ended(protocol_.tag());
-      return;
+    case event_kind::complete: return on_complete(after);
     case event_kind::server_error: return on_server_error(after);
     case event_kind::prologue: return on_prologue(after);
     case event_kind::synced: return;
@@ -400,28 +421,29 @@ void engine::on_other_event(event_kind kind, const wire::frame& frame, aftermath
 
 bool engine::collects() const { return traffic_ == traffic::user && current_ && current_->is_pending() && !soft_; }
 
-bool engine::keep_row(detail::raw_result& result, std::string_view body) noexcept {
-  try {
-    result.bytes.append(body);
-    result.ends.push_back(result.bytes.size());
-    return true;
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
-}
-
-// The many rows of a result, without a call for each frame.
+// The many rows of a result, without a call for each frame and kept in one piece.
 void engine::take_rows(aftermath& after) {
   if (in_exchange()) [[unlikely]]
     return take_stream_rows(after);
   const bool wanted = collects() && !current_->outcome.results.empty();
   detail::raw_result* const result = wanted ? &current_->outcome.results.back() : nullptr;
-  bool kept = true;
-  const std::size_t used = protocol_.take_rows(in_.data(), settings_->bounds, [&kept, result](std::string_view body) {
-    if (result != nullptr && kept) kept = keep_row(*result, body);
-  });
+  const std::string_view came = in_.data();
+  std::size_t used = 0;
+  try {
+    if (result == nullptr) {
+      used = protocol_.take_rows(came, settings_->bounds, [](std::string_view) {});
+    } else {
+      const std::size_t before = result->bytes.size();
+      used = protocol_.take_rows(came, settings_->bounds, [result, before, start = came.data()](std::string_view body) {
+        result->ends.push_back(before + static_cast<std::size_t>(body.data() + body.size() - start));
+      });
+      result->bytes.append(came.substr(0, used));
+      result->lead = wire::header_size;
+    }
+  } catch (const std::bad_alloc&) {  // nothing was consumed: the same rows are taken again, by nobody
+    return stop_collecting(std::make_error_code(std::errc::not_enough_memory), after);
+  }
   in_.consume(used);
-  if (!kept) return stop_collecting(std::make_error_code(std::errc::not_enough_memory), after);
   if (used > 0 && wanted) check_size(after);
 }
 
@@ -430,8 +452,14 @@ void engine::on_row(std::string_view body, aftermath& after) {
     if (in_exchange()) exchange_->row(body);
     return;
   }
-  if (!keep_row(current_->outcome.results.back(), body))
+  detail::raw_result& result = current_->outcome.results.back();
+  try {
+    result.bytes.append(body.data() - wire::header_size, body.size() + wire::header_size);
+    result.ends.push_back(result.bytes.size());
+    result.lead = wire::header_size;
+  } catch (const std::bad_alloc&) {
     return stop_collecting(std::make_error_code(std::errc::not_enough_memory), after);
+  }
   check_size(after);
 }
 

@@ -126,6 +126,9 @@ class engine final : public detail::managed_session,
     detail::op_ptr ended;                      // dispatched last
     detail::op_ptr ended_too;                  // posted
     detail::op_ptr timed_out;
+
+    aftermath() = default;
+    [[gnu::always_inline]] ~aftermath() = default;  // nearly always of nothing: in every turn of a query
     void finish(detail::op_ptr op) { (ended ? ended_too : ended) = std::move(op); }
     void run();            // from a completion handler of ours: the user's may run at once
     void run_from_user();  // from inside a call of the user's: his handlers are posted
@@ -136,6 +139,7 @@ class engine final : public detail::managed_session,
   void launch(const detail::op_ptr& op, aftermath& after) LIDO_REQUIRES(mutex_);
   void encode(detail::operation& op) LIDO_REQUIRES(mutex_);
   session::statement_cache::entry* admit(const detail::request& statement) LIDO_REQUIRES(mutex_);
+  unsigned close_evicted() LIDO_REQUIRES(mutex_);
   std::string_view encode_statement(detail::operation& op) LIDO_REQUIRES(mutex_);
   void launch_internal(aftermath& after) LIDO_REQUIRES(mutex_);
   void launch_next(aftermath& after) LIDO_REQUIRES(mutex_);
@@ -148,9 +152,9 @@ class engine final : public detail::managed_session,
   void take_bytes(std::error_code ec, std::size_t n, aftermath& after) LIDO_REQUIRES(mutex_);
   void process(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_event(session::event_kind kind, const wire::frame& frame, aftermath& after) LIDO_REQUIRES(mutex_);
+  void on_complete(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_other_event(session::event_kind kind, const wire::frame& frame, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_row(std::string_view body, aftermath& after) LIDO_REQUIRES(mutex_);
-  static bool keep_row(detail::raw_result& result, std::string_view body) noexcept;
   void take_rows(aftermath& after) LIDO_REQUIRES(mutex_);
   std::size_t most_result_bytes() const LIDO_REQUIRES(mutex_);
   void check_size(aftermath& after) LIDO_REQUIRES(mutex_);

@@ -18,11 +18,10 @@ constexpr unsigned most_fed_in_a_row = 16;
 }  // namespace
 
 void engine::encode_pipeline(detail::operation& op) {
-  const auto closable = cache_.take_closable();
-  for (const std::string& name : closable) wire::append_close_statement(out_, name);
+  const unsigned closes = close_evicted();
   pipeline_ = std::make_unique<session::pipeline>(op.statement.pipeline(), cache_, protocol_);
   note(pipeline_->begin());
-  if (!closable.empty()) protocol_.expect_close_complete(static_cast<unsigned>(closable.size()));
+  if (closes > 0) protocol_.expect_close_complete(closes);
   fed_in_a_row_ = 0;
   pipeline_->feed(out_, written_at_once);
 }

@@ -48,6 +48,8 @@ bool engine::settle_statement() {
     }
     return false;
   }
+  if (!in_exchange() && current_ && !current_->outcome.error) [[likely]]
+    return false;
   const bool wanted = in_exchange() || (current_ && collects());
   const std::error_code failed = !wanted         ? std::error_code{}
                                  : in_exchange() ? exchange_->error()

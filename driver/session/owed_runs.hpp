@@ -46,6 +46,13 @@ class owed_runs {
     first.prepare = false;
     if (--first.count == 0 && ++head_ == runs_.size()) clear();
   }
+  // The same, when that is one of several in a row; false: it is not, and nothing was done.
+  bool ended_in_a_row() noexcept {
+    run& first = runs_[head_];
+    if (first.count < 2 || first.prepare) return false;
+    --first.count;
+    return true;
+  }
   void clear() noexcept {
     runs_.clear();
     head_ = 0;

@@ -193,17 +193,19 @@ void pipeline::on_complete(const wire::frame& frame) {
   whole_ = content_->answers.size();
 }
 
-std::uint32_t pipeline::description() {
-  const auto& columns = wire_.columns();
-  auto& all = content_->descriptions;
-  if (!columns) return pipeline_answer::none;
-  if (all.empty() || all.back() != columns) all.push_back(columns);
-  return static_cast<std::uint32_t>(all.size() - 1);
+void pipeline::note_description(const std::shared_ptr<const detail::row_description>& columns) {
+  described_ = columns.get();
+  description_ = pipeline_answer::none;
+  if (!columns) return;
+  content_->descriptions.push_back(columns);
+  description_ = static_cast<std::uint32_t>(content_->descriptions.size() - 1);
 }
 
 void pipeline::answer(std::size_t begin, std::uint32_t rows) {
   if (content_->answers.size() == content_->items.size()) return;
-  content_->answers.push_back({begin, rows, description(), pipeline_answer::none});
+  if (wire_.columns().get() != described_) [[unlikely]]
+    note_description(wire_.columns());
+  content_->answers.push_back({begin, rows, description_, pipeline_answer::none});
 }
 
 void pipeline::note_failure(std::error_code error, diagnostics diag) {

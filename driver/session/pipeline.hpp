@@ -73,7 +73,7 @@ class pipeline {
   void write_runs(std::string& out, std::uint32_t which, std::uint32_t count);
   void note_failure(std::error_code error, diagnostics diag);
   void answer(std::size_t begin, std::uint32_t rows);
-  std::uint32_t description();
+  void note_description(const std::shared_ptr<const detail::row_description>& columns);
   std::string place_of(std::size_t index) const;
 
   const std::shared_ptr<detail::pipeline_content> content_;
@@ -84,7 +84,9 @@ class pipeline {
   std::uint32_t unnamed_ = nobody;  // what the unnamed statement is, behind what was written
   std::size_t row_begin_ = 0;       // of the item being answered
   std::uint32_t rows_ = 0;
-  std::size_t whole_ = 0;  // answers whose bytes are all there
+  std::size_t whole_ = 0;                               // answers whose bytes are all there
+  const detail::row_description* described_ = nullptr;  // the newest of the descriptions, and its number
+  std::uint32_t description_ = detail::pipeline_answer::none;
   bool closed_ = false;
   bool tags_matter_ = false;  // each is looked at
   bool stale_at_front_ = false;

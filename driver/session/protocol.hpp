@@ -297,7 +297,8 @@ std::size_t protocol::take_answers(std::string_view bytes, const wire::limits& b
     if (!tag) return at;
     sink.ended(at);
     bytes.remove_prefix(end.size);
-    state_ = after_command();
+    // one more of the same statement owes what this one did
+    state_ = !runs_->sync_each() && runs_->ended_in_a_row() ? state::bind : after_command();
   }
 }
 

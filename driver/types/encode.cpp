@@ -14,7 +14,7 @@ const request::content& request::nothing() noexcept {
 
 const type_uses& request::all_uses() const noexcept {
   static const type_uses none;
-  return has_uses() ? *all().uses : none;
+  return has_uses() ? *all().rare->uses : none;
 }
 
 void request::add_named_type(const type_ref& type) {
@@ -38,7 +38,7 @@ request request::copy() const {
   request out(sql());
   out.values() = values();
   for (std::size_t i = 0; i < count(); ++i) out.add_type(types()[i], binary()[i]);
-  if (has_uses()) out.uses() = *all().uses;
+  if (has_uses()) out.uses() = *all().rare->uses;
   if (error()) out.fail(error());
   return out;
 }

@@ -5,8 +5,6 @@ inline namespace v0 {
 namespace detail {
 namespace {
 
-constexpr std::int64_t epoch_days = 10'957;  // 1970-01-01 to 2000-01-01
-constexpr std::int64_t epoch_micros = epoch_days * 86'400 * 1'000'000;
 constexpr std::int64_t micros_per_second = 1'000'000;
 
 template <class Int>
@@ -28,13 +26,6 @@ bool put_timestamp(std::int64_t micros_since_1970, value_writer& out) {
 
 void put_infinite_timestamp(bool positive, value_writer& out) {
   out.put(positive ? highest<std::int64_t> : lowest<std::int64_t>);
-}
-
-moment take_timestamp(value_reader& in, std::int64_t& micros_since_1970) noexcept {
-  const auto wire = in.take<std::int64_t>();
-  if (wire == highest<std::int64_t>) return moment::infinity;
-  if (wire == lowest<std::int64_t>) return moment::minus_infinity;
-  return __builtin_add_overflow(wire, epoch_micros, &micros_since_1970) ? moment::malformed : moment::finite;
 }
 
 bool put_date(std::int64_t days_since_1970, value_writer& out) {
@@ -65,10 +56,6 @@ bool to_micros(std::int64_t count, std::int64_t numerator, std::int64_t denomina
   if (quotient < lowest<std::int64_t> || quotient > highest<std::int64_t>) return false;
   micros = static_cast<std::int64_t>(quotient);
   return true;
-}
-
-bool from_micros(std::int64_t micros, std::int64_t denominator, std::int64_t& count) noexcept {
-  return !__builtin_mul_overflow(micros, denominator / micros_per_second, &count);
 }
 
 }  // namespace detail

@@ -13,19 +13,22 @@ namespace lido::wire {
 inline bool is_data_row(std::string_view body, std::size_t columns) noexcept {
   if (body.size() < 2 || load_u16(body.data()) != columns) return false;
   const char* at = body.data() + 2;
-  const char* const end = body.data() + body.size();
+  std::size_t left = body.size() - 2;
   for (; columns > 0; --columns) {
-    if (end - at < 4) return false;
-    const std::uint32_t length = load_u32(at);
-    at += 4;
-    if (length <= static_cast<std::size_t>(end - at)) {
-      at += length;
-    } else if (length !=
-               UINT32_MAX) {  // NULL; any other negative length is above what is left, since a body is below 2^31 bytes
+    if (left < 4) [[unlikely]]
       return false;
+    const std::uint32_t length = load_u32(at);
+    left -= 4;
+    at += 4;
+    if (length > left) [[unlikely]] {
+      // NULL; any other negative length is above what is left, since a body is below 2^31 bytes
+      if (length != UINT32_MAX) return false;
+    } else {
+      at += length;
+      left -= length;
     }
   }
-  return at == end;
+  return left == 0;
 }
 
 }  // namespace lido::wire

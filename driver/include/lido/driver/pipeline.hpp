@@ -47,14 +47,8 @@ bool append_parameter(std::string& values, type_uses& uses, const T& value) {
   } else if constexpr (is_optional<type>) {
     if (!value) return append_null_parameter(values);
     return append_parameter<without_optional_t<type>>(values, uses, *value);
-  } else if constexpr (std::integral<type> && !std::same_as<type, bool> && sizeof(type) >= 2 && codec<type>::binary) {
-    constexpr std::size_t size = sizeof(std::int32_t) + sizeof(type);
-    const std::int32_t length = big_endian(static_cast<std::int32_t>(sizeof(type)));
-    const type wire = big_endian(static_cast<type>(value));
-    char both[size];
-    std::memcpy(both, &length, sizeof length);
-    std::memcpy(both + sizeof length, &wire, sizeof wire);
-    values.append(both, size);
+  } else if constexpr (plain_integer<type>) {
+    append_integer<type>(values, value);
     return true;
   } else {
     const std::size_t where = values.size();

@@ -52,7 +52,15 @@ namespace detail {
 bool put_timestamp(std::int64_t micros_since_1970, value_writer& out);
 void put_infinite_timestamp(bool positive, value_writer& out);
 enum class moment : std::uint8_t { finite, infinity, minus_infinity, malformed };
-moment take_timestamp(value_reader& in, std::int64_t& micros_since_1970) noexcept;
+// Inline: read by the thousand.
+inline constexpr std::int64_t epoch_days = 10'957;  // 1970-01-01 to 2000-01-01
+inline constexpr std::int64_t epoch_micros = epoch_days * 86'400 * 1'000'000;
+inline moment take_timestamp(value_reader& in, std::int64_t& micros_since_1970) noexcept {
+  const auto wire = in.take<std::int64_t>();
+  if (wire == std::numeric_limits<std::int64_t>::max()) return moment::infinity;
+  if (wire == std::numeric_limits<std::int64_t>::min()) return moment::minus_infinity;
+  return __builtin_add_overflow(wire, epoch_micros, &micros_since_1970) ? moment::malformed : moment::finite;
+}
 bool put_date(std::int64_t days_since_1970, value_writer& out);
 void put_infinite_date(bool positive, value_writer& out);
 moment take_date(value_reader& in, std::int64_t& days_since_1970) noexcept;
@@ -60,7 +68,9 @@ moment take_date(value_reader& in, std::int64_t& days_since_1970) noexcept;
 // Microseconds in another unit, rounded down; false when it does not fit. `numerator` / `denominator` of a second is
 // the unit.
 bool to_micros(std::int64_t count, std::int64_t numerator, std::int64_t denominator, std::int64_t& micros) noexcept;
-bool from_micros(std::int64_t micros, std::int64_t denominator, std::int64_t& count) noexcept;
+inline bool from_micros(std::int64_t micros, std::int64_t denominator, std::int64_t& count) noexcept {
+  return !__builtin_mul_overflow(micros, denominator / 1'000'000, &count);
+}
 
 template <class Duration>
 concept clock_unit = std::signed_integral<typename Duration::rep> && sizeof(typename Duration::rep) == 8;

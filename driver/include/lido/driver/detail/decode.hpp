@@ -51,6 +51,21 @@ class cell_walker {
     return true;
   }
 
+  // The next value, if it is not NULL and has exactly Size bytes; otherwise null, and next() says what it is.
+  template <std::size_t Size>
+  const char* next_of() noexcept {
+    constexpr std::size_t both = sizeof(std::uint32_t) + Size;
+    if (end_ - at_ < static_cast<std::ptrdiff_t>(both)) [[unlikely]]
+      return nullptr;
+    std::uint32_t wire;
+    std::memcpy(&wire, at_, sizeof wire);
+    if (wire != big_endian(static_cast<std::uint32_t>(Size))) [[unlikely]]
+      return nullptr;
+    const char* const value = at_ + sizeof wire;
+    at_ += both;
+    return value;
+  }
+
  private:
   const char* at_;
   const char* end_;
@@ -120,6 +135,32 @@ decode_status decode_direct(cell from, [[maybe_unused]] const column& col, T& ou
       out = from.bytes();
     }
     return decode_status::ok;
+  }
+}
+
+// The next value of a row, where its column may be read the short way if T has one. False when it is anything but a
+// value of T; `walker` may then stand anywhere.
+template <class T>
+bool take_straight(cell_walker& walker, const column& col, T& out) {
+  if constexpr (plain_number<T>) {
+    using bits = std::conditional_t<sizeof(T) == 8, std::uint64_t,
+                                    std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint16_t>>;
+    const char* const value = walker.next_of<sizeof(T)>();
+    if (value == nullptr) [[unlikely]]
+      return false;
+    bits wire;
+    std::memcpy(&wire, value, sizeof wire);
+    out = std::bit_cast<T>(big_endian(wire));
+    return true;
+  } else {
+    cell from;
+    if (!walker.next(from)) [[unlikely]]
+      return false;
+    if constexpr (has_direct<without_optional_t<T>>) {
+      return decode_direct(from, col, out) == decode_status::ok;
+    } else {
+      return decode_cell(from, col, out) == decode_status::ok;
+    }
   }
 }
 

@@ -30,15 +30,16 @@ using row_description = std::vector<column>;
 
 struct raw_result {
   std::shared_ptr<const row_description> columns;  // null for a statement without rows
-  std::string bytes;                               // bodies of DataRow, one behind the other, count field included
-  short_list<std::size_t, 2> ends;                 // end of each row in `bytes`
-  std::string tag;                                 // CommandComplete, "SELECT 3"; empty for an empty query
-  bool last = false;                               // of the batches of a stream
+  std::string bytes;                // rows, one behind the other: bodies of DataRow, count field included
+  std::size_t lead = 0;             // bytes in front of each: its header, where messages were kept whole
+  short_list<std::size_t, 2> ends;  // end of each row in `bytes`
+  std::string tag;                  // CommandComplete, "SELECT 3"; empty for an empty query
+  bool last = false;                // of the batches of a stream
 
   std::size_t row_count() const noexcept { return ends.size(); }
   std::string_view row(std::size_t i) const noexcept {
     const std::size_t begin = i == 0 ? 0 : ends[i - 1];
-    return std::string_view{bytes}.substr(begin, ends[i] - begin);
+    return std::string_view{bytes}.substr(begin + lead, ends[i] - begin - lead);
   }
 };
 

@@ -66,7 +66,8 @@ class short_list {
   ~short_list() = default;
 
   void push_back(T value) {
-    if (size_ == capacity_) grow();
+    if (size_ == capacity_) [[unlikely]]
+      grow();
     (many_ ? many_.get() : few_.data())[size_++] = value;
   }
   const T* data() const noexcept { return many_ ? many_.get() : few_.data(); }
@@ -82,7 +83,7 @@ class short_list {
   }
 
  private:
-  void grow() {
+  [[gnu::noinline]] void grow() {
     auto more = std::make_unique_for_overwrite<T[]>(capacity_ * 2);
     std::copy(begin(), end(), more.get());
     many_ = std::move(more);

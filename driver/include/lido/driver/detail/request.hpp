@@ -28,7 +28,7 @@ class request {
   using format_list = short_list<bool, 6>;
 
   request() = default;
-  explicit request(std::string_view sql) { own().sql = sql; }
+  explicit request(std::string_view sql) { own().sql.append(sql); }
 
   const std::string& sql() const noexcept { return all().sql; }
   const std::string& values() const noexcept { return all().values; }  // length-prefixed values, in order
@@ -41,40 +41,46 @@ class request {
 
   // For codecs. `append` sizes are in bytes.
   std::string& values() { return own().values; }
-  void add_type(std::uint32_t oid, bool binary) {
+  [[gnu::always_inline]] void add_type(std::uint32_t oid, bool binary) {
     own().types.push_back(oid);
     own().binary.push_back(binary);
   }
   // One step of a stream or a COPY; null for everything else.
-  exchange_part* part() const noexcept { return all().part.get(); }
-  void set_part(exchange_part what) { own().part = std::make_unique<exchange_part>(std::move(what)); }
+  exchange_part* part() const noexcept { return all().rare ? all().rare->part.get() : nullptr; }
+  void set_part(exchange_part what) { own_rare().part = std::make_unique<exchange_part>(std::move(what)); }
   // Named types: where their numbers belong. Sent before resolve() has filled them in, the request fails.
-  bool has_uses() const noexcept { return all().uses != nullptr; }
+  bool has_uses() const noexcept { return all().rare && all().rare->uses; }
   type_uses& uses() {
-    if (!own().uses) own().uses = std::make_unique<type_uses>();
-    return *own().uses;
+    auto& all = own_rare().uses;
+    if (!all) all = std::make_unique<type_uses>();
+    return *all;
   }
   const type_uses& all_uses() const noexcept;
   void add_named_type(const type_ref& type);  // right before add_type()
   void set_number(const type_use& use, std::uint32_t number);
   request copy() const;
   // Many statements instead of one; then there is no text here.
-  const std::shared_ptr<pipeline_content>& pipeline() const noexcept { return all().pipeline; }
-  void carry(std::shared_ptr<pipeline_content> many) { own().pipeline = std::move(many); }
+  std::shared_ptr<pipeline_content> pipeline() const noexcept { return is_pipeline() ? all().rare->pipeline : nullptr; }
+  bool is_pipeline() const noexcept { return all().rare && all().rare->pipeline; }
+  void carry(std::shared_ptr<pipeline_content> many) { own_rare().pipeline = std::move(many); }
   void fail(std::error_code ec) {
     if (!own().error) own().error = ec;
   }
 
  private:
+  // What nearly no request has, out of the way of those that all have.
+  struct rarity {
+    std::unique_ptr<exchange_part> part;
+    std::unique_ptr<type_uses> uses;  // null: all types have their numbers
+    std::shared_ptr<pipeline_content> pipeline;
+  };
   struct content {
     std::string sql;
     std::string values;
     type_list types;
     format_list binary;
     std::error_code error;
-    std::unique_ptr<exchange_part> part;
-    std::unique_ptr<type_uses> uses;  // null: all types have their numbers
-    std::shared_ptr<pipeline_content> pipeline;
+    std::unique_ptr<rarity> rare;
   };
 
   const content& all() const noexcept {
@@ -88,6 +94,10 @@ class request {
     if (!content_) [[unlikely]]
       begin();
     return *content_;
+  }
+  rarity& own_rare() {
+    if (!own().rare) own().rare = std::make_unique<rarity>();
+    return *own().rare;
   }
   [[gnu::noinline]] void begin() { content_ = make_recycled<content>(); }
 

@@ -133,16 +133,39 @@ class columns_plan {
 
   std::error_code bind(const row_description& columns, lazy_diagnostics& diag) {
     if (auto ec = Shape::match(columns, part_of_.data(), diag)) return ec;
+    straight_ = true;
     for (std::size_t i = 0; i < count; ++i) {
       const part_step<T>& step = steps[part_of_[i]];
       const bool readable = step.reads(columns[i].type_oid, columns[i].binary);
       if (auto ec = check_column_type(columns, i, step.cpp_type, readable, diag)) return ec;
-      decoders_[i] = step.is_direct(columns[i]) ? step.direct : step.decode;
+      const bool direct = step.is_direct(columns[i]);
+      decoders_[i] = direct ? step.direct : step.decode;
+      straight_ = straight_ && part_of_[i] == i && (direct || step.direct == nullptr);
     }
     return {};
   }
 
   T read(const row_description& columns, std::string_view body) const {
+    if (straight_) [[likely]] {
+      T out{};
+      if (read_straight(columns, body, out, all_parts{})) [[likely]]
+        return out;
+    }
+    return read_by_column(columns, body);
+  }
+
+ private:
+  // All parts in the columns' order, without a call for each.
+  template <std::size_t... I>
+  static bool read_straight(const row_description& columns, std::string_view body, T& out,
+                            std::index_sequence<I...> /*all*/) {
+    cell_walker walker(body);
+    const column* const cols = columns.data();
+    return (take_straight(walker, cols[I], Shape::template part<I>(out)) && ...);
+  }
+
+  // Any order and any way of reading; the one that knows what is wrong with a row.
+  [[gnu::noinline]] T read_by_column(const row_description& columns, std::string_view body) const {
     T out{};
     cell_walker walker(body);
     cell current;
@@ -158,7 +181,6 @@ class columns_plan {
     return out;
   }
 
- private:
   template <std::size_t I>
   static decode_status decode_part(cell from, const column& col, T& out) {
     return decode_cell(from, col, Shape::template part<I>(out));
@@ -187,6 +209,7 @@ class columns_plan {
   static constexpr std::array<part_step<T>, count> steps = make_steps(all_parts{});
   std::array<column_decoder<T>, count> decoders_{};  // by column
   std::array<std::size_t, count> part_of_{};         // by column
+  bool straight_ = false;
 };
 
 template <class Tuple>
