@@ -1,7 +1,6 @@
 #include "driver/io/engine.hpp"
 
 #include "driver/io/context_registry.hpp"
-#include "driver/session/statement_class.hpp"
 #include "driver/transport/address.hpp"
 #include "driver/wire/frontend.hpp"
 
@@ -26,10 +25,6 @@ namespace {
 constexpr std::size_t max_warnings = 16;                 // kept of one operation
 constexpr std::size_t kept_output_capacity = 64U << 10;  // a larger write buffer is given back
 constexpr auto patience_after_write_error = std::chrono::seconds(1);
-
-bool commits(const detail::request& statement) noexcept {
-  return session::classify(statement.sql()) == session::statement_class::commit;
-}
 
 time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
@@ -152,74 +147,6 @@ void engine::launch(const op_ptr& op, aftermath& after) {
   }
   flush(after);
   if (op->deadline != time_point::max()) rearm();
-}
-
-void engine::encode(detail::operation& op) {
-  if (!op.prepared) {
-    if (op.statement.is_pipeline()) [[unlikely]]
-      return encode_pipeline(op);
-    if (op.kind == op_kind::query && commits(op.statement)) op.kind = op_kind::commit;
-    if (op.kind == op_kind::query || op.kind == op_kind::simple || op.kind == op_kind::exchange) {
-      const session::dirt left = session::dirt_of(op.statement.sql());
-      note(left);
-      if (any(left & session::dirt::forgets)) cache_.evict_all();
-    }
-    wire::append_query(out_, op.statement.sql());
-    protocol_.begin(session::segment::simple);
-    if (op.kind == op_kind::exchange) open_exchange(op);
-    return;
-  }
-  const bool streams = op.kind == op_kind::exchange;
-  const std::string_view name = encode_statement(op);
-  if (streams) {
-    wire::append_bind(out_, name, op.statement);
-    return open_exchange(op);
-  }
-  wire::append_run(out_, name, op.statement);
-  if (entry_ != nullptr && entry_->prepared) op.outcome.results.emplace_back().columns = entry_->columns;
-}
-
-// What the cache has dropped is closed on the server, too, in front of the next statement.
-unsigned engine::close_evicted() {
-  const auto closable = cache_.take_closable();
-  for (const std::string& name : closable) wire::append_close_statement(out_, name);
-  return static_cast<unsigned>(closable.size());
-}
-
-// All that stands in front of Bind; answers the statement's name.
-std::string_view engine::encode_statement(detail::operation& op) {
-  entry_ = cache_.find(op.statement);
-  const bool known = entry_ != nullptr && entry_->prepared;
-  const unsigned closes = cache_.has_closable() ? close_evicted() : 0;
-  if (entry_ == nullptr) entry_ = admit(op.statement);
-  if (entry_ != nullptr ? entry_->commits : commits(op.statement)) op.kind = op_kind::commit;
-  if (entry_ != nullptr) note(entry_->leaves);
-  const std::string_view name = entry_ != nullptr ? std::string_view{entry_->name} : std::string_view{};
-  if (known) {
-    protocol_.begin(session::segment::run, entry_->columns);
-  } else {
-    wire::append_parse(out_, name, op.statement);
-    wire::append_describe_statement(out_, name);
-    protocol_.begin(session::segment::prepare_and_run);
-  }
-  if (closes > 0) protocol_.expect_close_complete(closes);
-  protocol_.expect_parameters(op.statement.count());
-  return name;
-}
-
-// A new text: what it may leave behind is judged here, once for all that run it from the cache.
-session::statement_cache::entry* engine::admit(const detail::request& statement) {
-  const session::dirt left = session::dirt_of(statement.sql());
-  note(left);
-  if (any(left & session::dirt::forgets)) {
-    cache_.evict_all();  // itself, too, would be gone
-    return nullptr;
-  }
-  auto* const added = cache_.insert(statement);
-  if (added == nullptr) return nullptr;
-  added->commits = commits(statement);
-  added->leaves = left;
-  return added;
 }
 
 void engine::launch_internal(aftermath& after) {

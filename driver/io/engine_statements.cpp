@@ -1,6 +1,8 @@
-// The statement cache and what the server knows: who came to exist, whose plan went stale, and the second run of the
-// one that noticed.
+// Statements on their way out, the cache, and what the server knows of it: who came to exist, whose plan went stale,
+// and the second run of the one that noticed.
 #include "driver/io/engine.hpp"
+#include "driver/session/statement_class.hpp"
+#include "driver/wire/frontend.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -8,9 +10,11 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace lido::io {
 
+using detail::op_kind;
 using detail::op_outcome;
 
 namespace {
@@ -23,7 +27,83 @@ std::string in_base_36(std::uint64_t number, std::size_t least_digits = 1) {
   return out;
 }
 
+bool commits(const detail::request& statement) noexcept {
+  return session::classify(statement.sql()) == session::statement_class::commit;
+}
+
 }  // namespace
+
+// ---- what is sent ----
+
+void engine::encode(detail::operation& op) {
+  if (!op.prepared) {
+    if (op.statement.is_pipeline()) [[unlikely]]
+      return encode_pipeline(op);
+    if (op.kind == op_kind::query && commits(op.statement)) op.kind = op_kind::commit;
+    if (op.kind == op_kind::query || op.kind == op_kind::simple || op.kind == op_kind::exchange) {
+      const session::dirt left = session::dirt_of(op.statement.sql());
+      note(left);
+      if (any(left & session::dirt::forgets)) cache_.evict_all();
+    }
+    wire::append_query(out_, op.statement.sql());
+    protocol_.begin(session::segment::simple);
+    if (op.kind == op_kind::exchange) open_exchange(op);
+    return;
+  }
+  const bool streams = op.kind == op_kind::exchange;
+  const std::string_view name = encode_statement(op);
+  if (streams) {
+    wire::append_bind(out_, name, op.statement);
+    return open_exchange(op);
+  }
+  wire::append_run(out_, name, op.statement);
+  if (entry_ != nullptr && entry_->prepared) op.outcome.results.emplace_back().columns = entry_->columns;
+}
+
+// What the cache has dropped is closed on the server, too, in front of the next statement.
+unsigned engine::close_evicted() {
+  const auto closable = cache_.take_closable();
+  for (const std::string& name : closable) wire::append_close_statement(out_, name);
+  return static_cast<unsigned>(closable.size());
+}
+
+// All that stands in front of Bind; answers the statement's name.
+std::string_view engine::encode_statement(detail::operation& op) {
+  entry_ = cache_.find(op.statement);
+  const bool known = entry_ != nullptr && entry_->prepared;
+  const unsigned closes = cache_.has_closable() ? close_evicted() : 0;
+  if (entry_ == nullptr) entry_ = admit(op.statement);
+  if (entry_ != nullptr ? entry_->commits : commits(op.statement)) op.kind = op_kind::commit;
+  if (entry_ != nullptr) note(entry_->leaves);
+  const std::string_view name = entry_ != nullptr ? std::string_view{entry_->name} : std::string_view{};
+  if (known) {
+    protocol_.begin(session::segment::run, entry_->columns);
+  } else {
+    wire::append_parse(out_, name, op.statement);
+    wire::append_describe_statement(out_, name);
+    protocol_.begin(session::segment::prepare_and_run);
+  }
+  if (closes > 0) protocol_.expect_close_complete(closes);
+  protocol_.expect_parameters(op.statement.count());
+  return name;
+}
+
+// A new text: what it may leave behind is judged here, once for all that run it from the cache.
+session::statement_cache::entry* engine::admit(const detail::request& statement) {
+  const session::dirt left = session::dirt_of(statement.sql());
+  note(left);
+  if (any(left & session::dirt::forgets)) {
+    cache_.evict_all();  // itself, too, would be gone
+    return nullptr;
+  }
+  auto* const added = cache_.insert(statement);
+  if (added == nullptr) return nullptr;
+  added->commits = commits(statement);
+  added->leaves = left;
+  return added;
+}
+
+// ---- names and answers ----
 
 // "l4k7q2x1f_" of the statements "l4k7q2x1f_1", ...: of this process, by chance, and of this connection, by number.
 // Two clients of one pooler do not meet on a name then.
