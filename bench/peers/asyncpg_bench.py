@@ -1,4 +1,4 @@
-"""asyncpg on uvloop with its own pool. PROGRAM WORKLOAD COUNT WARMUP, environment as measure.hpp says: W1a, W1b, W2, W3, W6, W6s, W7, W8."""
+"""asyncpg on uvloop with its own pool. PROGRAM WORKLOAD COUNT WARMUP, environment as measure.hpp says: W1a, W1b, W2, W3, W6, W6s, W7, W8, W9i, W9o."""
 import asyncio
 import json
 import os
@@ -164,7 +164,40 @@ async def memory():
     pool.terminate()
 
 
+COPY_LINE = b"1234567\t1234567890123\tname of the row\t1234.5\t2026-11-26 12:34:56+00\n"
+COPY_OUT = ("SELECT i, i * 1000000, 'name of the row', 1234.5::float8, timestamptz '2026-11-26 12:34:56+00' "
+            f"FROM generate_series(1, {COUNT}::int8) i")
+
+
+async def copy_in(db):
+    await db.execute("TRUNCATE copied")
+    p = Progress(COUNT, 0)
+
+    async def lines():
+        while p.take():
+            yield COPY_LINE
+
+    assert await db.copy_to_table("copied", source=lines()) == f"COPY {COUNT}"
+    p.report()
+
+
+async def copy_out(db):
+    p = Progress(COUNT, 0)
+    rows = 0
+
+    async def look(chunk):
+        nonlocal rows
+        rows += chunk.count(b"\n")
+
+    await db.copy_from_query(COPY_OUT, output=look)
+    assert rows == COUNT
+    p.report()
+
+
 async def main():
+    if WORKLOAD.startswith("W9"):
+        async with (await make_pool(1)).acquire() as db:
+            return await (copy_in if WORKLOAD == "W9i" else copy_out)(db)
     if WORKLOAD.startswith("W8"):
         return await memory()
     pool = await make_pool(CONNECTIONS)

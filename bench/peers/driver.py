@@ -23,21 +23,22 @@ WORKLOADS = {
     "W7": (10_000, 0, {"B_NCONN": "10"}),
     "W9i": (1_000_000, 0, {}), "W9o": (1_000_000, 0, {}),
     "W8p": (400, 0, {}), "W8t": (400, 0, {"B_TLS": "1"}),
+    "W10p": (300, 20, {}), "W10t": (300, 20, {"B_TLS": "1"}),
 }
 PER_COUNT = {"W5": 100}  # queries in one of them
 # peer: the workloads that it has
 PEERS = {
     "lido": tuple(WORKLOADS),
-    "libpq": ("W2", "W3", "W4", "W5", "W7", "W9i", "W9o", "W8p", "W8t"),
+    "libpq": ("W2", "W3", "W4", "W5", "W7", "W9i", "W9o", "W8p", "W8t", "W10p", "W10t"),
     "raw-epoll": ("W2", "W3", "W8p", "W8t"),
     "asio-proto": ("W1a", "W1b", "W2"),
-    "asyncpg": tuple(w for w in WORKLOADS if w not in ("W4", "W5", "W9i", "W9o")),
+    "asyncpg": tuple(w for w in WORKLOADS if w not in ("W4", "W5", "W10p", "W10t")),
     "hikari": ("W1a", "W1b", "W2", "W3"),
 }
 # With whom Lido is paired, and in which figure.
 PAIRS = {"W1a": ("hikari", "ns_op"), "W1b": ("asio-proto", "ns_op"), "W2": ("libpq", "cpu_kop"), "W3": ("libpq", "cpu_kop"),
          "W4": ("libpq", "cpu_kop"), "W5": ("libpq", "cpu_kop"), "W9i": ("libpq", "cpu_kop"), "W9o": ("libpq", "cpu_kop"),
-         "W6": ("asyncpg", "usable_p50_us"), "W6s": ("asyncpg", "usable_p50_us")}
+         "W10p": ("libpq", "p50_us"), "W10t": ("libpq", "p50_us"), "W6": ("asyncpg", "usable_p50_us"), "W6s": ("asyncpg", "usable_p50_us")}
 
 
 def command(peer, programs):

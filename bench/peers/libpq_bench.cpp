@@ -1,5 +1,5 @@
 // libpq, non-blocking, one epoll loop; one statement in flight a connection, the tasks are a queue of times; W5: its
-// pipeline mode. W2, W3, W5, W7, W8.
+// pipeline mode. W2, W3, W5, W7, W8, W10.
 #include "bench/peers/libpq_rows.hpp"
 #include "bench/peers/measure.hpp"
 
@@ -21,12 +21,17 @@ constexpr std::string_view peer = "libpq";
 
 using result = std::unique_ptr<PGresult, decltype([](PGresult* r) { PQclear(r); })>;
 
-PGconn* dial(const options& opt) {
+PGconn* connect(const options& opt) {
   const std::string dsn =
       "host=" + opt.host + " port=" + std::to_string(opt.port) + " user=" + opt.user + " dbname=" + opt.database +
       " gssencmode=disable sslmode=" + (opt.tls ? "verify-full sslrootcert=" + opt.ca_file : std::string("disable"));
   PGconn* const c = PQconnectdb(dsn.c_str());
   if (PQstatus(c) != CONNECTION_OK) fail(PQerrorMessage(c));
+  return c;
+}
+
+PGconn* dial(const options& opt) {
+  PGconn* const c = connect(opt);
   const result prepared(PQprepare(c, "q", "SELECT $1::int", 1, nullptr));
   if (PQresultStatus(prepared.get()) != PGRES_COMMAND_OK) fail(PQerrorMessage(c));
   PQsetnonblocking(c, 1);
@@ -171,6 +176,18 @@ void crowd(const options& opt) {
   report(peer, opt, opt.count, p, {{"max_mean", longest / (sum / static_cast<double>(opt.count))}});
 }
 
+void connects(const options& opt) {
+  progress p(opt.count, opt.warmup);
+  while (p.take()) {
+    const std::uint64_t begun = now_ns();
+    PGconn* const c = connect(opt);
+    p.finished(now_ns() - begun);
+    PQfinish(c);
+  }
+  p.end();
+  report(peer, opt, opt.count, p);
+}
+
 void memory(const options& opt) {
   dial(opt);  // what is paid once
   const std::int64_t before = status_kib("VmRSS");
@@ -192,6 +209,8 @@ int main(int argc, char** argv) {
   const options opt = options::read(argc, argv);
   if (opt.workload.starts_with("W8")) {
     memory(opt);
+  } else if (opt.workload.starts_with("W10")) {
+    connects(opt);
   } else if (opt.workload == "W4" || opt.workload.starts_with("W9")) {
     PGconn* const c = dial(opt);
     PQsetnonblocking(c, 0);

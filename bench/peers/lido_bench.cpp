@@ -243,6 +243,23 @@ void memory(asio::io_context& io, const options& opt) {
   lido::bench::report(peer, opt, opt.count, p, {{"kb_conn", grown / static_cast<double>(opt.count)}});
 }
 
+// ---- W10: connecting, one after the other ----
+
+awaitable<void> connects(const lido::connect_config& config, progress& p) {
+  while (p.take()) {
+    const std::uint64_t begun = now_ns();
+    const lido::connection db = co_await lido::connection::async_connect(config);
+    p.finished(now_ns() - begun);
+  }
+}
+
+void connect_again_and_again(asio::io_context& io, const options& opt) {
+  progress p(opt.count, opt.warmup);
+  run_all(io, 1, [&, config = config_of(opt, 1).connect] { return connects(config, p); });
+  p.end();
+  lido::bench::report(peer, opt, opt.count, p);
+}
+
 void measured(asio::io_context& io, lido::pool& pool, const options& opt) {
   progress p(opt.count, opt.warmup);
   const std::string& w = opt.workload;
@@ -264,6 +281,10 @@ int main(int argc, char** argv) {
   asio::io_context io(1);
   if (opt.workload.starts_with("W8")) {
     memory(io, opt);
+    return 0;
+  }
+  if (opt.workload.starts_with("W10")) {
+    connect_again_and_again(io, opt);
     return 0;
   }
   if (opt.workload == "W1t") {

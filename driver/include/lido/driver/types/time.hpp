@@ -8,6 +8,7 @@
 // <lido/driver/timestamp.hpp> has dates and points in time.
 #pragma once
 
+#include <lido/driver/timestamp.hpp>
 #include <lido/driver/types/fixed_codec.hpp>
 
 #include <chrono>
@@ -58,8 +59,6 @@ namespace detail {
 
 bool put_duration(std::int64_t count, std::int64_t numerator, std::int64_t denominator, value_writer& out);
 bool take_duration(value_reader& in, std::int64_t& micros) noexcept;  // a day is 24 hours; false for months
-bool to_micros(std::int64_t count, std::int64_t numerator, std::int64_t denominator, std::int64_t& micros) noexcept;
-bool from_micros(std::int64_t micros, std::int64_t denominator, std::int64_t& count) noexcept;
 
 }  // namespace detail
 
