@@ -80,6 +80,9 @@ class helper_pool {
 
   static void* run(void* self) {
     pthread_setname_np(pthread_self(), "lido-helper");
+    sigset_t all;  // again: a thread that clang's AddressSanitizer starts has the mask of its creator instead
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, nullptr);
     static_cast<helper_pool*>(self)->work();
     return nullptr;
   }

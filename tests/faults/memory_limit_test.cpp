@@ -33,7 +33,7 @@ TEST(faults, F26_results_of_gigabytes_are_refused_at_their_limit_whoever_asks_fo
 
 // The same in a process that may have 256 MiB, the server's own included: without the limits it would want 3.2 GB.
 TEST(faults, F26_the_same_within_a_memory_limit) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if LIDO_TESTS_SANITIZED
   return not_made_here("F26", "the sanitizer's own memory does not fit into the limit");
 #endif
   const std::filesystem::path group = "/sys/fs/cgroup/memory/lido-f26-" + std::to_string(::getpid());
