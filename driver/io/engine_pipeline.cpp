@@ -6,7 +6,6 @@
 
 namespace lido::io {
 
-using detail::op_latch;
 using detail::op_outcome;
 using session::event_kind;
 

@@ -173,6 +173,7 @@ asio::awaitable<void> check_claims(session_handle on, op_options options,
                                    std::shared_ptr<const row_description> columns, std::vector<claimed_column> claims) {
   types::type_catalogue& catalogue = catalogue_of(on);
   std::vector<std::string> names;
+  names.reserve(claims.size());
   for (const claimed_column& each : claims) names.emplace_back(each.claim.type.name);
   std::error_code failed;
   diagnostics why;

@@ -64,7 +64,8 @@ TEST(tuple_source, C17_an_extension_of_the_header_is_passed_over_however_it_is_c
 
 TEST(tuple_source, C17_every_byte_of_the_signature_counts) {
   for (std::size_t i = 0; i < signature.size(); ++i) {
-    std::string bad = header + first + end;
+    std::string bad = header;
+    bad.append(first).append(end);
     bad[i] = static_cast<char>(bad[i] ^ 1);
     EXPECT_EQ(error_of(bad), errc::value_out_of_range) << i;
   }

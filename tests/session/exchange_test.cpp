@@ -373,7 +373,7 @@ TEST(protocol_copy, data_of_a_copy_out_that_was_asked_for_is_told) {
   EXPECT_EQ(feed_one(p, 'H'), event_kind::copy_out);
   EXPECT_EQ(feed_one(p, 'd'), event_kind::copy_data);
   std::string all;
-  const std::string frames = std::string("d\0\0\0\x06hid\0\0\0\x05!d\0\0\0\x09pa", 21);
+  const std::string frames = std::string("d\0\0\0\x06hid\0\0\0\x05!d\0\0\0\x09pa", 20);
   const std::size_t used = p.take_copy_data(frames, {}, [&](std::string_view body) { all += body; });
   EXPECT_EQ(all, "hi!");
   EXPECT_EQ(used, 13U);

@@ -94,7 +94,7 @@ class differential : public ::testing::Test {
     const auto whole = ask(lido::detail::make_request("select $1::" + type + "[]", values));
     EXPECT_TRUE(whole.one().template get<std::vector<T>>(0) == values) << type << "[] is not what was sent";
     for (std::size_t i = 0; i < values.size() && i < single_values; ++i) {
-      const T value = values[i];
+      const T& value = values[i];
       const auto one = ask(lido::detail::make_request("select $1::" + type, value));
       EXPECT_TRUE(one.one().template get<T>(0) == value) << type << " alone: " << texts[i];
     }

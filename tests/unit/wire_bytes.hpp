@@ -23,9 +23,8 @@ class bytes {
   }
   bytes& text(std::string_view text) { return raw(text).u8(0); }
 
-  operator std::string() const {
-    return data_;
-  }  // NOLINT(google-explicit-constructor): a builder stands for what it built
+  // NOLINTNEXTLINE(google-explicit-constructor): a builder stands for what it built
+  operator std::string() const { return data_; }
   operator std::string_view() const { return data_; }  // NOLINT(google-explicit-constructor): same
 
  private:

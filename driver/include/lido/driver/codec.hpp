@@ -116,7 +116,7 @@ template <class T>
 inline constexpr bool is_named = false;
 template <has_encoder T>
 inline constexpr bool is_named<T> = type_ref_of<T>().named();
-template <class... Args>
+template <class... Args>  // NOLINTNEXTLINE(misc-redundant-expression): two parameters of one type are none
 inline constexpr bool uses_names = (is_named<without_optional_t<parameter_t<Args>>> || ...);
 
 // Inside a container all is binary: what travels as text on its own has an `encode_binary` and a `binary_type` then.

@@ -277,7 +277,7 @@ struct start_run {
   static void with_numbers(Handler&& handler, const session_handle& on, const op_plan& plan, request&& work) {
     for_handler<request>(std::forward<Handler>(handler), on, plan.options,
                          co_numbered(on, plan.options, std::move(work)),
-                         [on, plan](auto&& then, std::error_code ec, request numbered) {
+                         [on, plan](auto then, std::error_code ec, request numbered) {
                            if (ec) return std::move(then)(ec, pipeline_results());
                            start(std::move(then), on, plan, std::move(numbered));
                          });

@@ -178,7 +178,7 @@ class savepoint : public statements<detail::scope> {
       : statements(std::move(handle), std::move(where)) {}
   void leave() noexcept;
   template <class Token>
-  auto end_with(Token&& token, std::string text, op_options options);
+  auto end_with(Token&& token, const std::string& text, op_options options);
 };
 
 namespace detail {
@@ -226,7 +226,7 @@ auto savepoint::async_savepoint_with(Token&& token, op_options options) {
   return detail::start_savepoint(std::forward<Token>(token), handle_, scope_, options);
 }
 template <class Token>
-auto savepoint::end_with(Token&& token, std::string text, op_options options) {
+auto savepoint::end_with(Token&& token, const std::string& text, op_options options) {
   return asio::async_initiate<Token, void(std::error_code)>(
       detail::start_operation<detail::finish_scope>{{scope_}}, token, handle_,
       detail::op_plan{detail::op_kind::query, false, options}, scope_.guard(detail::request(text)));

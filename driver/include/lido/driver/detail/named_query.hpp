@@ -141,7 +141,7 @@ void for_handler(Handler&& handler, const session_handle& on, const op_options& 
 template <class T, class Handler>
 void for_handler(Handler&& handler, const session_handle& on, const op_options& options, asio::awaitable<T> work) {
   for_handler<T>(std::forward<Handler>(handler), on, options, std::move(work),
-                 [](auto&& then, std::error_code ec, T made) { std::move(then)(ec, std::move(made)); });
+                 [](auto then, std::error_code ec, T made) { std::move(then)(ec, std::move(made)); });
 }
 
 template <row_type Row>
