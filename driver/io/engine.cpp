@@ -172,6 +172,7 @@ void engine::launch_next(aftermath& after) {
   if (queued_) {
     const op_ptr op = std::exchange(queued_, {});
     launch(op, after);
+    if (!current_) publish();  // it was too late, or has left
   }
 }
 

@@ -230,7 +230,9 @@ void copy_numbers::fill(std::string& bytes) {
 
 // ---- for handlers ----
 
-std::uint64_t print_of_numbers(const request& statement) noexcept { return types::numbers_print(statement); }
+std::uint64_t fingerprint_of_numbers(const request& statement) noexcept {
+  return types::numbers_fingerprint(statement);
+}
 
 namespace {
 

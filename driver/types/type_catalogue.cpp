@@ -237,7 +237,7 @@ bool shows_a_change(const std::error_code& ec) {
   return ec.category() == sqlstate_category() && std::ranges::find(states, sqlstate_of(ec)) != states.end();
 }
 
-std::uint64_t numbers_print(const detail::request& of) noexcept {
+std::uint64_t numbers_fingerprint(const detail::request& of) noexcept {
   std::uint64_t print = 14695981039346656037ULL;  // FNV-1a
   for (const detail::type_use& use : of.all_uses()) {
     std::uint32_t number = 0;

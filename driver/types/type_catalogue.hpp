@@ -77,6 +77,6 @@ class type_catalogue {
 bool shows_a_change(const std::error_code& ec);
 
 // All numbers in a request that has uses: equal before and after a look-up when nothing has changed.
-std::uint64_t numbers_print(const detail::request& of) noexcept;
+std::uint64_t numbers_fingerprint(const detail::request& of) noexcept;
 
 }  // namespace lido::types

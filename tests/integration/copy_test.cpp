@@ -10,6 +10,7 @@
 namespace {
 
 using namespace std::chrono_literals;
+using lido::testing::error_of;
 using lido::testing::run;
 using lido::testing::shared_cluster;
 using lido::testing::tls_config;
@@ -29,14 +30,6 @@ item item_of(int i) {
           i % 3 == 0 ? std::nullopt : std::optional(std::string(static_cast<std::size_t>(i % 50), 'n'))};
 }
 
-asio::awaitable<std::error_code> code_of(asio::awaitable<void> body) {
-  try {
-    co_await std::move(body);
-  } catch (const lido::error& e) {
-    co_return e.code();
-  }
-  co_return std::error_code{};
-}
 asio::awaitable<void> read_some(lido::copy_out& from) { co_await from.async_read(); }
 asio::awaitable<void> finish(lido::copy_in& into) { co_await into.async_finish(); }
 asio::awaitable<void> open_in(lido::connection& db, std::string sql) { co_await db.async_copy_in(sql); }
@@ -165,16 +158,16 @@ TEST(copy, an_error_of_the_server_ends_the_next_write_and_the_connection_goes_on
       std::size_t written = 0;
       const std::string more(64U << 10, '1');
       while (!ec && written < (256U << 20)) {  // the server says so at once; nothing has to be finished for that
-        ec = co_await code_of(in.async_write(more));
+        ec = co_await error_of(in.async_write(more));
         written += more.size();
       }
       EXPECT_EQ(lido::sqlstate_of(ec), "22P02");
       EXPECT_LT(written, 256U << 20);
-      EXPECT_EQ(lido::sqlstate_of(co_await code_of(finish(in))), "22P02");
+      EXPECT_EQ(lido::sqlstate_of(co_await error_of(finish(in))), "22P02");
       EXPECT_EQ(co_await count(db, "select count(*) from t"), 0);
     }
-    EXPECT_EQ(co_await code_of(open_in(db, "copy nowhere from stdin")), lido::condition::undefined_table);
-    EXPECT_EQ(co_await code_of(open_out(db, "copy nowhere to stdout")), lido::condition::undefined_table);
+    EXPECT_EQ(co_await error_of(open_in(db, "copy nowhere from stdin")), lido::condition::undefined_table);
+    EXPECT_EQ(co_await error_of(open_out(db, "copy nowhere to stdout")), lido::condition::undefined_table);
     EXPECT_EQ(co_await count(db, "select 1::int8"), 1);
     co_await db.async_close();
   });
@@ -186,7 +179,7 @@ TEST(copy, an_error_at_the_end_of_the_data_is_what_finish_throws) {
     co_await db.async_query("create temp table t (a int unique)");
     lido::copy_in in = co_await db.async_copy_in("copy t from stdin");
     co_await in.async_write("1\n1\n");
-    EXPECT_EQ(co_await code_of(finish(in)), lido::condition::unique_violation);
+    EXPECT_EQ(co_await error_of(finish(in)), lido::condition::unique_violation);
     EXPECT_EQ(co_await count(db, "select count(*) from t"), 0);
     co_await db.async_close();
   });
@@ -200,7 +193,7 @@ TEST(copy, failed_or_left_it_keeps_nothing) {
       lido::copy_in in = co_await db.async_copy_in("copy t from stdin");
       co_await in.async_write("1\n");
       co_await in.async_fail("the source is gone");
-      EXPECT_EQ(co_await code_of(in.async_flush()), lido::errc::copy_aborted);
+      EXPECT_EQ(co_await error_of(in.async_flush()), lido::errc::copy_aborted);
     }
     {
       lido::copy_in in = co_await db.async_copy_in("copy t from stdin");
@@ -216,7 +209,7 @@ TEST(copy, failed_or_left_it_keeps_nothing) {
       lido::copy_out out = co_await db.async_copy_out("copy (select generate_series(1, 3000000)) to stdout");
       EXPECT_FALSE((co_await out.async_read()).empty());
       co_await out.async_close();
-      EXPECT_EQ(co_await code_of(read_some(out)), lido::errc::stream_closed);
+      EXPECT_EQ(co_await error_of(read_some(out)), lido::errc::stream_closed);
     }
     EXPECT_EQ(co_await count(db, "select 4::int8"), 4);
     EXPECT_TRUE(db.is_open());
@@ -230,7 +223,7 @@ TEST(copy, an_error_in_the_middle_of_a_copy_out_comes_behind_the_data) {
     lido::copy_out out =
         co_await db.async_copy_out("copy (select 1 / (50000 - i) from generate_series(1, 60000) i) to stdout");
     std::error_code ec;
-    while (!ec && out.bytes() < (1U << 20)) ec = co_await code_of(read_some(out));
+    while (!ec && out.bytes() < (1U << 20)) ec = co_await error_of(read_some(out));
     EXPECT_EQ(lido::sqlstate_of(ec), "22012");
     EXPECT_EQ(co_await count(db, "select 5::int8"), 5);
     co_await db.async_close();
@@ -241,11 +234,11 @@ TEST(copy, what_is_no_copy_or_the_other_one_is_a_clear_error) {
   run([](asio::io_context&) -> asio::awaitable<void> {
     lido::connection db = co_await connect();
     co_await db.async_query("create temp table t (a int)");
-    EXPECT_EQ(co_await code_of(open_in(db, "select 1")), lido::errc::copy_unexpected);
-    EXPECT_EQ(co_await code_of(open_in(db, "")), lido::errc::copy_unexpected);
-    EXPECT_EQ(co_await code_of(open_in(db, "copy t to stdout")), lido::errc::copy_unexpected);
-    EXPECT_EQ(co_await code_of(open_out(db, "copy t from stdin")), lido::errc::copy_unexpected);
-    EXPECT_EQ(co_await code_of(open_out(db, "select 1")), lido::errc::copy_unexpected);
+    EXPECT_EQ(co_await error_of(open_in(db, "select 1")), lido::errc::copy_unexpected);
+    EXPECT_EQ(co_await error_of(open_in(db, "")), lido::errc::copy_unexpected);
+    EXPECT_EQ(co_await error_of(open_in(db, "copy t to stdout")), lido::errc::copy_unexpected);
+    EXPECT_EQ(co_await error_of(open_out(db, "copy t from stdin")), lido::errc::copy_unexpected);
+    EXPECT_EQ(co_await error_of(open_out(db, "select 1")), lido::errc::copy_unexpected);
     EXPECT_EQ(co_await count(db, "select count(*) from t"), 0);
     co_await db.async_close();
   });
@@ -259,8 +252,8 @@ TEST(copy, typed_rows_refuse_a_copy_that_does_not_fit) {
     const auto write = [&db](std::string sql) -> asio::awaitable<void> {
       const lido::copy_writer<row> into{co_await db.async_copy_in(sql)};
     };
-    EXPECT_EQ(co_await code_of(write("copy t (a) from stdin")), lido::errc::copy_unexpected);
-    EXPECT_EQ(co_await code_of(write("copy t from stdin (format binary)")), lido::errc::column_mismatch);
+    EXPECT_EQ(co_await error_of(write("copy t (a) from stdin")), lido::errc::copy_unexpected);
+    EXPECT_EQ(co_await error_of(write("copy t from stdin (format binary)")), lido::errc::column_mismatch);
     using texts = std::tuple<std::string>;
     lido::copy_writer<texts> into{co_await db.async_copy_in("copy t (a) from stdin (format binary)")};
     const texts bad{std::string("a\0b", 3)};

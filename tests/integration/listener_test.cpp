@@ -11,6 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using kind = lido::listener_event::kind;
+using lido::testing::error_of;
 using lido::testing::pool_of;
 using lido::testing::run;
 using lido::testing::shared_cluster;
@@ -27,16 +28,6 @@ lido::listener_options quick() {
   o.backoff_min = 1ms;
   o.backoff_max = 20ms;
   return o;
-}
-
-asio::awaitable<std::error_code> end_of(asio::awaitable<void> running) {
-  std::error_code ec;
-  try {
-    co_await std::move(running);
-  } catch (const lido::error& e) {
-    ec = e.code();
-  }
-  co_return ec;
 }
 
 asio::awaitable<void> take(lido::listener& news) { co_await news.async_next(lido::within(50ms)); }
@@ -68,7 +59,7 @@ TEST(listener, P169_notifications_come_in_order_and_none_is_lost) {
     }
     co_await news.async_unlisten("b");
     co_await lido::async_notify(pool, "b", "unheard");
-    const auto ec = co_await end_of(take(news));
+    const auto ec = co_await error_of(take(news));
     EXPECT_EQ(ec, lido::errc::timeout);
     co_await lido::async_notify(pool, "Some \"Channel\"", "heard");
     const lido::listener_event last = co_await news.async_next(lido::within(5s));
@@ -143,7 +134,7 @@ TEST(listener, P174_a_wait_ends_by_cancel_close_and_deadline_and_loses_nothing) 
     const lido::listener_event e = co_await news.async_next(lido::within(5s));
     EXPECT_EQ(e.payload, "kept");
     news.close();
-    const auto ec = co_await end_of(take(news));
+    const auto ec = co_await error_of(take(news));
     EXPECT_EQ(ec, lido::errc::connection_closed);
   });
 }
@@ -151,19 +142,19 @@ TEST(listener, P174_a_wait_ends_by_cancel_close_and_deadline_and_loses_nothing) 
 TEST(listener, what_cannot_be_listened_to_says_why) {
   with_pool([](asio::io_context& io, lido::pool&) -> asio::awaitable<void> {
     lido::listener news(io.get_executor(), named("listener-wrong"));
-    auto ec = co_await end_of(news.async_listen(std::string(64, 'x')));
+    auto ec = co_await error_of(news.async_listen(std::string(64, 'x')));
     EXPECT_EQ(ec, lido::errc::not_encodable);
-    ec = co_await end_of(news.async_listen(std::string("a\0b", 3)));
+    ec = co_await error_of(news.async_listen(std::string("a\0b", 3)));
     EXPECT_EQ(ec, lido::errc::not_encodable);
     auto nowhere = named("x");
     nowhere.database = "no_such_database";
     lido::listener lost(io.get_executor(), nowhere, quick());
-    ec = co_await end_of(lost.async_listen("a", lido::within(10s)));
+    ec = co_await error_of(lost.async_listen("a", lido::within(10s)));
     EXPECT_EQ(lido::sqlstate_of(ec), "3D000");
     auto unreachable = unix_config(shared_cluster());
     unreachable.host = "/nonexistent";
     lido::listener never(io.get_executor(), unreachable, quick());
-    ec = co_await end_of(never.async_listen("a", lido::within(100ms)));
+    ec = co_await error_of(never.async_listen("a", lido::within(100ms)));
     EXPECT_EQ(ec, lido::errc::timeout);
   });
 }

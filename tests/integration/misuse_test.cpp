@@ -7,6 +7,7 @@
 #include <lido/driver/listener.hpp>
 #include <lido/driver/stream.hpp>
 
+#include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
@@ -18,6 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 using namespace std::string_literals;
 using lido::errc;
+using lido::testing::error_of;
 using lido::testing::pool_of;
 using lido::testing::run;
 using lido::testing::shared_cluster;
@@ -80,25 +82,15 @@ const call calls[] = {
     {"commit_status", asks_for_a_commit},
 };
 
-asio::awaitable<std::error_code> end_of(asio::awaitable<void> work) {
-  std::error_code ec;
-  try {
-    co_await std::move(work);
-  } catch (const lido::error& said) {
-    ec = said.code();
-  }
-  co_return ec;
-}
-
 asio::awaitable<void> expect_each(lido::connection& db, errc error, const char* state) {
   for (const call& each : calls) {
-    const std::error_code ec = co_await end_of(each.run(db));
+    const std::error_code ec = co_await error_of(each.run(db));
     EXPECT_EQ(ec, error) << each.name << " on a connection that is " << state << ": " << ec.message();
   }
 }
 asio::awaitable<void> expect_all_fine(lido::connection& db, const char* state) {
   for (const call& each : calls) {
-    const std::error_code ec = co_await end_of(each.run(db));
+    const std::error_code ec = co_await error_of(each.run(db));
     EXPECT_FALSE(ec) << each.name << " behind one that was " << state << ": " << ec.message();
   }
 }
@@ -209,7 +201,7 @@ TEST(misuse, C18_each_call_behind_a_deadline_or_a_loss_has_the_error_of_that) {
                                    "select pg_terminate_backend(pg_backend_pid())");
     EXPECT_TRUE(lido::is_disconnect(ec)) << ec.message();
     for (const call& each : calls) {
-      const std::error_code after = co_await end_of(each.run(lost));
+      const std::error_code after = co_await error_of(each.run(lost));
       EXPECT_TRUE(lido::is_disconnect(after)) << each.name << ": " << after.message();
     }
     co_await lost.async_close();
@@ -221,7 +213,7 @@ TEST(misuse, C18_each_call_behind_a_deadline_or_a_loss_has_the_error_of_that) {
 // What the work throws, with db still usable afterwards.
 template <class Work>
 asio::awaitable<void> expect_refused(lido::connection& db, Work work, const char* what, std::error_code error) {
-  const std::error_code ec = co_await end_of(work(db));
+  const std::error_code ec = co_await error_of(work(db));
   EXPECT_EQ(ec, error) << what << ": " << ec.message();
   const auto next = co_await db.async_query<int>("select 1");
   EXPECT_EQ(next.one(), 1) << what;
@@ -279,9 +271,37 @@ TEST(misuse, C45_arguments_that_make_no_sense_are_errors_and_cost_nothing) {
     EXPECT_LE(nothing.size(), 1U);
     co_await db.async_close();
     lido::connection late = co_await open();
-    EXPECT_EQ(co_await end_of(a_deadline_of_the_past(late)), errc::timeout);
+    EXPECT_EQ(co_await error_of(a_deadline_of_the_past(late)), errc::timeout);
     const int left = late.is_open() ? (co_await late.async_query<int>("select count(*)::int from misuse")).one() : 0;
     EXPECT_EQ(left, 0) << "it was sent";
+  });
+}
+
+// Its turn comes when the server has rolled back, and then its time is over: the session has nothing left to do.
+TEST(misuse, I2_a_deadline_that_passed_behind_a_rollback_sends_nothing_and_leaves_the_session_clean) {
+  run([](asio::io_context& io) -> asio::awaitable<void> {
+    lido::pool pool(io.get_executor(), pool_of(unix_config(shared_cluster()), 1));
+    std::error_code ec;
+    {
+      lido::lease db = co_await pool.async_acquire(lido::within(5s));
+      {
+        const lido::transaction left = co_await db->async_begin();
+      }
+      asio::post(io, [] {  // both are ready when the thread is: the answer to the rollback, and the deadline
+        const auto busy_until = std::chrono::steady_clock::now() + 30ms;
+        while (std::chrono::steady_clock::now() < busy_until) {
+        }
+      });
+      ec = co_await error_of(db->async_query(lido::within(1ms), "select 1"));
+    }
+    EXPECT_EQ(ec, lido::errc::timeout);
+    const lido::pool_stats now = pool.stats();
+    EXPECT_EQ(now.idle, 1U);
+    EXPECT_EQ(now.recoveries, 0U);
+    EXPECT_EQ(now.created, 1U);
+    const auto one = co_await pool.async_query<int>("select 1");
+    EXPECT_EQ(one.one(), 1);
+    co_await pool.async_close(1s);
   });
 }
 
@@ -346,7 +366,7 @@ TEST(misuse, C45_scopes_that_are_over_or_were_never_there_are_errors) {
     EXPECT_EQ(ec, errc::lease_revoked);
     co_await none.async_rollback();
     lido::copy_in in;
-    EXPECT_EQ(co_await end_of(in.async_flush()), errc::lease_revoked);
+    EXPECT_EQ(co_await error_of(in.async_flush()), errc::lease_revoked);
     lido::copy_out out;
     ec = {};
     try {
@@ -369,7 +389,7 @@ TEST(misuse, C45_scopes_that_are_over_or_were_never_there_are_errors) {
     lido::copy_in over = co_await db.async_copy_in("copy misuse from stdin");
     co_await over.async_finish();
     over.append("1\n");
-    EXPECT_EQ(co_await end_of(over.async_flush()), errc::stream_closed);
+    EXPECT_EQ(co_await error_of(over.async_flush()), errc::stream_closed);
     {
       lido::copy_in failed = co_await db.async_copy_in("copy misuse from stdin");
       co_await failed.async_fail("a reason\0 with a NUL and of some length "s + std::string(100'000, 'x'));
@@ -391,11 +411,11 @@ TEST(misuse, C45_channels_and_configurations_that_cannot_be_are_errors) {
   run([](asio::io_context& io) -> asio::awaitable<void> {
     lido::listener ear(io.get_executor(), unix_config(shared_cluster()));
     for (const std::string& channel : {""s, "a\0b"s, std::string(64, 'x')}) {
-      EXPECT_EQ(co_await end_of(ear.async_listen(channel)), errc::not_encodable);
+      EXPECT_EQ(co_await error_of(ear.async_listen(channel)), errc::not_encodable);
     }
     ear.close();
     ear.close();
-    EXPECT_EQ(co_await end_of(ear.async_listen("late")), errc::connection_closed);
+    EXPECT_EQ(co_await error_of(ear.async_listen("late")), errc::connection_closed);
   });
   asio::io_context io;
   const auto refused = [&io](auto&& spoil) {

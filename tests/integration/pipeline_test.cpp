@@ -7,24 +7,20 @@ namespace {
 
 using namespace std::chrono_literals;
 using lido::pipeline_mode;
-using lido::testing::pool_of;
-using lido::testing::run;
+using lido::testing::error_of;
 using lido::testing::shared_cluster;
 using lido::testing::tls_config;
 using lido::testing::unix_config;
+using lido::testing::with_lease;
 
 // One connection of a pool of one, and a table of its own.
 template <class Body>
-void with_lease(Body body, lido::connect_config config = unix_config(shared_cluster())) {
-  run([&](asio::io_context& io) -> asio::awaitable<void> {
-    lido::pool pool(io.get_executor(), pool_of(std::move(config), 1));
-    {
-      lido::lease db = co_await pool.async_acquire(lido::within(5s));
-      co_await db->async_query("create temp table t (a int primary key deferrable initially deferred, b text)");
-      co_await body(*db);
-    }
-    co_await pool.async_close(1s);
-  });
+void with_table(Body body, lido::connect_config config = unix_config(shared_cluster())) {
+  const auto prepared = [&](lido::connection& db) -> asio::awaitable<void> {
+    co_await db.async_query("create temp table t (a int primary key deferrable initially deferred, b text)");
+    co_await body(db);
+  };
+  with_lease(prepared, std::move(config));
 }
 
 asio::awaitable<std::int64_t> rows_in(lido::connection& db) {
@@ -32,18 +28,8 @@ asio::awaitable<std::int64_t> rows_in(lido::connection& db) {
   co_return n.one();
 }
 
-asio::awaitable<std::error_code> end_of(asio::awaitable<lido::pipeline_results> running) {
-  std::error_code ec;
-  try {
-    co_await std::move(running);
-  } catch (const lido::error& e) {
-    ec = e.code();
-  }
-  co_return ec;
-}
-
 TEST(pipeline, P152_many_statements_give_their_answers_in_order) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     for (int round = 0; round < 3; ++round) {
       lido::pipeline work;
       for (int i = 0; i < 100; ++i) work.add("select $1::int", i);
@@ -63,7 +49,7 @@ TEST(pipeline, P152_many_statements_give_their_answers_in_order) {
 }
 
 TEST(pipeline, P152_all_or_nothing_is_one_transaction) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     lido::pipeline work;
     work.add("insert into t values (1)").add("select 1/0").add("insert into t values (2)");
     std::string text;
@@ -80,7 +66,7 @@ TEST(pipeline, P152_all_or_nothing_is_one_transaction) {
 }
 
 TEST(pipeline, P153_each_on_its_own_keeps_what_worked) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     lido::pipeline work(pipeline_mode::each_on_its_own);
     work.add("insert into t values (1)").add("select 1/0").add("insert into t values (2)").add("selec").add("selec");
     work.add("select $1::int", 7);
@@ -98,10 +84,10 @@ TEST(pipeline, P153_each_on_its_own_keeps_what_worked) {
 }
 
 TEST(pipeline, an_error_at_the_commit_is_the_pipelines) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     lido::pipeline all;
     all.add("insert into t values (1)").add("insert into t values (1)");
-    const auto ec = co_await end_of(db.async_run(std::move(all)));
+    const auto ec = co_await error_of(db.async_run(std::move(all)));
     EXPECT_EQ(ec, lido::condition::unique_violation);
     lido::pipeline each(pipeline_mode::each_on_its_own);
     each.add("insert into t values (1)").add("insert into t values (1)").add("insert into t values (2)");
@@ -113,7 +99,7 @@ TEST(pipeline, an_error_at_the_commit_is_the_pipelines) {
 }
 
 TEST(pipeline, P181_execute_many_is_all_or_nothing) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     std::vector<std::tuple<int, std::string>> rows;
     for (int i = 0; i < 5000; ++i) rows.emplace_back(i, std::string(20, 'x'));
     const auto n = co_await db.async_execute_many("insert into t values ($1, $2)", rows);
@@ -132,7 +118,7 @@ TEST(pipeline, P181_execute_many_is_all_or_nothing) {
 }
 
 TEST(pipeline, in_a_transaction_it_is_a_part_of_it) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     {
       lido::transaction tx = co_await db.async_begin();
       lido::pipeline work;
@@ -153,7 +139,7 @@ TEST(pipeline, in_a_transaction_it_is_a_part_of_it) {
 }
 
 TEST(pipeline, I15_a_commit_inside_that_rolled_back_is_an_error) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     lido::pipeline work(pipeline_mode::each_on_its_own);
     work.add("begin").add("select 1/0").add("commit").add("select 5");
     const lido::pipeline_results done = co_await db.async_run(std::move(work));
@@ -166,7 +152,7 @@ TEST(pipeline, I15_a_commit_inside_that_rolled_back_is_an_error) {
 // P155: 8 MB each way. Who only writes and then reads stands still against a server that does the same.
 TEST(pipeline, P155_eight_megabytes_each_way_do_not_lock) {
   for (const auto& config : {unix_config(shared_cluster()), tls_config(shared_cluster())}) {
-    with_lease(
+    with_table(
         [](lido::connection& db) -> asio::awaitable<void> {
           for (const pipeline_mode mode : {pipeline_mode::all_or_nothing, pipeline_mode::each_on_its_own}) {
             lido::pipeline work(mode);
@@ -190,11 +176,11 @@ TEST(pipeline, P155_eight_megabytes_each_way_do_not_lock) {
 TEST(pipeline, B94_more_answers_than_max_result_bytes_end_it_and_the_lease_stays) {
   auto config = unix_config(shared_cluster());
   config.max_result_bytes = 1U << 20;
-  with_lease(
+  with_table(
       [](lido::connection& db) -> asio::awaitable<void> {
         lido::pipeline work(pipeline_mode::each_on_its_own);
         for (int i = 0; i < 100; ++i) work.add("select repeat('x', 100000)");
-        const auto ec = co_await end_of(db.async_run(std::move(work)));
+        const auto ec = co_await error_of(db.async_run(std::move(work)));
         EXPECT_EQ(ec, lido::errc::result_too_large);
         const auto next = co_await db.async_query<int>("select 3");
         EXPECT_EQ(next.one(), 3);
@@ -203,14 +189,14 @@ TEST(pipeline, B94_more_answers_than_max_result_bytes_end_it_and_the_lease_stays
 }
 
 TEST(pipeline, what_cannot_be_sent_is_refused_and_nothing_is_sent) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     lido::pipeline work;
     work.add("insert into t values (1)").add("copy t from stdin");
-    auto ec = co_await end_of(db.async_run(std::move(work)));
+    auto ec = co_await error_of(db.async_run(std::move(work)));
     EXPECT_EQ(ec, lido::errc::copy_unexpected);
     lido::pipeline nul;
     nul.add("insert into t values (1)").add("select $1", std::string("a\0b", 3));
-    ec = co_await end_of(db.async_run(std::move(nul)));
+    ec = co_await error_of(db.async_run(std::move(nul)));
     EXPECT_EQ(ec, lido::errc::not_encodable);
     const auto left = co_await rows_in(db);
     EXPECT_EQ(left, 0);
@@ -224,7 +210,7 @@ TEST(pipeline, what_cannot_be_sent_is_refused_and_nothing_is_sent) {
 TEST(pipeline, without_a_statement_cache_it_is_the_same) {
   auto config = unix_config(shared_cluster());
   config.statement_cache_size = 0;
-  with_lease(
+  with_table(
       [](lido::connection& db) -> asio::awaitable<void> {
         for (const pipeline_mode mode : {pipeline_mode::all_or_nothing, pipeline_mode::each_on_its_own}) {
           lido::pipeline work(mode);
@@ -245,7 +231,7 @@ TEST(pipeline, without_a_statement_cache_it_is_the_same) {
 TEST(pipeline, P151_statements_that_come_and_go_under_pressure_stay_right) {
   auto config = unix_config(shared_cluster());
   config.statement_cache_size = 4;
-  with_lease(
+  with_table(
       [](lido::connection& db) -> asio::awaitable<void> {
         for (int round = 0; round < 60; ++round) {
           lido::pipeline work(pipeline_mode::each_on_its_own);
@@ -277,7 +263,7 @@ TEST(pipeline, P151_statements_that_come_and_go_under_pressure_stay_right) {
 }
 
 TEST(pipeline, any_token_will_do_and_gets_error_and_results) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     lido::pipeline work;
     work.add("select 1").add("select 1/0").add("select 2");
     std::error_code ec;

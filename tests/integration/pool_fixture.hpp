@@ -13,6 +13,7 @@
 
 #include <exception>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 namespace lido::testing {
@@ -52,6 +53,31 @@ void run(Work work) {
   asio::co_spawn(io, work(io), [&failure](std::exception_ptr e) { failure = std::move(e); });
   io.run();
   if (failure) std::rethrow_exception(failure);
+}
+
+// What `work` threw, if anything.
+template <class Result>
+asio::awaitable<std::error_code> error_of(asio::awaitable<Result> work) {
+  std::error_code ec;
+  try {
+    co_await std::move(work);
+  } catch (const error& e) {
+    ec = e.code();
+  }
+  co_return ec;
+}
+
+// `body` has the only connection of a pool that connects so.
+template <class Body>
+void with_lease(Body body, connect_config connect = unix_config(shared_cluster())) {
+  run([&](asio::io_context& io) -> asio::awaitable<void> {
+    lido::pool pool(io.get_executor(), pool_of(std::move(connect), 1));
+    {
+      lease db = co_await pool.async_acquire(within(std::chrono::seconds(5)));
+      co_await body(*db);
+    }
+    co_await pool.async_close(std::chrono::seconds(1));
+  });
 }
 
 }  // namespace lido::testing

@@ -9,36 +9,19 @@
 namespace {
 
 using namespace std::chrono_literals;
+using lido::testing::error_of;
 using lido::testing::pool_of;
 using lido::testing::run;
 using lido::testing::shared_cluster;
 using lido::testing::unix_config;
+using lido::testing::with_lease;
 
 constexpr const char* a_megabyte = "select repeat('x', 1000) from generate_series(1, 1000)";
 
-template <class Result>
-asio::awaitable<std::error_code> error_of(asio::awaitable<Result> running) {
-  std::error_code ec;
-  try {
-    co_await std::move(running);
-  } catch (const lido::error& e) {
-    ec = e.code();
-  }
-  co_return ec;
-}
-
-template <class Body>
-void with_lease(Body body, std::size_t session_limit = std::size_t{256} << 20) {
-  run([&](asio::io_context& io) -> asio::awaitable<void> {
-    auto config = unix_config(shared_cluster());
-    config.max_result_bytes = session_limit;
-    lido::pool pool(io.get_executor(), pool_of(std::move(config), 1));
-    {
-      lido::lease db = co_await pool.async_acquire(lido::within(5s));
-      co_await body(*db);
-    }
-    co_await pool.async_close(1s);
-  });
+lido::connect_config limited_to(std::size_t bytes) {
+  auto config = unix_config(shared_cluster());
+  config.max_result_bytes = bytes;
+  return config;
 }
 
 TEST(result_limit, B94_an_operation_has_its_own_and_the_lease_stays) {
@@ -69,7 +52,7 @@ TEST(result_limit, B94_it_may_be_above_the_connections_own) {
         const auto all = co_await db.async_query(lido::at_most(2'000'000), a_megabyte);
         EXPECT_EQ(all.size(), 1000U);
       },
-      100'000);
+      limited_to(100'000));
 }
 
 TEST(result_limit, B94_of_all_answers_of_a_pipeline_together) {

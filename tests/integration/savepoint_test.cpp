@@ -10,24 +10,21 @@
 namespace {
 
 using namespace std::chrono_literals;
-using lido::testing::pool_of;
+using lido::testing::error_of;
 using lido::testing::run;
 using lido::testing::shared_cluster;
 using lido::testing::unix_config;
+using lido::testing::with_lease;
 
 template <class Body>
-void with_lease(Body body, std::size_t cached = 256) {
-  run([&](asio::io_context& io) -> asio::awaitable<void> {
-    auto config = unix_config(shared_cluster());
-    config.statement_cache_size = cached;
-    lido::pool pool(io.get_executor(), pool_of(std::move(config), 1));
-    {
-      lido::lease db = co_await pool.async_acquire(lido::within(5s));
-      co_await db->async_query("create temp table t (a int primary key)");
-      co_await body(*db);
-    }
-    co_await pool.async_close(1s);
-  });
+void with_table(Body body, std::size_t cached = 256) {
+  const auto prepared = [&](lido::connection& db) -> asio::awaitable<void> {
+    co_await db.async_query("create temp table t (a int primary key)");
+    co_await body(db);
+  };
+  auto config = unix_config(shared_cluster());
+  config.statement_cache_size = cached;
+  with_lease(prepared, std::move(config));
 }
 
 template <class Scope>
@@ -41,16 +38,6 @@ asio::awaitable<std::error_code> insert(Scope& scope, int value) {
   co_return ec;
 }
 
-asio::awaitable<std::error_code> end_of(asio::awaitable<void> running) {
-  std::error_code ec;
-  try {
-    co_await std::move(running);
-  } catch (const lido::error& e) {
-    ec = e.code();
-  }
-  co_return ec;
-}
-
 asio::awaitable<std::string> values_in(lido::connection& db) {
   const auto all =
       co_await db.async_query<std::optional<std::string>>("select string_agg(a::text, ',' order by a) from t");
@@ -58,7 +45,7 @@ asio::awaitable<std::string> values_in(lido::connection& db) {
 }
 
 TEST(savepoints, P179_a_failed_scope_leaves_the_transaction_whole) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     lido::transaction tx = co_await db.async_begin();
     co_await insert(tx, 1);
     {
@@ -78,7 +65,7 @@ TEST(savepoints, P179_a_failed_scope_leaves_the_transaction_whole) {
 }
 
 TEST(savepoints, P179_a_scope_that_is_left_is_rolled_back_before_the_next_statement) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     lido::transaction tx = co_await db.async_begin();
     {
       const lido::savepoint left = co_await tx.async_savepoint();
@@ -106,7 +93,7 @@ TEST(savepoints, P179_a_scope_that_is_left_is_rolled_back_before_the_next_statem
 }
 
 TEST(savepoints, P179_only_the_innermost_scope_may_be_used) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     lido::transaction tx = co_await db.async_begin();
     lido::savepoint outer = co_await tx.async_savepoint();
     lido::savepoint inner = co_await outer.async_savepoint();
@@ -114,7 +101,7 @@ TEST(savepoints, P179_only_the_innermost_scope_may_be_used) {
     EXPECT_EQ(ec, lido::errc::wrong_scope);
     ec = co_await insert(outer, 1);
     EXPECT_EQ(ec, lido::errc::wrong_scope);
-    ec = co_await end_of(outer.async_release());
+    ec = co_await error_of(outer.async_release());
     EXPECT_EQ(ec, lido::errc::wrong_scope);
     ec = {};
     try {
@@ -136,36 +123,25 @@ TEST(savepoints, P179_only_the_innermost_scope_may_be_used) {
   });
 }
 
-template <class Running>
-asio::awaitable<std::error_code> refusal_of(Running running) {
-  std::error_code ec;
-  try {
-    co_await std::move(running);
-  } catch (const lido::error& e) {
-    ec = e.code();
-  }
-  co_return ec;
-}
-
 template <class Scope>
 asio::awaitable<void> refuses_all(Scope& scope, lido::connection& db) {
   const std::vector<int> rows{1, 2};
-  auto ec = co_await refusal_of(scope.async_stream("select 1"));
+  auto ec = co_await error_of(scope.async_stream("select 1"));
   EXPECT_EQ(ec, lido::errc::wrong_scope);
-  ec = co_await refusal_of(scope.async_copy_in("copy t from stdin"));
+  ec = co_await error_of(scope.async_copy_in("copy t from stdin"));
   EXPECT_EQ(ec, lido::errc::wrong_scope);
-  ec = co_await refusal_of(scope.async_copy_out("copy t to stdout"));
+  ec = co_await error_of(scope.async_copy_out("copy t to stdout"));
   EXPECT_EQ(ec, lido::errc::wrong_scope);
   using row = std::tuple<int>;
-  ec = co_await refusal_of(scope.template async_copy_in<row>("copy t from stdin (format binary)"));
+  ec = co_await error_of(scope.template async_copy_in<row>("copy t from stdin (format binary)"));
   EXPECT_EQ(ec, lido::errc::wrong_scope);
-  ec = co_await refusal_of(scope.template async_copy_out<row>("copy t to stdout (format binary)"));
+  ec = co_await error_of(scope.template async_copy_out<row>("copy t to stdout (format binary)"));
   EXPECT_EQ(ec, lido::errc::wrong_scope);
-  ec = co_await refusal_of(scope.async_execute_many("insert into t values ($1)", rows));
+  ec = co_await error_of(scope.async_execute_many("insert into t values ($1)", rows));
   EXPECT_EQ(ec, lido::errc::wrong_scope);
   lido::pipeline work;
   work.add("insert into t values (3)");
-  ec = co_await refusal_of(scope.async_run(std::move(work)));
+  ec = co_await error_of(scope.async_run(std::move(work)));
   EXPECT_EQ(ec, lido::errc::wrong_scope);
   ec = {};
   co_await scope.async_copy_in_with(asio::redirect_error(asio::use_awaitable, ec), "copy t from stdin");
@@ -180,7 +156,7 @@ asio::awaitable<void> refuses_all(Scope& scope, lido::connection& db) {
 }
 
 TEST(savepoints, P179_streams_copies_and_pipelines_belong_to_the_innermost_scope_too) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     lido::transaction tx = co_await db.async_begin();
     lido::savepoint outer = co_await tx.async_savepoint();
     {
@@ -212,11 +188,12 @@ TEST(savepoints, P179_streams_copies_and_pipelines_belong_to_the_innermost_scope
 }
 
 TEST(savepoints, P180_a_failed_transaction_goes_back_to_its_savepoint) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     lido::transaction tx = co_await db.async_begin();
     lido::savepoint inner = co_await tx.async_savepoint();
-    co_await end_of([](lido::savepoint& in) -> asio::awaitable<void> { co_await in.async_query("select 1/0"); }(inner));
-    const auto failed = co_await end_of(inner.async_release());
+    co_await error_of(
+        [](lido::savepoint& in) -> asio::awaitable<void> { co_await in.async_query("select 1/0"); }(inner));
+    const auto failed = co_await error_of(inner.async_release());
     EXPECT_EQ(lido::sqlstate_of(failed), "25P02");
     EXPECT_TRUE(inner.is_open()) << "it could not be released";
     co_await inner.async_rollback();
@@ -229,7 +206,7 @@ TEST(savepoints, P180_a_failed_transaction_goes_back_to_its_savepoint) {
 }
 
 TEST(savepoints, a_rollback_of_the_transaction_ends_its_scopes) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     lido::transaction tx = co_await db.async_begin();
     lido::savepoint inner = co_await tx.async_savepoint();
     co_await tx.async_rollback();
@@ -242,7 +219,7 @@ TEST(savepoints, a_rollback_of_the_transaction_ends_its_scopes) {
 // ---- stale plans ----
 
 TEST(statement_cache, P145_a_changed_result_type_is_unseen_outside_of_a_transaction) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     for (int i = 0; i < 3; ++i) {
       const auto before = co_await db.async_query("select * from t");
       EXPECT_EQ(before.columns().size(), static_cast<std::size_t>(i + 1));
@@ -254,7 +231,7 @@ TEST(statement_cache, P145_a_changed_result_type_is_unseen_outside_of_a_transact
 }
 
 TEST(statement_cache, P145_inside_a_transaction_it_is_an_error_and_the_next_one_works) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     co_await db.async_query("select * from t");
     co_await db.async_simple_query("alter table t add column c int");
     {
@@ -274,7 +251,7 @@ TEST(statement_cache, P145_inside_a_transaction_it_is_an_error_and_the_next_one_
 
 // Nothing of it had run: the first statement was refused before it was bound.
 TEST(statement_cache, P145_a_pipeline_that_begins_with_a_stale_plan_is_run_again_unseen) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     const auto work = [] {
       lido::pipeline all;
       all.add("select * from t").add("insert into t values (1) on conflict do nothing").add("select count(*) from t");
@@ -297,7 +274,7 @@ TEST(statement_cache, P145_a_pipeline_that_begins_with_a_stale_plan_is_run_again
 }
 
 TEST(statement_cache, P145_in_the_middle_of_a_pipeline_it_is_an_error_and_the_next_run_works) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     for (const auto mode : {lido::pipeline_mode::all_or_nothing, lido::pipeline_mode::each_on_its_own}) {
       const auto work = [mode] {
         lido::pipeline all(mode);
@@ -318,7 +295,7 @@ TEST(statement_cache, P145_in_the_middle_of_a_pipeline_it_is_an_error_and_the_ne
 }
 
 TEST(statement_cache, P145_a_statement_that_the_server_forgot_is_prepared_anew_unseen) {
-  with_lease([](lido::connection& db) -> asio::awaitable<void> {
+  with_table([](lido::connection& db) -> asio::awaitable<void> {
     const auto one = co_await db.async_query<int>("select $1::int", 1);
     EXPECT_EQ(one.one(), 1);
     // by a way that no text shows

@@ -11,6 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using lido::stream_options;
+using lido::testing::error_of;
 using lido::testing::run;
 using lido::testing::shared_cluster;
 using lido::testing::tls_config;
@@ -20,16 +21,6 @@ struct item {
   int id;
   std::optional<std::string> name;
 };
-
-// What `body` threw, if anything.
-asio::awaitable<std::error_code> code_of(asio::awaitable<void> body) {
-  try {
-    co_await std::move(body);
-  } catch (const lido::error& e) {
-    co_return e.code();
-  }
-  co_return std::error_code{};
-}
 
 template <class Row>
 asio::awaitable<void> next_of(lido::row_stream<Row>& from) {
@@ -125,7 +116,7 @@ TEST(row_stream, left_early_it_leaves_the_connection_in_step) {
         EXPECT_EQ(*co_await numbers.async_next(), 1);
         if (explicitly) {
           co_await numbers.async_close();
-          EXPECT_EQ(co_await code_of(next_of(numbers)), lido::errc::stream_closed);
+          EXPECT_EQ(co_await error_of(next_of(numbers)), lido::errc::stream_closed);
         } else {
           numbers = {};
         }
@@ -150,7 +141,7 @@ TEST(row_stream, an_error_in_the_middle_comes_with_its_batch_and_the_connection_
     }
     EXPECT_EQ(lido::sqlstate_of(ec), "22012");
     EXPECT_EQ(seen, 20);
-    EXPECT_EQ(co_await code_of(next_of(numbers)), lido::errc::stream_closed);
+    EXPECT_EQ(co_await error_of(next_of(numbers)), lido::errc::stream_closed);
     EXPECT_EQ((co_await db.async_query<int>("select 9")).one(), 9);
     std::error_code at_once;
     try {

@@ -4,7 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <random>
+#include <tuple>
+#include <utility>
 
 namespace lido::test {
 namespace {
@@ -81,6 +84,39 @@ TEST(hostile_values, a_row_cut_anywhere_is_refused) {
     lido::detail::lazy_diagnostics diag;
     ASSERT_FALSE(r.bind(diag));
     EXPECT_EQ(error_of([&] { (void)r[0]; }).code, errc::value_out_of_range) << length;
+  }
+}
+
+// The short way through a row, where its columns are exactly what is wanted in that order.
+TEST(hostile_values, C5_one_value_of_a_wrong_length_or_none_spoils_a_row_of_numbers) {
+  using numbers = std::tuple<sys_micros, std::int32_t, std::int16_t, float, std::int64_t, double>;
+  const std::vector<std::pair<std::uint32_t, std::size_t>> kinds{
+      {oid::timestamptz, 8}, {oid::int4, 4}, {oid::int2, 2}, {oid::float4, 4}, {oid::int8, 8}, {oid::float8, 8}};
+  std::vector<column> columns;
+  cells right;
+  for (const auto& [type, size] : kinds) {
+    columns.push_back(make_column("c" + std::to_string(columns.size() + 1), type));
+    right.emplace_back(std::string(size, '\1'));
+  }
+  const auto end_of = [&columns](const cells& values) {
+    result<numbers> r(make_raw(columns, {values}));
+    lido::detail::lazy_diagnostics diag;
+    EXPECT_FALSE(r.bind(diag));
+    return error_of([&] { EXPECT_EQ(std::get<1>(r.one()), 0x01010101); });
+  };
+  EXPECT_FALSE(end_of(right).code);
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    for (std::size_t length = 0; length <= 12; ++length) {
+      if (length == kinds[i].second) continue;
+      cells wrong = right;
+      wrong[i] = std::string(length, '\1');
+      const thrown e = end_of(wrong);
+      EXPECT_EQ(e.code, errc::value_out_of_range) << "column " << i + 1 << " of " << length << " bytes";
+      EXPECT_NE(e.context.find("\"c" + std::to_string(i + 1) + "\""), std::string::npos) << e.context;
+    }
+    cells null = right;
+    null[i] = std::nullopt;
+    EXPECT_EQ(end_of(null).code, errc::unexpected_null) << "column " << i + 1;
   }
 }
 

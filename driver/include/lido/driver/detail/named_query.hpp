@@ -41,7 +41,7 @@ asio::awaitable<request> co_numbered(session_handle on, op_options options, requ
 // After an error: whether the numbers may be why, so that looking them up anew and trying once more is worth it. They
 // are forgotten then. Never inside of a transaction, which has failed.
 bool numbers_may_have_changed(const session_handle& on, const request& statement, const std::error_code& ec);
-std::uint64_t print_of_numbers(const request& statement) noexcept;
+std::uint64_t fingerprint_of_numbers(const request& statement) noexcept;
 
 // What a named type of a row is read from.
 struct claimed_column {
@@ -70,7 +70,7 @@ asio::awaitable<T> co_with_numbers(session_handle on, op_options options, std::s
                                    request statement, Attempt attempt) {
   request numbered = statement.copy();
   co_await find_numbers(on, options, numbered, read);
-  const std::uint64_t print = print_of_numbers(numbered);
+  const std::uint64_t print = fingerprint_of_numbers(numbered);
   std::optional<error> failed;
   try {
     co_return co_await attempt(std::move(numbered));
@@ -79,7 +79,7 @@ asio::awaitable<T> co_with_numbers(session_handle on, op_options options, std::s
   }
   if (numbers_may_have_changed(on, statement, failed->code())) {
     co_await find_numbers(on, options, statement);
-    if (print_of_numbers(statement) != print) co_return co_await attempt(std::move(statement));
+    if (fingerprint_of_numbers(statement) != print) co_return co_await attempt(std::move(statement));
   }
   throw error(*failed);
 }
