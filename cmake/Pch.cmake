@@ -1,23 +1,37 @@
-# Precompiled headers, one for the libraries and one for the tests (they differ in -fPIC and -fPIE, which g++ does not mix). Saves about 2 s a
-# translation unit of a library and 4 s of a test. Off by default; in the clang preset only for the tests, so that a missing #include of the
-# libraries shows.
+# How a target is compiled, so that everything from scratch takes minutes: precompiled headers, batches, and no optimiser where it does not pay.
 
-# lido_compiled_as(target library|test|program): how hard it is optimised, and its precompiled header. What only tests is compiled for the
-# compiler's time instead of its own: the coroutines of tests cost the optimiser more than they ever run.
+# lido_compiled_as(target library|support|test|program):
+#   library  what users link, compiled as they compile it: a file at a time
+#   support  a library of the tests' or the benchmarks', in batches
+#   test     in batches, and not optimised: the coroutines of tests cost the optimiser more than they ever run
+#   program  in batches
+# Each kind has a precompiled header (g++ mixes neither -fPIC and -fPIE nor levels of optimisation): 2 s less a translation unit. Batches
+# (LIDO_UNITY) halve the rest.
 function(lido_compiled_as target type)
   lido_optimised_as(${target} ${type})
-  if(NOT LIDO_PCH OR type STREQUAL "program" OR (LIDO_PCH STREQUAL "TESTS" AND NOT type STREQUAL "test"))
+  if(LIDO_UNITY AND NOT type STREQUAL "library")
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
+  endif()
+  if(LIDO_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE --param=ggc-min-heapsize=524288)  # g++ spends a tenth of its time collecting garbage
+  endif()
+  if(NOT LIDO_PCH OR (LIDO_PCH STREQUAL "TESTS" AND NOT type STREQUAL "test"))
     return()
+  endif()
+  if(type STREQUAL "support")
+    set(type library)
   endif()
   set(pch lido_${type}_pch)
   if(NOT TARGET ${pch})
     file(WRITE ${PROJECT_BINARY_DIR}/${pch}.cpp "int main() {}\n")
-    if(type STREQUAL "test")
+    if(type STREQUAL "library")
+      add_library(${pch} STATIC EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/${pch}.cpp)
+    else()
       add_executable(${pch} EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/${pch}.cpp)
+    endif()
+    if(type STREQUAL "test")
       target_link_libraries(${pch} PRIVATE GTest::gmock)
       target_precompile_headers(${pch} PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
-    else()
-      add_library(${pch} STATIC EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/${pch}.cpp)
     endif()
     target_compile_features(${pch} PRIVATE cxx_std_20)
     lido_pch_flags(${pch})
@@ -36,7 +50,7 @@ function(lido_optimised_as target type)
   if(LIDO_SANITIZE AND NOT type STREQUAL "test")
     target_compile_options(${target} PRIVATE -O1)
   elseif(NOT LIDO_SANITIZE AND type STREQUAL "test" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(${target} PRIVATE -O1)
+    target_compile_options(${target} PRIVATE -O0 -U_FORTIFY_SOURCE)  # fortifying needs an optimiser
   endif()
 endfunction()
 

@@ -24,6 +24,10 @@ function(lido_target_flags target)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # g++ 12 mistakes the inlined operator new of Asio's coroutine frames for a foreign one.
     target_compile_options(${target} PRIVATE -Wno-mismatched-new-delete)
+    if(LIDO_UNITY)
+      # To g++ all that is not in the main file is a header, and a header with an unnamed namespace a mistake.
+      target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+    endif()
   endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     # lido::mutex carries clang's thread-safety attributes.

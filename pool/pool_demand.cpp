@@ -1,5 +1,6 @@
 // Who has the connections and who wants them, told to people: the table of holders, the errors of an acquire, the lines
 // about slow acquires and long leases. Nothing here runs when an acquire is served in time.
+#include "pool/clock.hpp"
 #include "pool/member.hpp"
 #include "pool/pool_impl.hpp"
 
@@ -36,8 +37,6 @@ task_scope::task_scope() noexcept {
 }
 
 namespace {
-
-core::time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
 // As a person says it: two figures are enough.
 std::string in_words(std::chrono::nanoseconds d) {

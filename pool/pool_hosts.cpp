@@ -2,6 +2,7 @@
 // core::endpoints' to say.
 #include "pool/pool_hosts.hpp"
 
+#include "pool/clock.hpp"
 #include "pool/host_watch.hpp"
 #include "pool/member.hpp"
 #include "pool/pool_impl.hpp"
@@ -16,8 +17,6 @@ inline namespace v0 {
 namespace detail {
 
 namespace {
-
-core::time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
 core::endpoint_role role_for_core(server_role role) noexcept {
   switch (role) {

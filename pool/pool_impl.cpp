@@ -1,5 +1,6 @@
 #include "pool/pool_impl.hpp"
 
+#include "pool/clock.hpp"
 #include "pool/host_watch.hpp"
 #include "pool/member.hpp"
 #include "pool/pool_hosts.hpp"
@@ -17,8 +18,6 @@ namespace detail {
 namespace {
 
 constexpr auto shard_check_interval = std::chrono::milliseconds(250);
-
-core::time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
 std::shared_ptr<const pool_config> validated(pool_config config) {
   config.validate();

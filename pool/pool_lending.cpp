@@ -1,5 +1,6 @@
 // From a user's acquire to his release: the way of every request through the pool, apart from the rest of it so that
 // the compiler makes one piece of it.
+#include "pool/clock.hpp"
 #include "pool/member.hpp"
 #include "pool/pool_impl.hpp"
 
@@ -13,8 +14,6 @@ inline namespace v0 {
 namespace detail {
 
 namespace {
-
-core::time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
 core::condition returned_as(session_condition now, core::condition when_clean, core::condition when_soiled) {
   switch (now) {

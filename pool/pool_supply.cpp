@@ -1,4 +1,5 @@
 // Administration: warming up, pausing, how far a close has come, whether the pool can serve; and words for people.
+#include "pool/clock.hpp"
 #include "pool/core/readiness.hpp"
 #include "pool/pool_impl.hpp"
 #include "pool/stats/from_core.hpp"
@@ -11,8 +12,6 @@ inline namespace v0 {
 namespace detail {
 
 namespace {
-
-core::time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
 std::string in_ms(core::duration d) {
   return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(d).count()) + " ms";

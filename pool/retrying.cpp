@@ -1,4 +1,5 @@
 // The shell around core::retry_plan: which of its ends an error is, and what it decides, done.
+#include "pool/clock.hpp"
 #include "pool/core/retry_plan.hpp"
 
 #include <lido/pool/retrying.hpp>
@@ -17,8 +18,6 @@ inline namespace v0 {
 namespace detail {
 
 namespace {
-
-core::time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
 
 core::retry_limits limits_of(const retry_options& o, bool has_others) {
   core::retry_limits l;

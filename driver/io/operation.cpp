@@ -1,4 +1,7 @@
+#include <lido/driver/detail/initiate.hpp>
 #include <lido/driver/detail/operation.hpp>
+
+#include <asio/system_executor.hpp>
 
 namespace lido {
 inline namespace v0 {
@@ -19,6 +22,8 @@ std::string exceeded(op_kind kind, bool was_sent) {
 }
 
 }  // namespace
+
+asio::any_io_executor session_handle::executor_of_none() { return asio::system_executor(); }
 
 op_outcome op_outcome::failed(std::error_code ec, bool outcome_known) {
   op_outcome out;

@@ -17,12 +17,12 @@
 namespace lido::test {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
 using namespace std::chrono_literals;
 
-class layers : public testing::Test {
+class layers : public ::testing::Test {
  protected:
   void SetUp() override {
     std::string name = "/tmp/lido-layers-XXXXXX";
@@ -143,7 +143,7 @@ TEST_F(layers, secrets_come_out_of_files) {
   write("[pool.web]\npassword_file = \"" + secret_file + "\"");
   ASSERT_EQ(::chmod(from.file.c_str(), 0644), 0) << "the file itself holds no secret";
   EXPECT_EQ(load().connect.password.reveal(), "hunter2");
-  EXPECT_THAT(load().files(), testing::ElementsAre(from.file, secret_file));
+  EXPECT_THAT(load().files(), ::testing::ElementsAre(from.file, secret_file));
   write("[pool.web]");
   variables = {"LIDO__WEB__PASSWORD_FILE=" + secret_file};
   EXPECT_EQ(load().connect.password.reveal(), "hunter2");

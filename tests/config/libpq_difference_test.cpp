@@ -327,7 +327,7 @@ TEST(libpq_difference, twenty_thousand_generated_ones) {
   for (std::uint64_t seed = 0; seed < 20'000; ++seed) {
     const std::string dsn = dsn_writer(seed).any();
     expect_same(dsn);
-    if (testing::Test::HasFatalFailure()) return;
+    if (::testing::Test::HasFatalFailure()) return;
     if (by_libpq(dsn)) ++taken;
   }
   EXPECT_GT(taken, 4'000U) << "both refuse nearly everything: the generator proves little";

@@ -15,9 +15,9 @@
 namespace lido::test {
 namespace {
 
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
 using namespace std::chrono_literals;
 
 constexpr std::string_view whole_file = R"(
@@ -160,7 +160,7 @@ TEST(pool_dsn, takes_the_pools_knobs_with_a_prefix) {
   EXPECT_THAT(refusal_of([] { pool_config::from_dsn("pool_max_size=many"); }).text, HasSubstr("pool_max_size"));
 }
 
-class config_file : public testing::Test {
+class config_file : public ::testing::Test {
  protected:
   void SetUp() override {
     std::string name = "/tmp/lido-config-XXXXXX";

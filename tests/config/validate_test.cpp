@@ -13,7 +13,7 @@
 namespace lido::test {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
 refusal judged(const connect_config& c) {
@@ -44,7 +44,7 @@ TEST(validate_connect, S1_encryption_towards_anybody_needs_to_be_said) {
   EXPECT_FALSE(judged("sslmode=disable").code);
 }
 
-class key_file : public testing::Test {
+class key_file : public ::testing::Test {
  protected:
   void SetUp() override {
     std::string name = "/tmp/lido-key-XXXXXX";
@@ -86,7 +86,7 @@ TEST_F(key_file, must_be_a_file_and_have_a_certificate) {
 }
 
 template <class Change>
-void expect_refused(Change&& change) {
+void expect_invalid(Change&& change) {
   connect_config c;
   change(c);
   EXPECT_EQ(judged(c).code, errc::invalid_config);
@@ -95,17 +95,17 @@ void expect_refused(Change&& change) {
 TEST(validate_connect, C33_no_nul_in_what_goes_into_the_startup_message) {
   using namespace std::string_literals;
   const auto evil = "x\0user\0admin"s;
-  expect_refused([&](connect_config& c) { c.user = evil; });
-  expect_refused([&](connect_config& c) { c.database = evil; });
-  expect_refused([&](connect_config& c) { c.application_name = evil; });
-  expect_refused([&](connect_config& c) { c.options = evil; });
-  expect_refused([&](connect_config& c) { c.password = secret(evil); });
-  expect_refused([&](connect_config& c) { c.host = evil; });
-  expect_refused([&](connect_config& c) { c.parameters = {{"search_path", evil}}; });
-  expect_refused([&](connect_config& c) { c.parameters = {{evil, "x"}}; });
-  expect_refused([&](connect_config& c) { c.parameters = {{"", "x"}}; });
-  expect_refused([&](connect_config& c) { c.parameters = {{"user", "admin"}}; });
-  expect_refused([&](connect_config& c) { c.parameters = {{"replication", "1"}}; });
+  expect_invalid([&](connect_config& c) { c.user = evil; });
+  expect_invalid([&](connect_config& c) { c.database = evil; });
+  expect_invalid([&](connect_config& c) { c.application_name = evil; });
+  expect_invalid([&](connect_config& c) { c.options = evil; });
+  expect_invalid([&](connect_config& c) { c.password = secret(evil); });
+  expect_invalid([&](connect_config& c) { c.host = evil; });
+  expect_invalid([&](connect_config& c) { c.parameters = {{"search_path", evil}}; });
+  expect_invalid([&](connect_config& c) { c.parameters = {{evil, "x"}}; });
+  expect_invalid([&](connect_config& c) { c.parameters = {{"", "x"}}; });
+  expect_invalid([&](connect_config& c) { c.parameters = {{"user", "admin"}}; });
+  expect_invalid([&](connect_config& c) { c.parameters = {{"replication", "1"}}; });
 }
 
 TEST(validate_connect, every_host_of_a_list_is_one) {
@@ -131,18 +131,18 @@ TEST(validate_connect, S1_one_host_over_tcp_makes_tls_a_matter) {
 }
 
 TEST(validate_connect, no_wait_is_infinite_and_no_limit_absent) {
-  expect_refused([](connect_config& c) { c.host.clear(); });
-  expect_refused([](connect_config& c) { c.port = 0; });
-  expect_refused([](connect_config& c) { c.hosts.resize(33, {"db"}); });
-  expect_refused([](connect_config& c) { c.connect_timeout = 0s; });
-  expect_refused([](connect_config& c) { c.connect_timeout = -1s; });
-  expect_refused([](connect_config& c) { c.connect_timeout = std::chrono::nanoseconds::max(); });
-  expect_refused([](connect_config& c) { c.close_timeout = 0s; });
-  expect_refused([](connect_config& c) { c.max_message_bytes = 100; });
-  expect_refused([](connect_config& c) { c.max_message_bytes = std::size_t{2} << 30; });
-  expect_refused([](connect_config& c) { c.max_result_bytes = 0; });
-  expect_refused([](connect_config& c) { c.scram_max_iterations = 1; });
-  expect_refused([](connect_config& c) { c.statement_cache_size = 1'000'000; });
+  expect_invalid([](connect_config& c) { c.host.clear(); });
+  expect_invalid([](connect_config& c) { c.port = 0; });
+  expect_invalid([](connect_config& c) { c.hosts.resize(33, {"db"}); });
+  expect_invalid([](connect_config& c) { c.connect_timeout = 0s; });
+  expect_invalid([](connect_config& c) { c.connect_timeout = -1s; });
+  expect_invalid([](connect_config& c) { c.connect_timeout = std::chrono::nanoseconds::max(); });
+  expect_invalid([](connect_config& c) { c.close_timeout = 0s; });
+  expect_invalid([](connect_config& c) { c.max_message_bytes = 100; });
+  expect_invalid([](connect_config& c) { c.max_message_bytes = std::size_t{2} << 30; });
+  expect_invalid([](connect_config& c) { c.max_result_bytes = 0; });
+  expect_invalid([](connect_config& c) { c.scram_max_iterations = 1; });
+  expect_invalid([](connect_config& c) { c.statement_cache_size = 1'000'000; });
 }
 
 }  // namespace

@@ -38,9 +38,9 @@ const fault_case cases[] = {
     {"garbage_answer", control_fault::garbage_answer, fate::unknown, true},
 };
 
-using parameters = std::tuple<fault_case, cancel_channel_choice>;
+using fault_parameters = std::tuple<fault_case, cancel_channel_choice>;
 
-class broken_control : public ::testing::TestWithParam<parameters> {
+class broken_control : public ::testing::TestWithParam<fault_parameters> {
  protected:
   static const fault_case& fault() { return std::get<0>(GetParam()); }
   static void configure(pool_config& c) {
@@ -108,7 +108,7 @@ TEST_P(broken_control, I1_a_broken_control_session_never_reaches_a_caller) {
   EXPECT_TRUE(w.close());
 }
 
-std::string case_name(const ::testing::TestParamInfo<parameters>& info) {
+std::string fault_name(const ::testing::TestParamInfo<fault_parameters>& info) {
   const auto& [what, choice] = info.param;
   return std::string(what.name) + (choice == cancel_channel_choice::session ? "_session" : "_auto");
 }
@@ -117,7 +117,7 @@ INSTANTIATE_TEST_SUITE_P(contract, broken_control,
                          ::testing::Combine(::testing::ValuesIn(cases),
                                             ::testing::Values(cancel_channel_choice::session,
                                                               cancel_channel_choice::automatic)),
-                         case_name);
+                         fault_name);
 
 // Between two statements nothing is under way: what comes next goes as a CancelRequest, at once.
 TEST(contract, I4_a_control_session_lost_between_two_statements_is_a_request_for_the_next) {

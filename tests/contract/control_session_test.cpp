@@ -122,11 +122,6 @@ TEST(contract, I2_the_control_session_needs_no_postmaster) {
 
 // ---- the fence ----
 
-asio::awaitable<void> ask(lido::pool& pool, std::int32_t number, std::int32_t& answer) {
-  const auto got = co_await pool.async_query<std::int32_t>("select $1::int", number);
-  answer = got.one();
-}
-
 TEST(contract, I3_reuse_waits_for_the_control_sessions_answer) {
   for (const route way : {route::unix_socket, route::plain}) {
     world w{way, [](pool_config& c) {

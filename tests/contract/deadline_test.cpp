@@ -31,13 +31,6 @@ asio::awaitable<void> expect_setting(lido::connection& db, int value, const char
   EXPECT_EQ(rows.one(), value) << where;
 }
 
-void run_to_end(world& w, asio::awaitable<void> user) {
-  const task_ptr running = w.start(std::move(user));
-  ASSERT_TRUE(w.turn_until([&] { return running->done; }));
-  EXPECT_FALSE(running->error) << running->error.message();
-  ASSERT_TRUE(w.settle());
-}
-
 asio::awaitable<void> in_all_states(lido::pool& pool, int own) {
   lido::lease db = co_await pool.async_acquire();
   co_await expect_setting(*db, own, "no deadline, nothing told");

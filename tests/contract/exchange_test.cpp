@@ -105,13 +105,7 @@ const exchange_case exchanges[] = {
     {"copy_out_half_read", copy_out_half_read},
     {"copy_out_waiting", copy_out_waiting},
 };
-constexpr route routes[] = {route::unix_socket, route::tls};
-
-void one_patient_connection(pool_config& config) {
-  config.max_size = 1;
-  config.cancel.timeout = 20s;
-  config.drain.timeout = 20s;
-}
+constexpr route exchange_routes[] = {route::unix_socket, route::tls};
 
 class middle_of : public ::testing::TestWithParam<std::tuple<exchange_case, route>> {
  protected:
@@ -161,12 +155,13 @@ TEST_P(middle_of, I17_a_task_that_is_cancelled_there_leaves_at_once_and_the_next
   next_users_are_served(w);
 }
 
-std::string case_name(const ::testing::TestParamInfo<std::tuple<exchange_case, route>>& info) {
+std::string exchange_name(const ::testing::TestParamInfo<std::tuple<exchange_case, route>>& info) {
   const auto& [what, way] = info.param;
   return std::string(what.name) + "_" + to_string(way);
 }
 INSTANTIATE_TEST_SUITE_P(contract, middle_of,
-                         ::testing::Combine(::testing::ValuesIn(exchanges), ::testing::ValuesIn(routes)), case_name);
+                         ::testing::Combine(::testing::ValuesIn(exchanges), ::testing::ValuesIn(exchange_routes)),
+                         exchange_name);
 
 // A COPY in that nobody disturbs is ended without a cancel: CopyFail, or Sync for a portal, brings the answer.
 TEST(contract, I17_a_copy_that_waits_for_data_and_a_suspended_portal_need_no_cancel) {

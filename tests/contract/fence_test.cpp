@@ -41,11 +41,6 @@ struct slow_cancels {
   postgres_cluster& server;
 };
 
-asio::awaitable<void> ask(lido::pool& pool, std::int32_t number, std::int32_t& answer) {
-  const auto got = co_await pool.async_query<std::int32_t>("select $1::int", number);
-  answer = got.one();
-}
-
 asio::awaitable<void> count_idle(lido::pool& observer, std::string application, std::int64_t& found) {
   const auto got = co_await observer.async_query<std::int64_t>(
       "select count(*) from pg_stat_activity where application_name = $1 and state = 'idle' and query like '%victim%'",

@@ -218,4 +218,17 @@ bool world::close(std::chrono::nanoseconds patience) {
   return empty;
 }
 
+asio::awaitable<void> ask(lido::pool& pool, std::int32_t number, std::int32_t& answer) {
+  const auto got = co_await pool.async_query<std::int32_t>("select $1::int", number);
+  answer = got.one();
+}
+
+asio::awaitable<void> connects(connect_config config) { co_await lido::connection::async_connect(std::move(config)); }
+
+asio::awaitable<void> sleeps_for_ever(lido::pool& pool, pid_t& backend) {
+  lido::lease db = co_await pool.async_acquire();
+  backend = db->process_id();
+  co_await db->async_query("select pg_sleep(30), 'victim'");
+}
+
 }  // namespace lido::testing

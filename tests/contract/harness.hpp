@@ -11,6 +11,7 @@
 #include <asio/awaitable.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/io_context.hpp>
+#include <gtest/gtest.h>
 
 #include <chrono>
 #include <cstdint>
@@ -106,5 +107,25 @@ class world {
   postgres_cluster& cluster_;
   pool_config config_;
 };
+
+// What several tests do.
+asio::awaitable<void> ask(lido::pool& pool, std::int32_t number, std::int32_t& answer);
+asio::awaitable<void> connects(connect_config config);
+/// Until somebody stops it; tells which backend sleeps.
+asio::awaitable<void> sleeps_for_ever(lido::pool& pool, pid_t& backend);
+inline void run_to_end(world& w, asio::awaitable<void> user) {
+  const task_ptr running = w.start(std::move(user));
+  ASSERT_TRUE(w.turn_until([&] { return running->done; }));
+  EXPECT_FALSE(running->error) << running->error.message();
+  ASSERT_TRUE(w.settle());
+}
+
+inline void one_connection(pool_config& config) { config.max_size = 1; }
+/// No budget ends what the test looks at.
+inline void one_patient_connection(pool_config& config) {
+  config.max_size = 1;
+  config.cancel.timeout = 20s;
+  config.drain.timeout = 20s;
+}
 
 }  // namespace lido::testing

@@ -41,15 +41,9 @@ call_ptr ask(On& on, std::string_view sql, const Args&... args) {
   return made;
 }
 
-void one_connection(pool_config& config) {
-  config.max_size = 1;
-  config.cancel.timeout = 20s;
-  config.drain.timeout = 20s;
-}
-
 class held_lease : public ::testing::Test {
  protected:
-  void open(route way = route::unix_socket, const world::tweak& edit = one_connection) {
+  void open(route way = route::unix_socket, const world::tweak& edit = one_patient_connection) {
     w.emplace(way, edit);
     w->warm(1);
     db = w->pool->try_acquire();

@@ -54,8 +54,6 @@ asio::awaitable<void> takes(lido::pool& pool, std::vector<int>& order, int who) 
   co_await db->async_query("select 1");
 }
 
-void one_connection(pool_config& config) { config.max_size = 1; }
-
 TEST(contract, I10_waiters_are_served_in_order_and_a_cancelled_one_is_gone) {
   world w{route::unix_socket, one_connection};
   w.warm(1);
@@ -159,8 +157,6 @@ TEST(contract, I12_status_on_the_wire_decides_about_reuse) {
   EXPECT_EQ(w.stats().created, 1U);
   EXPECT_TRUE(w.close());
 }
-
-asio::awaitable<void> connects(connect_config config) { co_await lido::connection::async_connect(std::move(config)); }
 
 TEST(contract, I20_a_connect_can_be_cancelled_at_every_step) {
   using namespace steps;

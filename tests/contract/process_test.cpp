@@ -17,17 +17,11 @@
 namespace lido::testing {
 namespace {
 
-asio::awaitable<void> sleeps(lido::pool& pool, pid_t& backend) {
-  lido::lease db = co_await pool.async_acquire();
-  backend = db->process_id();
-  co_await db->async_query("select pg_sleep(30), 'victim'");
-}
-
 TEST(contract, I25_a_terminated_backend_is_a_disconnect_whenever_it_happens) {
   for (const route way : {route::unix_socket, route::tls}) {
     world w{way};
     pid_t pid = 0;
-    const task_ptr user = w.start(sleeps(*w.pool, pid));
+    const task_ptr user = w.start(sleeps_for_ever(*w.pool, pid));
     ASSERT_TRUE(w.wait_running("victim"));
     w.server().sql("select pg_terminate_backend(" + std::to_string(pid) + ")");
     ASSERT_TRUE(w.turn_until([&] { return user->done; }));
@@ -48,7 +42,7 @@ TEST(contract, I25_a_killed_backend_is_a_disconnect_for_everybody_and_the_pool_c
   world w{route::tls};
   w.warm(2);
   pid_t pid = 0;
-  const task_ptr first = w.start(sleeps(*w.pool, pid));
+  const task_ptr first = w.start(sleeps_for_ever(*w.pool, pid));
   const task_ptr second = w.start_statement("select pg_sleep(30), 'victim'");
   ASSERT_TRUE(w.wait_running("victim", 2));
   ASSERT_EQ(::kill(pid, SIGKILL), 0);  // the postmaster ends all other sessions, too, and recovers

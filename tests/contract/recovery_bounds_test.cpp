@@ -32,17 +32,11 @@ void small_budgets(pool_config& c) {
   c.connect.close_timeout = 200ms;
 }
 
-asio::awaitable<void> sleeps(lido::pool& pool, pid_t& backend) {
-  lido::lease db = co_await pool.async_acquire();
-  backend = db->process_id();
-  co_await db->async_query("select pg_sleep(30), 'victim'");
-}
-
 TEST(contract, I2_a_stopped_backend_delays_nobody) {
   for (const route way : {route::unix_socket, route::tls}) {
     world w{way, small_budgets};
     pid_t pid = 0;
-    const task_ptr victim = w.start(sleeps(*w.pool, pid));
+    const task_ptr victim = w.start(sleeps_for_ever(*w.pool, pid));
     ASSERT_TRUE(w.wait_running("victim"));
     const stopped_backend deaf{pid};
     victim->signal.emit(cancellation_type::terminal);
@@ -59,7 +53,7 @@ TEST(contract, I2_a_stopped_backend_delays_nobody) {
 TEST(contract, I2_a_black_holed_network_delays_nobody) {
   world w{route::tls_proxy, small_budgets};
   pid_t pid = 0;
-  const task_ptr victim = w.start(sleeps(*w.pool, pid));
+  const task_ptr victim = w.start(sleeps_for_ever(*w.pool, pid));
   ASSERT_TRUE(w.wait_running("victim"));
   w.proxy->stall_main(true);
   w.proxy->set_cancel_fault(cancel_fault::black_hole);
@@ -151,8 +145,6 @@ TEST(contract, I5_close_is_bounded_by_its_own_budget) {
   EXPECT_EQ(w.stats().size(), 0U);
   EXPECT_EQ(w.stats().orphaned, 1U);
 }
-
-asio::awaitable<void> connects(connect_config config) { co_await lido::connection::async_connect(std::move(config)); }
 
 TEST(contract, I5_one_deadline_covers_the_whole_connect) {
   using namespace steps;

@@ -12,11 +12,11 @@ namespace {
 
 using asio::cancellation_type;
 
-enum class fate { cleaned, replaced };
+enum class after_reset { cleaned, replaced };
 
 struct trace {
   const char* sql;  // statements of one simple query
-  fate expected = fate::cleaned;
+  after_reset expected = after_reset::cleaned;
 };
 
 // Every visible way to leave something. Statements that fail leave what they did before.
@@ -101,10 +101,10 @@ const trace traces[] = {
     {"begin; create temp table i14_a (); select 1/0"},
     {"discard all; set work_mem = '7MB'"},
     // what no statement undoes
-    {"load 'nothing'", fate::replaced},
-    {"select setseed(0.5)", fate::replaced},
-    {"set seed = 0.5", fate::replaced},
-    {"set role i14_role; select dblink_connect('x')", fate::replaced},
+    {"load 'nothing'", after_reset::replaced},
+    {"select setseed(0.5)", after_reset::replaced},
+    {"set seed = 0.5", after_reset::replaced},
+    {"set role i14_role; select dblink_connect('x')", after_reset::replaced},
 };
 
 // All that a session holds, in one text.
@@ -148,8 +148,6 @@ asio::awaitable<void> leaves_prepared(lido::pool& pool, std::string sql) {
   for (int i = 0; i < 2; ++i) co_await db->async_query(sql);  // the second time from the cache
 }
 
-void one_connection(pool_config& config) { config.max_size = 1; }
-
 void prepare_database(const world& w) {
   w.server().sql(
       "drop role if exists i14_role; create role i14_role; grant i14_role to lido;"
@@ -169,7 +167,7 @@ view seen_by_next_user(world& w) {
   return out;
 }
 
-void run_to_end(world& w, asio::awaitable<void> user) {
+void run_and_settle(world& w, asio::awaitable<void> user) {
   const task_ptr running = w.start(std::move(user));
   ASSERT_TRUE(w.turn_until([&] { return running->done; }));
   ASSERT_TRUE(w.settle());
@@ -178,7 +176,7 @@ void run_to_end(world& w, asio::awaitable<void> user) {
 void expect_nothing_left(world& w, const trace& left, const view& before, const view& after) {
   EXPECT_EQ(after.state, before.state) << left.sql;
   EXPECT_FALSE(after.sequence) << left.sql;
-  EXPECT_EQ(after.process == before.process, left.expected == fate::cleaned) << left.sql;
+  EXPECT_EQ(after.process == before.process, left.expected == after_reset::cleaned) << left.sql;
   EXPECT_LE(w.sessions(), 1);
 }
 
@@ -187,7 +185,7 @@ TEST(contract, I14_what_a_lease_visibly_left_is_not_found_by_the_next_one) {
   prepare_database(w);
   for (const trace& each : traces) {
     const view before = seen_by_next_user(w);
-    run_to_end(w, leaves(*w.pool, each.sql));
+    run_and_settle(w, leaves(*w.pool, each.sql));
     expect_nothing_left(w, each, before, seen_by_next_user(w));
   }
   EXPECT_EQ(w.stats().of(close_reason::left_state), 4U);
@@ -205,8 +203,8 @@ TEST(contract, I14_the_same_through_the_statement_cache) {
     if (std::string_view(each.sql).find("; ") != std::string_view::npos) continue;  // one statement at a time
     const view before = seen_by_next_user(w);
     for (int round = 0; round < 2; ++round) {
-      run_to_end(w, leaves_prepared(*w.pool, each.sql));
-      if (each.expected == fate::replaced) break;
+      run_and_settle(w, leaves_prepared(*w.pool, each.sql));
+      if (each.expected == after_reset::replaced) break;
     }
     expect_nothing_left(w, each, before, seen_by_next_user(w));
   }
@@ -252,7 +250,7 @@ TEST(contract, I14_a_lease_that_left_nothing_costs_no_round_trip) {
       "select 14/0 as clean",
   };
   for (const char* sql : clean) {
-    run_to_end(w, leaves(*w.pool, sql));
+    run_and_settle(w, leaves(*w.pool, sql));
     EXPECT_TRUE(w.answered("clean")) << sql;
   }
   EXPECT_EQ(w.stats().recoveries, 0U);
@@ -277,7 +275,7 @@ TEST(contract, I14_what_was_set_at_the_start_of_the_session_survives_every_reset
     for (const char* sql :
          {"set work_mem = '7MB'", "set role none", "do $$ begin set role none; end $$", "set app.tenant = 'x'",
           "set search_path = x", "reset role; reset all", "set session authorization default", "select 1"}) {
-      run_to_end(w, leaves(*w.pool, sql));
+      run_and_settle(w, leaves(*w.pool, sql));
       const view after = seen_by_next_user(w);
       EXPECT_EQ(after.state, before.state) << sql;
       EXPECT_EQ(after.process, before.process) << sql;
@@ -291,11 +289,11 @@ TEST(contract, I14_the_statement_cache_outlives_what_forgets_its_statements) {
   for (const char* sql : {"deallocate all", "discard all", "prepare i14 as select 1", "do $$ begin end $$",
                           "do $$ begin execute 'deallocate all'; end $$"}) {
     EXPECT_EQ(w.wrong_answers(3), 0);
-    run_to_end(w, leaves(*w.pool, sql));
+    run_and_settle(w, leaves(*w.pool, sql));
     EXPECT_EQ(w.wrong_answers(3), 0) << sql;
   }
   for (const char* sql : {"deallocate all", "discard all"}) {
-    run_to_end(w, leaves_prepared(*w.pool, sql));
+    run_and_settle(w, leaves_prepared(*w.pool, sql));
     EXPECT_EQ(w.wrong_answers(3), 0) << sql;
   }
   EXPECT_EQ(w.stats().created, 1U);
@@ -308,15 +306,15 @@ TEST(contract, I14_mode_none_undoes_nothing_but_an_open_transaction) {
             c.reset.mode = reset_mode::none;
           }};
   const view before = seen_by_next_user(w);
-  run_to_end(w, leaves(*w.pool, "set work_mem = '7MB'"));
+  run_and_settle(w, leaves(*w.pool, "set work_mem = '7MB'"));
   EXPECT_EQ(w.stats().recoveries, 0U);
-  run_to_end(w, leaves(*w.pool, "begin; select 14"));
+  run_and_settle(w, leaves(*w.pool, "begin; select 14"));
   EXPECT_EQ(w.stats().of(reset_kind::rollback), 1U);
   EXPECT_EQ(w.sessions("idle in transaction%"), 0);
   const view after = seen_by_next_user(w);
   EXPECT_EQ(after.process, before.process);
   EXPECT_NE(after.state.find("work_mem=7168"), std::string::npos);
-  run_to_end(w, leaves(*w.pool, "set client_encoding = 'LATIN1'"));
+  run_and_settle(w, leaves(*w.pool, "set client_encoding = 'LATIN1'"));
   EXPECT_NE(seen_by_next_user(w).process, before.process) << "not even here: nobody could read it";
   EXPECT_TRUE(w.close());
 }
@@ -330,7 +328,7 @@ TEST(contract, I14_discard_all_undoes_what_no_text_shows) {
       "create or replace function i14_hidden() returns void language plpgsql as"
       " $$ begin perform set_config('work_mem', '7MB', false); perform pg_advisory_lock(14); end $$");
   const view before = seen_by_next_user(w);
-  run_to_end(w, leaves(*w.pool, "select i14_hidden()"));
+  run_and_settle(w, leaves(*w.pool, "select i14_hidden()"));
   const view after = seen_by_next_user(w);
   EXPECT_EQ(after.state, before.state);
   EXPECT_EQ(after.process, before.process);

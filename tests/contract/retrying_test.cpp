@@ -31,12 +31,6 @@ class retried : public ::testing::Test {
 };
 using commit_status_of = retried;
 
-void run_to_end(world& w, asio::awaitable<void> user) {
-  const task_ptr running = w.start(std::move(user));
-  ASSERT_TRUE(w.turn_until([&] { return running->done; }));
-  EXPECT_FALSE(running->error) << running->error.message();
-}
-
 constexpr transaction_options named{.resolvable = true};
 
 // The COMMIT reaches the server and its answer does not come back, or it does not even get there.

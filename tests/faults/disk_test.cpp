@@ -10,11 +10,6 @@
 namespace lido::testing {
 namespace {
 
-void small(pool_config& c) {
-  impatient(c);
-  c.max_size = 2;
-}
-
 // One whose disks are played with.
 postgres_cluster& full_cluster() {
   static postgres_cluster cluster;

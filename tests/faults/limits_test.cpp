@@ -7,11 +7,6 @@
 namespace lido::testing {
 namespace {
 
-void small(pool_config& c) {
-  impatient(c);
-  c.max_size = 2;
-}
-
 // Two pools that want more than the server has: as two processes of a fleet would.
 TEST(fleet, F29_connections_that_the_server_refuses_are_no_error_of_any_task) {
   cluster_settings few;

@@ -89,11 +89,6 @@ void at_each_allocation(scenario what, const std::function<void(pool_config&)>& 
   EXPECT_GT(nth, 1U) << "it has no such allocation: nothing was tried";
 }
 
-void small(pool_config& c) {
-  impatient(c);
-  c.max_size = 2;
-}
-
 constexpr std::size_t large = 16U << 10;
 
 asio::awaitable<void> receives(world& w, std::size_t nth) {

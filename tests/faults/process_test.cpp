@@ -13,11 +13,6 @@
 namespace lido::testing {
 namespace {
 
-void small(pool_config& c) {
-  impatient(c);
-  c.max_size = 2;
-}
-
 // Every system call is interrupted, again and again.
 class alarms {
  public:

@@ -9,11 +9,6 @@
 namespace lido::testing {
 namespace {
 
-void small(pool_config& c) {
-  impatient(c);
-  c.max_size = 2;
-}
-
 asio::awaitable<void> asks_within(lido::pool& pool, std::chrono::nanoseconds budget, std::string sql) {
   lido::lease db = co_await pool.async_acquire();
   co_await db->async_query(lido::within(budget), sql);

@@ -44,5 +44,9 @@ inline void impatient(pool_config& c) {
   c.drain.timeout = 1s;
   c.connect.close_timeout = 300ms;
 }
+inline void small(pool_config& c) {
+  impatient(c);
+  c.max_size = 2;
+}
 
 }  // namespace lido::testing

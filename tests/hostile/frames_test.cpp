@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::int64_t one_gib = 1 << 30;
-using rows = std::vector<std::vector<field>>;
+using row_list = std::vector<std::vector<field>>;
 
 /// Every type that a server sends to a session.
 constexpr std::string_view server_types = "ACDEGHIKNRSTVWZcdnst123v";
@@ -131,7 +131,7 @@ void expect_whole(const std::vector<outcome>& ends) {
   ASSERT_EQ(ends.size(), 3U);
   EXPECT_FALSE(ends[0].error) << words_of(ends[0]);
   EXPECT_FALSE(ends[1].error) << words_of(ends[1]);
-  EXPECT_EQ(ends[1].rows, (rows{{"42"}, {field{}}, {std::string(30, 'x')}}));
+  EXPECT_EQ(ends[1].rows, (row_list{{"42"}, {field{}}, {std::string(30, 'x')}}));
   EXPECT_EQ(ends[1].tag, "SELECT 3");
   EXPECT_EQ(ends[2].error, make_sqlstate("22012"));
   EXPECT_EQ(ends[2].diag.message, "division by zero");

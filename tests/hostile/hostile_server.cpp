@@ -1,9 +1,10 @@
 #include "tests/hostile/hostile_server.hpp"
 
+#include "tests/support/coroutines.hpp"
+
 #include <lido/driver/connection.hpp>
 #include <lido/driver/transaction.hpp>
 
-#include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <gtest/gtest.h>
@@ -110,7 +111,7 @@ struct client::state {
     return finish(waiting);
   }
   outcome run_task(asio::awaitable<void> task, const std::shared_ptr<pending>& waiting) {
-    asio::co_spawn(io, std::move(task), [waiting](const std::exception_ptr& failure) {
+    spawn(io.get_executor(), std::move(task), [waiting](const std::exception_ptr& failure) {
       try {
         if (failure) std::rethrow_exception(failure);
       } catch (const error& said) {

@@ -2,10 +2,10 @@
 #pragma once
 
 #include "tests/hostile/hostile_server.hpp"
+#include "tests/support/coroutines.hpp"
 
 #include <lido/pool/pool.hpp>
 
-#include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <gtest/gtest.h>
 
@@ -40,7 +40,7 @@ struct pool_of_one {
   }
   std::error_code finish(asio::awaitable<void> task) {
     std::optional<std::error_code> end;
-    asio::co_spawn(io, std::move(task), [&end](const std::exception_ptr& failure) {
+    spawn(io.get_executor(), std::move(task), [&end](const std::exception_ptr& failure) {
       try {
         end = std::error_code{};
         if (failure) std::rethrow_exception(failure);

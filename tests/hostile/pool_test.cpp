@@ -1,10 +1,10 @@
 // What a hostile server costs a pool: one connection, never its slot, and never the next user (B44, B48, B54, B58, B72,
 // B73).
 #include "tests/hostile/hostile_server.hpp"
+#include "tests/support/coroutines.hpp"
 
 #include <lido/pool/pool.hpp>
 
-#include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ namespace lido::testing {
 namespace {
 
 using namespace std::chrono_literals;
-using rows = std::vector<std::vector<field>>;
+using row_list = std::vector<std::vector<field>>;
 
 /// A pool of one connection, and the thread that runs it: the caller's.
 class pool_user {
@@ -40,7 +40,7 @@ class pool_user {
   }
   std::error_code run(asio::awaitable<void> task) {
     const auto end = std::make_shared<std::optional<std::error_code>>();
-    asio::co_spawn(io_, std::move(task), [end](const std::exception_ptr& failure) {
+    lido::testing::spawn(io_.get_executor(), std::move(task), [end](const std::exception_ptr& failure) {
       try {
         *end = std::error_code{};
         if (failure) std::rethrow_exception(failure);

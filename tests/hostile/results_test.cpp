@@ -6,7 +6,7 @@
 namespace lido::testing {
 namespace {
 
-using rows = std::vector<std::vector<field>>;
+using row_list = std::vector<std::vector<field>>;
 
 /// DataRow with one field of this length, whatever follows.
 std::string row_with_length(std::int64_t length, const std::string& bytes) {
@@ -118,7 +118,7 @@ TEST(hostile_results, B71_a_commit_answered_by_rollback_is_a_rollback) {
     client user{plain_config(server)};
     ASSERT_FALSE(user.connect().error);
     EXPECT_EQ(user.begin_and_commit().error, errc::rolled_back);
-    EXPECT_EQ(user.query().rows, (rows{{"42"}}));
+    EXPECT_EQ(user.query().rows, (row_list{{"42"}}));
   }
   EXPECT_TRUE(server.wait_until_done(1));
   EXPECT_EQ(server.problems(), "");
@@ -146,7 +146,7 @@ TEST(hostile_results, B73_one_ready_too_many_kills_and_leaves_the_result) {
     fake_server server{script{std::move(steps)}};
     client user{plain_config(server)};
     ASSERT_FALSE(user.connect().error);
-    EXPECT_EQ(user.query().rows, (rows{{"42"}}));
+    EXPECT_EQ(user.query().rows, (row_list{{"42"}}));
     server.open_gate("the result was seen");
     EXPECT_TRUE(user.wait_until_closed());
     EXPECT_EQ(user.query().error, errc::protocol_error);

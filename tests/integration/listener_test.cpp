@@ -32,8 +32,7 @@ lido::listener_options quick() {
 
 asio::awaitable<void> take(lido::listener& news) { co_await news.async_next(lido::within(50ms)); }
 
-template <class Body>
-void with_pool(Body body) {
+void with_pool(const std::function<asio::awaitable<void>(asio::io_context&, lido::pool&)>& body) {
   run([&](asio::io_context& io) -> asio::awaitable<void> {
     lido::pool pool(io.get_executor(), pool_of(unix_config(shared_cluster()), 2));
     co_await body(io, pool);

@@ -211,8 +211,8 @@ TEST(misuse, C18_each_call_behind_a_deadline_or_a_loss_has_the_error_of_that) {
 // ---- arguments ----
 
 // What the work throws, with db still usable afterwards.
-template <class Work>
-asio::awaitable<void> expect_refused(lido::connection& db, Work work, const char* what, std::error_code error) {
+asio::awaitable<void> expect_refused(lido::connection& db, lido::testing::on_connection work, const char* what,
+                                     std::error_code error) {
   const std::error_code ec = co_await error_of(work(db));
   EXPECT_EQ(ec, error) << what << ": " << ec.message();
   const auto next = co_await db.async_query<int>("select 1");

@@ -14,8 +14,7 @@ using lido::testing::unix_config;
 using lido::testing::with_lease;
 
 // One connection of a pool of one, and a table of its own.
-template <class Body>
-void with_table(Body body, lido::connect_config config = unix_config(shared_cluster())) {
+void with_table(const lido::testing::on_connection& body, lido::connect_config config = unix_config(shared_cluster())) {
   const auto prepared = [&](lido::connection& db) -> asio::awaitable<void> {
     co_await db.async_query("create temp table t (a int primary key deferrable initially deferred, b text)");
     co_await body(db);

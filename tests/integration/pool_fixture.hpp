@@ -2,17 +2,16 @@
 #pragma once
 
 #include "tests/support/channel_of_tests.hpp"
+#include "tests/support/coroutines.hpp"
 #include "tests/support/postgres_cluster.hpp"
 
 #include <lido/pool/pool.hpp>
 
 #include <asio/awaitable.hpp>
-#include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <gtest/gtest.h>
 
-#include <exception>
-#include <optional>
+#include <functional>
 #include <system_error>
 #include <utility>
 
@@ -45,16 +44,6 @@ inline pool_config pool_of(connect_config connect, std::size_t size) {
   return config;
 }
 
-// Runs `work` on a fresh io_context until nothing is left to do; rethrows what it threw.
-template <class Work>
-void run(Work work) {
-  asio::io_context io;
-  std::exception_ptr failure;
-  asio::co_spawn(io, work(io), [&failure](std::exception_ptr e) { failure = std::move(e); });
-  io.run();
-  if (failure) std::rethrow_exception(failure);
-}
-
 // What `work` threw, if anything.
 template <class Result>
 asio::awaitable<std::error_code> error_of(asio::awaitable<Result> work) {
@@ -68,16 +57,7 @@ asio::awaitable<std::error_code> error_of(asio::awaitable<Result> work) {
 }
 
 // `body` has the only connection of a pool that connects so.
-template <class Body>
-void with_lease(Body body, connect_config connect = unix_config(shared_cluster())) {
-  run([&](asio::io_context& io) -> asio::awaitable<void> {
-    lido::pool pool(io.get_executor(), pool_of(std::move(connect), 1));
-    {
-      lease db = co_await pool.async_acquire(within(std::chrono::seconds(5)));
-      co_await body(*db);
-    }
-    co_await pool.async_close(std::chrono::seconds(1));
-  });
-}
+using on_connection = std::function<asio::awaitable<void>(connection&)>;
+void with_lease(const on_connection& body, connect_config connect = unix_config(shared_cluster()));
 
 }  // namespace lido::testing

@@ -3,6 +3,7 @@
 
 #include <lido/pool/registry.hpp>
 
+#include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>

@@ -11,13 +11,11 @@ namespace {
 
 using namespace std::chrono_literals;
 using lido::testing::error_of;
-using lido::testing::run;
 using lido::testing::shared_cluster;
 using lido::testing::unix_config;
 using lido::testing::with_lease;
 
-template <class Body>
-void with_table(Body body, std::size_t cached = 256) {
+void with_keys(const lido::testing::on_connection& body, std::size_t cached = 256) {
   const auto prepared = [&](lido::connection& db) -> asio::awaitable<void> {
     co_await db.async_query("create temp table t (a int primary key)");
     co_await body(db);
@@ -45,7 +43,7 @@ asio::awaitable<std::string> values_in(lido::connection& db) {
 }
 
 TEST(savepoints, P179_a_failed_scope_leaves_the_transaction_whole) {
-  with_table([](lido::connection& db) -> asio::awaitable<void> {
+  with_keys([](lido::connection& db) -> asio::awaitable<void> {
     lido::transaction tx = co_await db.async_begin();
     co_await insert(tx, 1);
     {
@@ -65,7 +63,7 @@ TEST(savepoints, P179_a_failed_scope_leaves_the_transaction_whole) {
 }
 
 TEST(savepoints, P179_a_scope_that_is_left_is_rolled_back_before_the_next_statement) {
-  with_table([](lido::connection& db) -> asio::awaitable<void> {
+  with_keys([](lido::connection& db) -> asio::awaitable<void> {
     lido::transaction tx = co_await db.async_begin();
     {
       const lido::savepoint left = co_await tx.async_savepoint();
@@ -93,7 +91,7 @@ TEST(savepoints, P179_a_scope_that_is_left_is_rolled_back_before_the_next_statem
 }
 
 TEST(savepoints, P179_only_the_innermost_scope_may_be_used) {
-  with_table([](lido::connection& db) -> asio::awaitable<void> {
+  with_keys([](lido::connection& db) -> asio::awaitable<void> {
     lido::transaction tx = co_await db.async_begin();
     lido::savepoint outer = co_await tx.async_savepoint();
     lido::savepoint inner = co_await outer.async_savepoint();
@@ -156,7 +154,7 @@ asio::awaitable<void> refuses_all(Scope& scope, lido::connection& db) {
 }
 
 TEST(savepoints, P179_streams_copies_and_pipelines_belong_to_the_innermost_scope_too) {
-  with_table([](lido::connection& db) -> asio::awaitable<void> {
+  with_keys([](lido::connection& db) -> asio::awaitable<void> {
     lido::transaction tx = co_await db.async_begin();
     lido::savepoint outer = co_await tx.async_savepoint();
     {
@@ -188,7 +186,7 @@ TEST(savepoints, P179_streams_copies_and_pipelines_belong_to_the_innermost_scope
 }
 
 TEST(savepoints, P180_a_failed_transaction_goes_back_to_its_savepoint) {
-  with_table([](lido::connection& db) -> asio::awaitable<void> {
+  with_keys([](lido::connection& db) -> asio::awaitable<void> {
     lido::transaction tx = co_await db.async_begin();
     lido::savepoint inner = co_await tx.async_savepoint();
     co_await error_of(
@@ -206,7 +204,7 @@ TEST(savepoints, P180_a_failed_transaction_goes_back_to_its_savepoint) {
 }
 
 TEST(savepoints, a_rollback_of_the_transaction_ends_its_scopes) {
-  with_table([](lido::connection& db) -> asio::awaitable<void> {
+  with_keys([](lido::connection& db) -> asio::awaitable<void> {
     lido::transaction tx = co_await db.async_begin();
     lido::savepoint inner = co_await tx.async_savepoint();
     co_await tx.async_rollback();
@@ -219,7 +217,7 @@ TEST(savepoints, a_rollback_of_the_transaction_ends_its_scopes) {
 // ---- stale plans ----
 
 TEST(statement_cache, P145_a_changed_result_type_is_unseen_outside_of_a_transaction) {
-  with_table([](lido::connection& db) -> asio::awaitable<void> {
+  with_keys([](lido::connection& db) -> asio::awaitable<void> {
     for (int i = 0; i < 3; ++i) {
       const auto before = co_await db.async_query("select * from t");
       EXPECT_EQ(before.columns().size(), static_cast<std::size_t>(i + 1));
@@ -231,7 +229,7 @@ TEST(statement_cache, P145_a_changed_result_type_is_unseen_outside_of_a_transact
 }
 
 TEST(statement_cache, P145_inside_a_transaction_it_is_an_error_and_the_next_one_works) {
-  with_table([](lido::connection& db) -> asio::awaitable<void> {
+  with_keys([](lido::connection& db) -> asio::awaitable<void> {
     co_await db.async_query("select * from t");
     co_await db.async_simple_query("alter table t add column c int");
     {
@@ -251,7 +249,7 @@ TEST(statement_cache, P145_inside_a_transaction_it_is_an_error_and_the_next_one_
 
 // Nothing of it had run: the first statement was refused before it was bound.
 TEST(statement_cache, P145_a_pipeline_that_begins_with_a_stale_plan_is_run_again_unseen) {
-  with_table([](lido::connection& db) -> asio::awaitable<void> {
+  with_keys([](lido::connection& db) -> asio::awaitable<void> {
     const auto work = [] {
       lido::pipeline all;
       all.add("select * from t").add("insert into t values (1) on conflict do nothing").add("select count(*) from t");
@@ -274,7 +272,7 @@ TEST(statement_cache, P145_a_pipeline_that_begins_with_a_stale_plan_is_run_again
 }
 
 TEST(statement_cache, P145_in_the_middle_of_a_pipeline_it_is_an_error_and_the_next_run_works) {
-  with_table([](lido::connection& db) -> asio::awaitable<void> {
+  with_keys([](lido::connection& db) -> asio::awaitable<void> {
     for (const auto mode : {lido::pipeline_mode::all_or_nothing, lido::pipeline_mode::each_on_its_own}) {
       const auto work = [mode] {
         lido::pipeline all(mode);
@@ -295,7 +293,7 @@ TEST(statement_cache, P145_in_the_middle_of_a_pipeline_it_is_an_error_and_the_ne
 }
 
 TEST(statement_cache, P145_a_statement_that_the_server_forgot_is_prepared_anew_unseen) {
-  with_table([](lido::connection& db) -> asio::awaitable<void> {
+  with_keys([](lido::connection& db) -> asio::awaitable<void> {
     const auto one = co_await db.async_query<int>("select $1::int", 1);
     EXPECT_EQ(one.one(), 1);
     // by a way that no text shows

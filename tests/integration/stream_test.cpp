@@ -17,7 +17,7 @@ using lido::testing::shared_cluster;
 using lido::testing::tls_config;
 using lido::testing::unix_config;
 
-struct item {
+struct labelled {
   int id;
   std::optional<std::string> name;
 };
@@ -27,7 +27,9 @@ asio::awaitable<void> next_of(lido::row_stream<Row>& from) {
   co_await from.async_next();
 }
 
-asio::awaitable<lido::connection> connect() { return lido::connection::async_connect(unix_config(shared_cluster())); }
+asio::awaitable<lido::connection> unix_connection() {
+  return lido::connection::async_connect(unix_config(shared_cluster()));
+}
 
 TEST(row_stream, rows_come_one_by_one_over_many_batches) {
   run([](asio::io_context&) -> asio::awaitable<void> {
@@ -35,7 +37,7 @@ TEST(row_stream, rows_come_one_by_one_over_many_batches) {
       const lido::connect_config config = tls ? tls_config(shared_cluster()) : unix_config(shared_cluster());
       lido::connection db = co_await lido::connection::async_connect(config);
       for (const std::uint32_t at_a_time : {1U, 7U, 100U, 1000U, 0U}) {
-        auto items = co_await db.async_stream<item>(
+        auto items = co_await db.async_stream<labelled>(
             stream_options{at_a_time}, "select i as id, nullif('n' || i, 'n2') as name from generate_series(1, $1) i",
             100);
         int seen = 0;
@@ -54,7 +56,7 @@ TEST(row_stream, rows_come_one_by_one_over_many_batches) {
 
 TEST(row_stream, batches_are_as_large_as_asked_for_and_mix_with_single_rows) {
   run([](asio::io_context&) -> asio::awaitable<void> {
-    lido::connection db = co_await connect();
+    lido::connection db = co_await unix_connection();
     auto numbers = co_await db.async_stream<int>(stream_options{40}, "select generate_series(1, 100)");
     EXPECT_EQ(*co_await numbers.async_next(), 1);
     std::vector<std::size_t> sizes;
@@ -74,7 +76,7 @@ TEST(row_stream, batches_are_as_large_as_asked_for_and_mix_with_single_rows) {
 
 TEST(row_stream, large_rows_come_in_smaller_batches) {
   run([](asio::io_context&) -> asio::awaitable<void> {
-    lido::connection db = co_await connect();
+    lido::connection db = co_await unix_connection();
     auto rows = co_await db.async_stream<std::string>(stream_options{0},
                                                       "select repeat('x', 100000) || i from generate_series(1, 100) i");
     std::size_t seen = 0;
@@ -91,7 +93,7 @@ TEST(row_stream, large_rows_come_in_smaller_batches) {
 
 TEST(row_stream, any_row_type_and_no_rows_at_all) {
   run([](asio::io_context&) -> asio::awaitable<void> {
-    lido::connection db = co_await connect();
+    lido::connection db = co_await unix_connection();
     auto views = co_await db.async_stream("select 1 as a, 'x' as b");
     const auto first = co_await views.async_next();
     EXPECT_EQ(first->get<int>("a"), 1);
@@ -109,7 +111,7 @@ TEST(row_stream, any_row_type_and_no_rows_at_all) {
 
 TEST(row_stream, left_early_it_leaves_the_connection_in_step) {
   run([](asio::io_context&) -> asio::awaitable<void> {
-    lido::connection db = co_await connect();
+    lido::connection db = co_await unix_connection();
     for (const std::uint32_t at_a_time : {10U, 0U}) {
       for (const bool explicitly : {false, true}) {
         auto numbers = co_await db.async_stream<int>(stream_options{at_a_time}, "select generate_series(1, 3000000)");
@@ -129,7 +131,7 @@ TEST(row_stream, left_early_it_leaves_the_connection_in_step) {
 
 TEST(row_stream, an_error_in_the_middle_comes_with_its_batch_and_the_connection_goes_on) {
   run([](asio::io_context&) -> asio::awaitable<void> {
-    lido::connection db = co_await connect();
+    lido::connection db = co_await unix_connection();
     auto numbers =
         co_await db.async_stream<int>(stream_options{10}, "select 10 / (25 - i) from generate_series(1, 50) i");
     int seen = 0;
@@ -156,7 +158,7 @@ TEST(row_stream, an_error_in_the_middle_comes_with_its_batch_and_the_connection_
 
 TEST(row_stream, the_connection_is_busy_while_it_is_open) {
   run([](asio::io_context&) -> asio::awaitable<void> {
-    lido::connection db = co_await connect();
+    lido::connection db = co_await unix_connection();
     auto numbers = co_await db.async_stream<int>(stream_options{1}, "select generate_series(1, 3)");
     std::error_code ec;
     try {
@@ -174,7 +176,7 @@ TEST(row_stream, the_connection_is_busy_while_it_is_open) {
 
 TEST(row_stream, in_a_transaction_it_sees_the_transaction_and_a_rollback_ends_it) {
   run([](asio::io_context&) -> asio::awaitable<void> {
-    lido::connection db = co_await connect();
+    lido::connection db = co_await unix_connection();
     lido::row_stream<int> left;
     {
       lido::transaction tx = co_await db.async_begin();
@@ -216,7 +218,7 @@ TEST(row_stream, a_deadline_or_a_cancel_of_a_step_ends_it) {
 
 TEST(row_stream, a_copy_in_a_stream_is_a_clear_error) {
   run([](asio::io_context&) -> asio::awaitable<void> {
-    lido::connection db = co_await connect();
+    lido::connection db = co_await unix_connection();
     co_await db.async_query("create temp table t (a int)");
     for (const char* sql : {"copy t from stdin", "copy (select generate_series(1, 1000)) to stdout"}) {
       std::error_code ec;

@@ -14,8 +14,8 @@ namespace {
 std::string u16(unsigned value) { return {static_cast<char>(value >> 8U), static_cast<char>(value & 255U)}; }
 std::string u32(unsigned value) { return u16(value >> 16U) + u16(value & 0xffffU); }
 
-const std::string signature{"PGCOPY\n\377\r\n\0", 11};
-const std::string header = signature + u32(0) + u32(0);
+const std::string copy_signature{"PGCOPY\n\377\r\n\0", 11};
+const std::string header = copy_signature + u32(0) + u32(0);
 const std::string first = u16(2) + u32(4) + "abcd" + u32(0xffffffff);  // a value and a NULL
 const std::string second = u16(2) + u32(0) + u32(1) + "x";             // an empty one
 const std::string end = u16(0xffff);
@@ -57,13 +57,13 @@ TEST(tuple_source, C17_tuples_are_the_same_however_the_bytes_are_cut) {
 }
 
 TEST(tuple_source, C17_an_extension_of_the_header_is_passed_over_however_it_is_cut) {
-  const std::string extended = signature + u32(0xffff) + u32(5) + std::string("\0\1PGC", 5) + first + end;
+  const std::string extended = copy_signature + u32(0xffff) + u32(5) + std::string("\0\1PGC", 5) + first + end;
   for (std::size_t piece = 1; piece <= extended.size(); ++piece)
     EXPECT_EQ(tuples(extended, piece), std::vector<std::string>{first}) << piece;
 }
 
 TEST(tuple_source, C17_every_byte_of_the_signature_counts) {
-  for (std::size_t i = 0; i < signature.size(); ++i) {
+  for (std::size_t i = 0; i < copy_signature.size(); ++i) {
     std::string bad = header;
     bad.append(first).append(end);
     bad[i] = static_cast<char>(bad[i] ^ 1);
@@ -79,9 +79,9 @@ TEST(tuple_source, C17_a_copy_cut_anywhere_is_not_whole) {
 }
 
 TEST(tuple_source, C17_what_no_copy_has_is_refused) {
-  EXPECT_EQ(error_of(signature + u32(0x10000) + u32(0) + end), errc::value_out_of_range) << "with oids";
-  EXPECT_EQ(error_of(signature + u32(0x80000000) + u32(0) + end), errc::value_out_of_range);
-  EXPECT_EQ(error_of(signature + u32(0) + u32(0x40000000)), errc::value_out_of_range) << "a header without end";
+  EXPECT_EQ(error_of(copy_signature + u32(0x10000) + u32(0) + end), errc::value_out_of_range) << "with oids";
+  EXPECT_EQ(error_of(copy_signature + u32(0x80000000) + u32(0) + end), errc::value_out_of_range);
+  EXPECT_EQ(error_of(copy_signature + u32(0) + u32(0x40000000)), errc::value_out_of_range) << "a header without end";
   EXPECT_EQ(error_of(header + u16(1) + u32(0) + end), errc::value_out_of_range) << "too few fields";
   EXPECT_EQ(error_of(header + u16(1) + u32(0) + u32(0) + end), errc::value_out_of_range)
       << "too few, with bytes behind";

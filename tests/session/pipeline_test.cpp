@@ -100,7 +100,7 @@ lido::pipeline of(std::initializer_list<std::string_view> texts, pipeline_mode m
   return made;
 }
 
-constexpr auto each = pipeline_mode::each_on_its_own;
+constexpr auto each_alone = pipeline_mode::each_on_its_own;
 
 TEST(pipelines, a_statement_is_parsed_once_and_one_sync_stands_behind_all) {
   bench b(of({"select 1", "select 1", "select 2", "select 1"}));
@@ -110,7 +110,7 @@ TEST(pipelines, a_statement_is_parsed_once_and_one_sync_stands_behind_all) {
 }
 
 TEST(pipelines, a_sync_stands_behind_each_when_each_is_on_its_own) {
-  bench b(of({"select 1", "select 1", "select 2"}, each));
+  bench b(of({"select 1", "select 1", "select 2"}, each_alone));
   b.write_all();
   EXPECT_EQ(types_of(b.out), "PDBESBESPDBES");
   EXPECT_EQ(b.wire.outstanding(), 3U);
@@ -133,7 +133,7 @@ TEST(pipelines, without_a_cache_the_unnamed_statement_is_parsed_where_it_changes
   bench b(of({"select 1", "select 1", "select 2", "select 1"}), 0);
   b.write_all();
   EXPECT_EQ(types_of(b.out), "PDBEBEPDBEPDBES");
-  bench poolers(of({"select 1", "select 1"}, each), 0);
+  bench poolers(of({"select 1", "select 1"}, each_alone), 0);
   poolers.write_all();
   EXPECT_EQ(types_of(poolers.out), "PDBESPDBES") << "behind each Sync a pooler may know another server";
 }
@@ -182,7 +182,7 @@ TEST(pipelines, P152_behind_an_error_everything_is_aborted_until_the_sync) {
 }
 
 TEST(pipelines, P153_each_statement_has_its_own_error_when_each_is_on_its_own) {
-  bench b(of({"select 1", "select 2", "select 3"}, each));
+  bench b(of({"select 1", "select 2", "select 3"}, each_alone));
   b.write_all();
   EXPECT_EQ(b.read(answers("1tT2DCZ")), synced);
   EXPECT_EQ(b.wire.outstanding(), 2U);
@@ -196,7 +196,7 @@ TEST(pipelines, P153_each_statement_has_its_own_error_when_each_is_on_its_own) {
 }
 
 TEST(pipelines, P149_runs_of_a_statement_that_could_not_be_parsed_repeat_its_error) {
-  bench b(of({"selec", "selec"}, each));
+  bench b(of({"selec", "selec"}, each_alone));
   b.write_all();
   EXPECT_EQ(types_of(b.out), "PDBESBES");
   b.read(answers("EZ"));
@@ -208,7 +208,7 @@ TEST(pipelines, P149_runs_of_a_statement_that_could_not_be_parsed_repeat_its_err
 }
 
 TEST(pipelines, rows_in_front_of_an_error_are_not_those_of_the_next_statement) {
-  bench b(of({"select 1", "select 2", "select 3"}, each));
+  bench b(of({"select 1", "select 2", "select 3"}, each_alone));
   b.write_all();
   EXPECT_EQ(b.read(answers("1tT2DDEZ1tT2DCZ1tT2CZ")), ready);
   const pipeline_results got = b.results();
@@ -250,8 +250,8 @@ TEST(pipelines, what_is_written_behind_an_error_is_skipped_up_to_the_one_sync) {
 TEST(pipelines, C37_a_loss_leaves_what_was_answered_and_is_the_end_of_the_rest) {
   diagnostics why;
   why.context = "the network";
-  for (const pipeline_mode mode : {pipeline_mode::all_or_nothing, each}) {
-    const std::string z = mode == each ? answers("Z") : "";
+  for (const pipeline_mode mode : {pipeline_mode::all_or_nothing, each_alone}) {
+    const std::string z = mode == each_alone ? answers("Z") : "";
     bench b(of({"select 1", "select 2", "select 3", "select 4"}, mode));
     b.write_all();
     std::string came;
@@ -281,7 +281,7 @@ TEST(pipelines, C37_a_loss_leaves_what_was_answered_and_is_the_end_of_the_rest) 
 }
 
 TEST(pipelines, an_error_at_the_sync_belongs_to_the_statement_before_it) {
-  bench b(of({"insert 1", "insert 2"}, each));
+  bench b(of({"insert 1", "insert 2"}, each_alone));
   b.write_all();
   EXPECT_EQ(b.read(answers("1tn2CEZ")), synced);
   EXPECT_EQ(b.read(answers("1tn2CZ")), ready);
@@ -308,7 +308,7 @@ TEST(pipelines, I15_a_commit_that_rolled_back_says_so) {
 }
 
 TEST(pipelines, it_is_written_in_pieces_and_each_piece_is_owed) {
-  lido::pipeline work(each);
+  lido::pipeline work(each_alone);
   for (int i = 0; i < 1000; ++i) work.add("select $1::int", i);
   bench b(std::move(work));
   std::string sent;
@@ -326,7 +326,7 @@ TEST(pipelines, it_is_written_in_pieces_and_each_piece_is_owed) {
 }
 
 TEST(pipelines, I18_what_was_not_written_never_is_once_it_is_cut) {
-  for (const pipeline_mode mode : {pipeline_mode::all_or_nothing, each}) {
+  for (const pipeline_mode mode : {pipeline_mode::all_or_nothing, each_alone}) {
     lido::pipeline work(mode);
     for (int i = 0; i < 1000; ++i) work.add("select 1");
     bench b(std::move(work));
@@ -335,12 +335,13 @@ TEST(pipelines, I18_what_was_not_written_never_is_once_it_is_cut) {
     EXPECT_EQ(b.flow->cut(b.out), mode == pipeline_mode::all_or_nothing);
     EXPECT_FALSE(b.flow->cut(b.out)) << "once";
     b.flow->feed(b.out, 1000);
-    EXPECT_EQ(types_of(b.out), before + (mode == each ? "" : "S"));
+    EXPECT_EQ(types_of(b.out), before + (mode == each_alone ? "" : "S"));
     const auto written = std::ranges::count(before, 'B');
-    EXPECT_EQ(b.wire.outstanding(), mode == each ? static_cast<unsigned>(written) : 1U);
+    EXPECT_EQ(b.wire.outstanding(), mode == each_alone ? static_cast<unsigned>(written) : 1U);
     event_kind last = none;
     for (auto i = written; i > 0; --i)
-      last = b.read(answers((i == written ? "1tT2DC" : "2DC") + std::string(mode == each || i == 1 ? "Z" : "")), false);
+      last = b.read(answers((i == written ? "1tT2DC" : "2DC") + std::string(mode == each_alone || i == 1 ? "Z" : "")),
+                    false);
     EXPECT_EQ(last, ready);
     EXPECT_EQ(b.wire.outstanding(), 0U);
     EXPECT_EQ(b.results().size(), 0U) << "nobody wanted them";
@@ -348,7 +349,7 @@ TEST(pipelines, I18_what_was_not_written_never_is_once_it_is_cut) {
 }
 
 TEST(pipelines, B73_a_ready_that_is_not_owed_yet_is_a_violation) {
-  lido::pipeline work(each);
+  lido::pipeline work(each_alone);
   for (int i = 0; i < 1000; ++i) work.add("select 1");
   bench b(std::move(work));
   b.flow->feed(b.out, 1);  // one is written
@@ -434,7 +435,7 @@ TEST(pipelines, P145_a_stale_plan_at_the_front_lets_the_whole_be_run_again) {
   EXPECT_TRUE(after({"select 1", "select 2"}, whole, stale + answers("Z")));
   EXPECT_FALSE(after({"select 1", "select 2"}, whole, answers("2DC") + stale + answers("Z"))) << "one has run";
   EXPECT_FALSE(after({"select 1", "select 2"}, whole, answers("2") + stale + answers("Z"))) << "it had begun to run";
-  EXPECT_FALSE(after({"select 1", "select 2"}, each, stale + answers("Z2DCZ"))) << "one behind it has run";
+  EXPECT_FALSE(after({"select 1", "select 2"}, each_alone, stale + answers("Z2DCZ"))) << "one behind it has run";
   EXPECT_FALSE(after({"select 3", "select 2"}, whole, stale + answers("Z"))) << "new: it cannot be stale";
   EXPECT_FALSE(after({"select 1", "select 2"}, whole,
                      framed('E', test::error_body("ERROR", "22012", "division by zero")) + answers("Z")));

@@ -25,7 +25,7 @@ struct order_case {
   std::string_view owed;  // what may come next, apart from N, A, S and a fatal error, which may at any moment
 };
 
-constexpr order_case order[] = {
+constexpr order_case cases_of_order[] = {
     {"simple", 0, "", "TCIEGH"},
     {"simple", 0, "T", "DCE"},
     {"simple", 0, "TD", "DCE"},
@@ -96,7 +96,7 @@ protocol standing_at(const order_case& at) {
 }
 
 TEST(protocol_order, B62_B74_B82_B86_only_what_is_owed_may_come) {
-  for (const order_case& each : order) {
+  for (const order_case& each : cases_of_order) {
     for (int code = 0; code < 256; ++code) {
       const char type = static_cast<char>(code);
       if (std::string_view{"NAS"}.find(type) != std::string_view::npos) continue;
@@ -111,7 +111,7 @@ TEST(protocol_order, B62_B74_B82_B86_only_what_is_owed_may_come) {
 }
 
 TEST(protocol_order, notices_notifications_and_parameters_come_at_any_moment) {
-  for (const order_case& each : order) {
+  for (const order_case& each : cases_of_order) {
     protocol p = standing_at(each);
     EXPECT_EQ(feed_one(p, 'N'), event_kind::notice);
     EXPECT_EQ(feed_one(p, 'A'), event_kind::notification);
@@ -121,7 +121,7 @@ TEST(protocol_order, notices_notifications_and_parameters_come_at_any_moment) {
 }
 
 TEST(protocol_order, B87_a_fatal_error_comes_at_any_moment_and_ends_everything) {
-  for (const order_case& each : order) {
+  for (const order_case& each : cases_of_order) {
     protocol p = standing_at(each);
     EXPECT_EQ(feed_one(p, 'F'), event_kind::fatal) << each.segment << ' ' << each.prefix;
     EXPECT_EQ(p.outstanding(), 1U);

@@ -10,8 +10,8 @@ namespace {
 
 using kind = subscriptions::kind;
 
-subscriptions listening(std::size_t events = 100, std::size_t bytes = 1U << 20) {
-  subscriptions s(events, bytes);
+subscriptions listening(std::size_t most = 100, std::size_t bytes = 1U << 20) {
+  subscriptions s(most, bytes);
   s.want("a");
   return s;
 }

@@ -22,8 +22,8 @@ using cancel::cancel_request;
 using session::cancel_phase;
 
 constexpr std::uint32_t process_id = 0x01020304;
-const std::string key("\xaa\xbb\xcc\xdd", 4);
-const std::string packet = std::string("\0\0\0\x10\x04\xd2\x16\x2e\x01\x02\x03\x04", 12) + key;
+const std::string cancel_key("\xaa\xbb\xcc\xdd", 4);
+const std::string packet = std::string("\0\0\0\x10\x04\xd2\x16\x2e\x01\x02\x03\x04", 12) + cancel_key;
 
 /// The server's side of a cancel connection up to the whole packet.
 void expect_packet(peer_link& link) {
@@ -38,7 +38,7 @@ class cancelling {
     return {transport::endpoint(where), "127.0.0.1", false, tls != nullptr, tls};
   }
 
-  std::shared_ptr<cancel_request> start(transport::peer peer, std::string_view with_key = key) {
+  std::shared_ptr<cancel_request> start(transport::peer peer, std::string_view with_key = cancel_key) {
     return cancel_request::start(io.get_executor(), std::move(peer), process_id, secret(with_key),
                                  {[this] {
                                     ++asked;
@@ -277,7 +277,7 @@ TEST(cancel_request, may_be_dropped_from_its_own_question) {
   asio::io_context io;
   cancelling c;
   std::shared_ptr<cancel_request> request;
-  request = cancel_request::start(io.get_executor(), c.peer_at(server.port()), process_id, secret(key),
+  request = cancel_request::start(io.get_executor(), c.peer_at(server.port()), process_id, secret(cancel_key),
                                   {[&] {
                                      request->drop();
                                      return true;
@@ -294,7 +294,7 @@ TEST(cancel_request, I28_io_context_may_go_at_any_step) {
     const auto token = std::make_shared<int>(0);
     {
       cancelling c;
-      cancel_request::start(c.io.get_executor(), c.peer_at(server.port()), process_id, secret(key),
+      cancel_request::start(c.io.get_executor(), c.peer_at(server.port()), process_id, secret(cancel_key),
                             {[token] { return true; }, [token](const cancel::outcome&) { ADD_FAILURE(); }});
       for (int i = 0; i < steps; ++i) c.io.run_one_for(std::chrono::milliseconds(5));
     }

@@ -130,8 +130,7 @@ class user_types : public differential {
 
 std::string_view text_of(mood m) { return lido::user_type<mood>::labels[static_cast<std::size_t>(m)].text; }
 
-template <class Work>
-asio::awaitable<error> failed(Work work) {
+asio::awaitable<error> failed(std::function<asio::awaitable<void>()> work) {
   try {
     co_await work();
   } catch (const error& e) {

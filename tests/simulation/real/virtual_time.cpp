@@ -10,12 +10,12 @@
 namespace simulation {
 
 namespace {
-thread_local virtual_time* current = nullptr;
+thread_local virtual_time* in_force = nullptr;
 }  // namespace
 
-virtual_time::virtual_time() { current = this; }
-virtual_time::~virtual_time() { current = nullptr; }
-virtual_time* virtual_time::of_this_thread() noexcept { return current; }
+virtual_time::virtual_time() { in_force = this; }
+virtual_time::~virtual_time() { in_force = nullptr; }
+virtual_time* virtual_time::of_this_thread() noexcept { return in_force; }
 
 virtual_time::key virtual_time::at(instant when, std::function<void()> what) {
   const key planned{std::max(when, now_), planned_++};

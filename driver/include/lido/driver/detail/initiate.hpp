@@ -10,7 +10,6 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
-#include <asio/system_executor.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -29,9 +28,11 @@ struct session_handle {
 
   session_handle() = default;
   session_handle(std::shared_ptr<managed_session> s, std::uint64_t t) noexcept : session(std::move(s)), tenure(t) {}
-  asio::any_io_executor executor() const {
-    return session ? session->executor() : asio::any_io_executor(asio::system_executor());
-  }
+  asio::any_io_executor executor() const { return session ? session->executor() : executor_of_none(); }
+
+ private:
+  // The system's. Not here: to make one of it costs every reader of this header most of a second.
+  static asio::any_io_executor executor_of_none();
 };
 
 struct op_plan {
