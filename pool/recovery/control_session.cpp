@@ -209,7 +209,13 @@ void control_session::connect(std::uint64_t generation, credentials as) {
   if (!as.settings) return on_opened({as.error, std::move(as.diag), nullptr});
   auto attempt = detail::connect_session(
       around_.executor, std::move(as.settings), around_.deadlines, weak_from_this(),
-      [self = shared_from_this(), generation](detail::connect_result made) {
+      // weak: we hold the attempt, and an io_context that is destroyed first calls nobody
+      [weak = weak_from_this(), generation](detail::connect_result made) {
+        const auto self = weak.lock();
+        if (!self) {
+          if (made.session) made.session->close_now();
+          return;
+        }
         {
           const lock guard(self->mutex_);
           if (generation != self->generation_) {
