@@ -1,4 +1,4 @@
-// The one place where the pool looks at a clock; its core is told the time.
+// Now, for the shell of the pool; its core is told the time.
 #pragma once
 
 #include "pool/core/types.hpp"
