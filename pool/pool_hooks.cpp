@@ -47,7 +47,8 @@ void pool_impl::run_hook_with(const std::shared_ptr<pool_member>& who, pool_hook
       session->executor(), patience, [self = shared_from_this(), db, which] { return self->call_hook(which, *db); },
       [self = shared_from_this(), session, tenure, which, done = std::move(done)](hook_end how,
                                                                                   const std::string& words) {
-        const session_condition left = session->end_tenure(tenure);
+        const session_condition left = session->end_tenure(tenure).condition;
+        session->look_for_end();
         if (how == hook_end::failed || how == hook_end::timed_out) self->hook_failed(which, words);
         done(how, left, words);
       });

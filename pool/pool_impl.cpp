@@ -266,6 +266,7 @@ void pool_impl::on_connected(pool_member& who, connect_result made) {
   if (made.session) {
     give_budgets(*made.session);
     if (config()->statement_timeout_from_deadline) made.session->set_server_deadlines(true);
+    made.session->leave_looking_to_owner();
     return introduce(who.shared_from_this());
   }
   const bool permanent = !is_retryable(made.error) && made.error != condition::timeout;
@@ -309,7 +310,7 @@ void pool_impl::recover(const core::action& a) {
   if (!who) return;
   const auto begun = steady_now();
   // A forced close takes the lease away: its operation ends like any cancelled one.
-  const bool abandoned = who->session->end_tenure(who->tenure) == session_condition::in_use;
+  const bool abandoned = who->session->end_tenure(who->tenure).condition == session_condition::in_use;
   const auto finish = [self = shared_from_this(), who, begun, abandoned](recovery::verdict v) {
     const auto now = steady_now();
     if (abandoned) self->counters_.fenced(now - begun);

@@ -196,10 +196,16 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   struct follow_up {
     acquire_op* granted = nullptr;
     bool performs = false;
+    std::uint32_t resting = core::no_slot;      // a connection to be looked at
     std::shared_ptr<pool_impl> pool = nullptr;  // who told may be gone, and with it the last that held the pool
+    void look(pool_impl& self, std::uint32_t slot) {
+      pool = self.shared_from_this();
+      resting = slot;
+    }
     void run() const {
       if (granted != nullptr) return granted->post();
       if (performs) pool->work_off();
+      if (resting != core::no_slot) pool->look_for_end(resting);
     }
   };
   void settle(follow_up& then) LIDO_REQUIRES(mutex_) {
@@ -299,6 +305,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void say_goodbye(const std::shared_ptr<pool_member>& who, const std::function<void(bool)>& closed);
   lent* lend(const core::lease_id& id, const std::source_location& place, holder_note note) LIDO_REQUIRES(mutex_);
   bool returned(lent& what, core::condition how, core::time_point now) LIDO_REQUIRES(mutex_);
+  void look_for_end(std::uint32_t slot) noexcept;
   // pool_demand.cpp: who has what, and what is said about it
   std::unique_ptr<acquire_failure> failure_of(const acquire_node& node) const noexcept LIDO_REQUIRES(mutex_);
   std::string what_failed(const acquire_node& node, core::time_point now) const LIDO_REQUIRES(mutex_);

@@ -142,14 +142,27 @@ void pool_impl::enqueue(acquire_op& op) noexcept {
   if (nested_in != core::no_slot) told_nested(place, nested_in);
 }
 
+// Of a connection at rest nobody has asked yet whether its server has gone with the last answer.
+void pool_impl::look_for_end(std::uint32_t slot) noexcept {
+  std::shared_ptr<managed_session> resting;
+  {
+    const lock guard(mutex_);
+    if (!gone_ && core_.slots()[slot].state == core::slot_state::idle) resting = members_[slot]->session;
+  }
+  if (resting) resting->look_for_end();
+}
+
 void pool_impl::cancel(acquire_op& op) noexcept {
   bool post = false;
+  std::uint32_t left = core::no_slot;
   tell([&](core::pool_core& c, core::action_list& out) {
     acquire_node& node = op.node();
+    if (node.state() == core::waiter_state::granted) left = node.lease().index;
     if (!c.cancel(node, steady_now(), out)) return;
     node.why = acquire_node::end::aborted;
     post = node.claim();
   });
+  if (left != core::no_slot) look_for_end(left);
   if (post) op.post();
 }
 
@@ -169,6 +182,7 @@ bool pool_impl::on_turn(acquire_op& op) {
     }
     if (c.resume_at_once(node) || c.resume(node, steady_now(), actions)) {
       const core::lease_id& id = node.lease();
+      __builtin_prefetch(members_.data()[id.index]->session.get());
       slow = config_->slow_acquire_threshold;
       waited = c.slots()[id.index].lent_at - node.enqueued_at();
       counters_.waited_serialised(waited);
@@ -212,15 +226,23 @@ void pool_impl::forget(acquire_op& op) noexcept {
 void pool_impl::take_back(lent* what) noexcept {
   std::unique_ptr<lent> unless_kept(what);
   const session_handle& handle = what->db.handle();
-  const core::condition how = handle.session ? returned_as(handle.session->end_tenure(handle.tenure),
-                                                           when_clean_.load(std::memory_order_relaxed),
-                                                           when_soiled_.load(std::memory_order_relaxed))
-                                             : core::condition::broken;
+  __builtin_prefetch(handle.session.get());  // others had their turns since: it comes while the clock is read
   const auto now = steady_now();
+  const std::uint32_t slot = what->ticket.slot;
+  core::condition how = core::condition::broken;
+  bool end_may_hide = false;
+  if (handle.session) {
+    const tenure_end left = handle.session->end_tenure(handle.tenure);
+    how = returned_as(left.condition, when_clean_.load(std::memory_order_relaxed),
+                      when_soiled_.load(std::memory_order_relaxed));
+    end_may_hide = left.end_may_hide;
+  }
   follow_up then;
   {
     const lock guard(mutex_);
     if (returned(*what, how, now)) unless_kept.release();  // NOLINT(bugprone-unused-return-value): it is kept
+    if (end_may_hide && !gone_ && core_.slots()[slot].state == core::slot_state::idle) [[unlikely]]
+      then.look(*this, slot);
     if (!gone_) settle(then);
     if (--handles_ == 0 && until_returned_) [[unlikely]]
       then.pool = std::move(until_returned_);

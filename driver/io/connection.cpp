@@ -114,7 +114,8 @@ connection& connection::operator=(connection&& other) noexcept {
 
 void connection::leave() noexcept {
   if (!handle_.session) return;
-  if (handle_.session->end_tenure(handle_.tenure) != detail::session_condition::in_use) handle_.session->close_now();
+  if (handle_.session->end_tenure(handle_.tenure).condition != detail::session_condition::in_use)
+    handle_.session->close_now();
 }
 
 std::function<void()> connection::begin_connect(const asio::any_io_executor& executor, connect_config config,

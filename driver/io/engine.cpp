@@ -201,6 +201,7 @@ void engine::flush(aftermath& after) {
     if (r.error) {
       // the reader still has the server's last words, if any; it gets a moment to find them
       write_failed_ = steady_now() + patience_after_write_error;
+      ask_again();
       rearm();
       return;
     }
@@ -216,64 +217,24 @@ void engine::flush(aftermath& after) {
 
 void engine::await_writable() {
   writer_ = writer::waiting;
-  stream_.async_wait_writable([self = weak_from_this()](const std::error_code& ec) {
-    if (const auto me = self.lock()) me->on_writable(ec);
+  stream_.async_wait_writable([self = weak_from_this()](const std::error_code&) {
+    if (const auto me = self.lock()) me->on_writable();
   });
 }
 
-void engine::on_writable(std::error_code ec) {
+void engine::on_writable() {
   aftermath after;
   {
     const lock guard(mutex_);
     writer_ = writer::idle;
     fed_in_a_row_ = 0;
-    if (!ec && link_ == link_state::open) flush(after);
+    if (link_ == link_state::open) flush(after);  // also when the wait was only stopped: see ask_again()
     if (in_exchange()) bytes_went_out(after);
   }
   after.run();
 }
 
 // ---- bytes in ----
-
-void engine::receive() {
-  in_.make_room();
-  stream_.async_receive(in_.room(), [self = weak_from_this()](const std::error_code& ec, std::size_t n) {
-    if (const auto me = self.lock()) me->on_received(ec, n);
-  });
-}
-
-void engine::on_received(std::error_code ec, std::size_t n) {
-  // Behind what the answer sets off, the next request among it: a busy io_context then often finds the next answer
-  // there already, which saves a read that finds nothing and the way through epoll. Also when a handler throws (I27).
-  aftermath after;
-  {
-    const lock guard(mutex_);
-    if (link_ == link_state::closed) return;
-    try {
-      take_bytes(ec, n, after);
-      if (link_ != link_state::closed && !holds_reading()) receive();
-    } catch (const std::bad_alloc&) {  // what came cannot be kept, or nobody would read on: nobody may wait for it
-      if (link_ != link_state::closed) lost(std::make_error_code(std::errc::not_enough_memory), after);
-    }
-  }
-  after.run();
-}
-
-void engine::take_bytes(std::error_code ec, std::size_t n, aftermath& after) {
-  const bool filled = n == in_.room().size();
-  transport::io_result r = stream_.accept(in_.room(), ec, n);
-  for (;;) {
-    in_.commit(r.bytes);
-    bytes_received_.add(r.bytes);
-    if (settle_.active() && r.bytes > 0) perform(settle_.received(r.bytes, steady_now()), after);
-    process(after);
-    if (r.error) return lost(r.error, after);
-    if (r.would_block || link_ == link_state::closed) break;
-    in_.make_room();
-    r = stream_.more(in_.room());
-  }
-  if (filled) in_.was_filled();
-}
 
 void engine::process(aftermath& after) {
   if (link_ == link_state::closing) in_.consume(in_.data().size());  // nobody listens any more
@@ -526,7 +487,9 @@ void engine::user_segment_over(aftermath& after) {
     op->outcome.error = errc::rolled_back;  // M5: COMMIT of a failed transaction
     op->outcome.diag = std::make_unique<diagnostics>();
   }
-  if (op->win(op_latch::completed)) after.finish(op);
+  if (!op->win(op_latch::completed)) return;
+  end_may_hide_.store(owner_looks_, std::memory_order_relaxed);
+  after.finish(op);
 }
 
 void engine::internal_segment_over(aftermath& after) {

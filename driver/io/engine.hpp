@@ -71,12 +71,14 @@ class engine final : public detail::managed_session,
   void set_server_deadlines(bool on) noexcept override;
   void set_deadline(std::uint64_t tenure, time_point deadline) noexcept override;
   void leave_exchange(std::uint64_t id) noexcept override;
+  void leave_looking_to_owner() noexcept override;
+  void look_for_end() noexcept override;
   bool holds(std::uint64_t tenure) const noexcept override;
   asio::any_io_executor executor() const noexcept override { return executor_; }
 
   detail::session_condition condition() const noexcept override { return condition_.load(std::memory_order_acquire); }
   std::uint64_t begin_tenure() noexcept override;
-  detail::session_condition end_tenure(std::uint64_t tenure) noexcept override;
+  detail::tenure_end end_tenure(std::uint64_t tenure) noexcept override;
   void ping(time_point deadline, std::function<void(std::error_code)> done) override;
   void recover(const detail::recovery_budgets& budgets, std::function<void(detail::recovery_failure)> done) override;
   void hurry(const detail::recovery_budgets& smaller) noexcept override;
@@ -146,10 +148,7 @@ class engine final : public detail::managed_session,
   bool launch_undo(aftermath& after) LIDO_REQUIRES(mutex_);
   void flush(aftermath& after) LIDO_REQUIRES(mutex_);
   void await_writable() LIDO_REQUIRES(mutex_);
-  void on_writable(std::error_code ec);
-  void receive() LIDO_REQUIRES(mutex_);
-  void on_received(std::error_code ec, std::size_t n);
-  void take_bytes(std::error_code ec, std::size_t n, aftermath& after) LIDO_REQUIRES(mutex_);
+  void on_writable();
   void process(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_event(session::event_kind kind, const wire::frame& frame, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_complete(aftermath& after) LIDO_REQUIRES(mutex_);
@@ -174,6 +173,20 @@ class engine final : public detail::managed_session,
   void publish() noexcept LIDO_REQUIRES(mutex_);
   void rearm() noexcept LIDO_REQUIRES(mutex_);
 
+  // engine_reading.cpp: receives
+  void receive() LIDO_REQUIRES(mutex_);
+  void on_received(std::error_code ec, std::size_t n);
+  void take_bytes(transport::io_result r, aftermath& after) LIDO_REQUIRES(mutex_);
+  void read_on(aftermath& after) LIDO_REQUIRES(mutex_);
+  bool is_owed() const LIDO_REQUIRES(mutex_);
+  void read_later() LIDO_REQUIRES(mutex_);
+  void on_turn_to_read();
+  bool holds_reading() LIDO_REQUIRES(mutex_);
+  void resume_reading() LIDO_REQUIRES(mutex_);
+  bool end_may_hide() const noexcept { return end_may_hide_.load(std::memory_order_relaxed); }
+  void look() noexcept LIDO_REQUIRES(mutex_);
+  void ask_again() noexcept LIDO_REQUIRES(mutex_);
+
   // engine_stream.cpp: streams and COPY
   void open_exchange(const detail::operation& op) LIDO_REQUIRES(mutex_);
   std::error_code step_refusal(detail::operation& op) const LIDO_REQUIRES(mutex_);
@@ -189,8 +202,6 @@ class engine final : public detail::managed_session,
   void end_exchange(aftermath& after) LIDO_REQUIRES(mutex_);
   void wind_up(aftermath& after) LIDO_REQUIRES(mutex_);
   void forget_exchange() LIDO_REQUIRES(mutex_);
-  bool holds_reading() LIDO_REQUIRES(mutex_);
-  void resume_reading() LIDO_REQUIRES(mutex_);
   bool in_exchange() const LIDO_REQUIRES(mutex_) { return traffic_ == traffic::exchange; }
 
   // engine_statements.cpp: the statement cache and what the server knows
@@ -249,6 +260,11 @@ class engine final : public detail::managed_session,
   void finish_close(bool orphaned, aftermath& after) LIDO_REQUIRES(mutex_);
   bool in_parent() const noexcept;  // false in a forked child
 
+  // First, beside the virtual table's address: all that a lease touches which asks nothing.
+  std::atomic<std::uint64_t> tenure_{0};
+  std::atomic<detail::session_condition> condition_{detail::session_condition::clean};
+  std::atomic<bool> end_may_hide_{false};  // behind the last answer nobody has asked; written under the mutex
+
   const asio::any_io_executor executor_;
   const std::shared_ptr<const detail::session_settings> settings_;
   const transport::peer peer_;
@@ -258,8 +274,6 @@ class engine final : public detail::managed_session,
   const int owner_process_;
 
   std::atomic<detail::server_role> role_;
-  std::atomic<std::uint64_t> tenure_{0};
-  std::atomic<detail::session_condition> condition_{detail::session_condition::clean};
 
   // Written under the mutex, read by anybody: an addition costs no bus lock.
   class lone_counter {
@@ -307,6 +321,8 @@ class engine final : public detail::managed_session,
   std::optional<internal_job> job_ LIDO_GUARDED_BY(mutex_);
   std::unique_ptr<session::exchange> exchange_ LIDO_GUARDED_BY(mutex_);  // also one that is over, until it is left
   bool reading_held_ LIDO_GUARDED_BY(mutex_) = false;                    // no receive is pending: exchange_ was full
+  bool owner_looks_ LIDO_GUARDED_BY(mutex_) = false;
+  bool asks_ LIDO_GUARDED_BY(mutex_) = false;  // the reader is to ask, whatever came last
   // What goes first once the wire is quiet: a ROLLBACK of the transaction (0), or to one of its savepoints.
   static constexpr std::uint32_t nothing_to_undo = UINT32_MAX;
   std::uint32_t undo_ LIDO_GUARDED_BY(mutex_) = nothing_to_undo;

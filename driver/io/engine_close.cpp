@@ -118,6 +118,7 @@ void engine::close(time_point deadline, std::function<void(bool)> done) {
       after.calls.emplace_back([done = std::move(done)] { done(false); });
     } else if (link_ == link_state::open) {
       say_goodbye();
+      look();
       link_ = link_state::closing;
       end_ = errc::connection_closed;
       closed_ = std::move(done);

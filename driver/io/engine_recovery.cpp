@@ -146,11 +146,11 @@ void engine::roll_back_to_later(std::uint64_t tenure, std::uint32_t savepoint) n
 }
 
 // The lease ends; no handle of it can start anything after the exchange.
-detail::session_condition engine::end_tenure(std::uint64_t tenure) noexcept {
+detail::tenure_end engine::end_tenure(std::uint64_t tenure) noexcept {
   if (condition() == detail::session_condition::in_use) cancel_running(tenure);
   std::uint64_t expected = tenure;
   tenure_.compare_exchange_strong(expected, tenure + 1, std::memory_order_acq_rel);
-  return condition();
+  return {condition(), end_may_hide()};
 }
 
 void engine::recover(const detail::recovery_budgets& budgets, std::function<void(recovery_failure)> done) {
@@ -353,6 +353,7 @@ void engine::settled(session::give_up why, aftermath& after) {
   }
   if (soft_) finish_soft(after);
   if (protocol_.outstanding() == 0 && current_) current_ = {};
+  look();
   publish();
   if (recovered_) {
     after.calls.emplace_back([done = std::move(recovered_), failure = in_owner_terms(why)] { done(failure); });

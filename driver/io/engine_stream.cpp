@@ -160,18 +160,6 @@ void engine::bytes_went_out(aftermath& after) {
   if (out_.empty()) perform(exchange_->flushed(), after);
 }
 
-bool engine::holds_reading() {
-  if (!in_exchange() || !exchange_->full()) return false;
-  reading_held_ = true;
-  return true;
-}
-
-void engine::resume_reading() {
-  if (!reading_held_ || link_ == link_state::closed || (exchange_ && in_exchange() && exchange_->full())) return;
-  reading_held_ = false;
-  receive();
-}
-
 // ---- the end ----
 
 // ReadyForQuery. What was not taken yet stays for the steps to come.
@@ -230,10 +218,8 @@ void engine::wind_up(aftermath& after) {
 // The session is ending. While it waits for the server's own EOF it must read.
 void engine::forget_exchange() {
   exchange_.reset();
-  if (!reading_held_) return;
-  reading_held_ = false;
   try {
-    if (link_ != link_state::closed) receive();
+    resume_reading();
   } catch (const std::bad_alloc&) {
     return;  // the close deadline remains
   }

@@ -68,6 +68,32 @@ io_result stream::more(asio::mutable_buffer room) noexcept {
   return tls_->read(room);
 }
 
+io_result stream::receive_now(asio::mutable_buffer room) noexcept {
+  if (!is_open()) return {0, make_error_code(errc::connection_closed), false};
+  const asio::mutable_buffer into = receive_buffer(room);
+  ssize_t n = 0;
+  do {
+    n = ::recv(socket_->native_handle(), into.data(), into.size(), MSG_DONTWAIT);
+  } while (n < 0 && errno == EINTR);
+  if (n > 0) return accept(room, {}, static_cast<std::size_t>(n));
+  if (n == 0) return accept(room, asio::error::eof, 0);
+  if (errno != EAGAIN && errno != EWOULDBLOCK) return accept(room, {errno, asio::error::get_system_category()}, 0);
+  return accept(room, {}, 0);
+}
+
+bool stream::has_news() noexcept {
+  if (!is_open()) return false;
+  char one = 0;
+  const ssize_t n = ::recv(socket_->native_handle(), &one, 1, MSG_PEEK | MSG_DONTWAIT);
+  return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+void stream::cancel_receive() noexcept {
+  if (!is_open()) return;
+  std::error_code ignored;
+  socket_->cancel(ignored);
+}
+
 void stream::shutdown_write() noexcept {
   if (!is_open()) return;
   if (tls_) tls_->close_notify();

@@ -4,6 +4,8 @@
 // SIGPIPE, asio::ssl::stream costs 11,000 instructions and 60 KiB more.
 #pragma once
 
+#include "driver/transport/whole_receive.hpp"
+
 #include <asio/any_io_executor.hpp>
 #include <asio/basic_stream_socket.hpp>
 #include <asio/buffer.hpp>
@@ -71,6 +73,15 @@ class stream {
   void async_receive(asio::mutable_buffer room, Handler&& handler) {
     native().async_read_some(receive_buffer(room), std::forward<Handler>(handler));
   }
+  // The same, but behind a receive of this kind that had room left over the next one does not ask the socket, it waits
+  // for epoll: a system call less. An end that came with those bytes is heard by receive_now() alone.
+  template <class Handler>
+  void async_receive_whole(asio::mutable_buffer room, Handler&& handler) {
+    native().async_read_some(whole_receive{receive_buffer(room)}, std::forward<Handler>(handler));
+  }
+  io_result receive_now(asio::mutable_buffer room) noexcept;  // while no receive is pending
+  bool has_news() noexcept;                                   // bytes, an end, an error: a receive would not wait
+  void cancel_receive() noexcept;                             // ends with operation_aborted
   // What a receive of `n` bytes means: plain bytes in room, decrypted ones under TLS.
   io_result accept(asio::mutable_buffer room, std::error_code ec, std::size_t n) noexcept;
   io_result more(asio::mutable_buffer room) noexcept;

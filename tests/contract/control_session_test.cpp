@@ -130,7 +130,7 @@ TEST(contract, I3_reuse_waits_for_the_control_sessions_answer) {
             }};
     w.warm(1);
     open_control(w);
-    const task_ptr victim = w.start_statement("select pg_sleep(0.5), 'victim'");
+    const task_ptr victim = w.start_statement("select pg_sleep(1.5), 'victim'");
     ASSERT_TRUE(w.wait_running("victim"));
     std::int32_t answer = 0;
     task_ptr next;

@@ -62,7 +62,7 @@ class scripted_session final : public lido::detail::managed_session {
   bool holds(std::uint64_t) const noexcept override { return false; }
   asio::any_io_executor executor() const noexcept override { return asio::system_executor(); }
   std::uint64_t begin_tenure() noexcept override { return 0; }
-  session_condition end_tenure(std::uint64_t) noexcept override { return now; }
+  lido::detail::tenure_end end_tenure(std::uint64_t) noexcept override { return {now}; }
   void ping(lido::time_point, std::function<void(std::error_code)>) override {}
   void hurry(const lido::detail::recovery_budgets&) noexcept override {}
   void close(lido::time_point, std::function<void(bool)>) override {}

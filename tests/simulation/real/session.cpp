@@ -231,10 +231,10 @@ std::uint64_t simulated_session::begin_tenure() noexcept {
   return ++tenure_;
 }
 
-session_condition simulated_session::end_tenure(std::uint64_t tenure) noexcept {
+detail::tenure_end simulated_session::end_tenure(std::uint64_t tenure) noexcept {
   if (condition() == session_condition::in_use) cancel_running(tenure);
   if (tenure == tenure_) ++tenure_;
-  return condition();
+  return {condition()};
 }
 
 // A cancel that names this connection and was not answered may still be on its way.

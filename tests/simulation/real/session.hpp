@@ -50,7 +50,7 @@ class simulated_session final : public detail::managed_session, public std::enab
   asio::any_io_executor executor() const noexcept override { return executor_; }
   detail::session_condition condition() const noexcept override;
   std::uint64_t begin_tenure() noexcept override;
-  detail::session_condition end_tenure(std::uint64_t tenure) noexcept override;
+  detail::tenure_end end_tenure(std::uint64_t tenure) noexcept override;
   void ping(lido::time_point deadline, std::function<void(std::error_code)> done) override;
   void recover(const detail::recovery_budgets& budgets, std::function<void(detail::recovery_failure)> done) override;
   void hurry(const detail::recovery_budgets& smaller) noexcept override;

@@ -195,6 +195,12 @@ struct certificate_expiry {  // seconds since 1970; 0: no certificate
   std::int64_t client = 0;
 };
 
+// What a lease leaves.
+struct tenure_end {
+  session_condition condition = session_condition::clean;  // tells what is left to do
+  bool end_may_hide = false;                               // see look_for_end()
+};
+
 class managed_session : public operation_owner {
  public:
   virtual ~managed_session() = default;
@@ -220,8 +226,13 @@ class managed_session : public operation_owner {
   // ---- for owners ----
   virtual session_condition condition() const noexcept = 0;  // wait-free
   virtual std::uint64_t begin_tenure() noexcept = 0;         // a new lease: earlier handles are void from here
-  // The lease ends. Cancels what it still runs. The condition tells what is left to do.
-  virtual session_condition end_tenure(std::uint64_t tenure) noexcept = 0;
+  // The lease ends. Cancels what it still runs.
+  virtual tenure_end end_tenure(std::uint64_t tenure) noexcept = 0;
+  // An end of the stream that came with the last bytes of an answer costs a system call to be heard. An owner that says
+  // the first of these saves it, and calls look_for_end() when a lease is over and nobody takes the session: then, or
+  // when the next operation is written, the end is heard as ever.
+  virtual void leave_looking_to_owner() noexcept {}
+  virtual void look_for_end() noexcept {}
   virtual void ping(time_point deadline, std::function<void(std::error_code)> done) = 0;
   // Wins the session back: cancel and drain until quiet, within the budgets. `cancel_allowed` false: drain only.
   virtual void recover(const recovery_budgets& budgets, std::function<void(recovery_failure)> done) = 0;
