@@ -78,7 +78,7 @@ void engine::read_on(aftermath& after) {
     in_.make_room();
     const std::size_t room = in_.room().size();
     const transport::io_result r = stream_.receive_now(in_.room());
-    if (r.bytes == 0 && !r.error) {
+    if (r.would_block) {
       asks_ = false;
       return receive();
     }

@@ -75,10 +75,15 @@ io_result stream::receive_now(asio::mutable_buffer room) noexcept {
   do {
     n = ::recv(socket_->native_handle(), into.data(), into.size(), MSG_DONTWAIT);
   } while (n < 0 && errno == EINTR);
-  if (n > 0) return accept(room, {}, static_cast<std::size_t>(n));
+  if (n > 0) {
+    io_result got = accept(room, {}, static_cast<std::size_t>(n));
+    got.would_block = false;
+    return got;
+  }
   if (n == 0) return accept(room, asio::error::eof, 0);
   if (errno != EAGAIN && errno != EWOULDBLOCK) return accept(room, {errno, asio::error::get_system_category()}, 0);
-  return accept(room, {}, 0);
+  if (tls_) tls_->received({}, 0);
+  return {0, {}, true};
 }
 
 bool stream::has_news() noexcept {

@@ -79,7 +79,7 @@ class stream {
   void async_receive_whole(asio::mutable_buffer room, Handler&& handler) {
     native().async_read_some(whole_receive{receive_buffer(room)}, std::forward<Handler>(handler));
   }
-  io_result receive_now(asio::mutable_buffer room) noexcept;  // while no receive is pending
+  io_result receive_now(asio::mutable_buffer room) noexcept;  // while no receive is pending; would_block: nothing came
   bool has_news() noexcept;                                   // bytes, an end, an error: a receive would not wait
   void cancel_receive() noexcept;                             // ends with operation_aborted
   // What a receive of `n` bytes means: plain bytes in room, decrypted ones under TLS.
