@@ -154,6 +154,8 @@ ROWS = [
         graph("The application's own code", "Log sinks, callbacks of reloads and statistics sources that threw; contained.",
               [(per_second("lido_sink_errors_total"), "{{pool_name}} sinks"), (f"sum(rate(lido_config_sink_errors_total{WINDOW})) or vector(0)", "reloads"),
                (f"sum(rate(lido_scrape_errors_total{WINDOW}))", "scrapes")], "ops"),
+        graph("Notices not handed on", "NOTICE messages above 1,000 a second of one connection. Whoever sends them is in a loop.",
+              [(per_second("lido_notices_dropped_total"), "{{pool_name}}")], "ops"),
     ]),
 ]
 

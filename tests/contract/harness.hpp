@@ -126,6 +126,7 @@ inline void one_patient_connection(pool_config& config) {
   config.max_size = 1;
   config.cancel.timeout = 20s;
   config.drain.timeout = 20s;
+  config.drain.max_bytes = std::size_t{1} << 30;
 }
 
 }  // namespace lido::testing
