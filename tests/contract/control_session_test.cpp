@@ -186,7 +186,7 @@ TEST(contract, I4_a_cancel_that_the_control_session_does_not_answer_is_unknown_a
 }
 
 TEST(contract, I1_the_control_session_killed_again_and_again_in_a_storm_never_reaches_a_caller) {
-  const cancel_storm storm{.rounds = scaled(800, 80), .seed = 77};
+  const cancel_storm storm{.rounds = scaled(800, 240), .seed = 77};
   world w{route::unix_socket, [](pool_config& c) {
             by_either(c);
             c.max_size = 4;
