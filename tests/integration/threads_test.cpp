@@ -41,10 +41,10 @@ asio::awaitable<void> task(lido::pool& pool, tally& seen, int number, int rounds
     const int mine = number * 1000 + i;
     const bool to_be_cancelled = dice() % 3 == 0;
     asio::steady_timer fuse(executor, std::chrono::microseconds(dice() % 2000));
-    asio::cancellation_signal stop;
+    const auto stop = std::make_shared<asio::cancellation_signal>();  // an expired fuse may be heard when all is over
     if (to_be_cancelled) {
-      fuse.async_wait([&stop](const std::error_code& ec) {
-        if (!ec) stop.emit(asio::cancellation_type::terminal);
+      fuse.async_wait([stop](const std::error_code& ec) {
+        if (!ec) stop->emit(asio::cancellation_type::terminal);
       });
     }
     asio::steady_timer done(executor, asio::steady_timer::time_point::max());
@@ -57,7 +57,7 @@ asio::awaitable<void> task(lido::pool& pool, tally& seen, int number, int rounds
       (rows.one() == n ? t.own : t.foreign).fetch_add(1);
     };
     asio::co_spawn(executor, work(pool, seen, mine, to_be_cancelled),
-                   asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr e) {
+                   asio::bind_cancellation_slot(stop->slot(), [&](std::exception_ptr e) {
                      failure = std::move(e);
                      over = true;
                      done.cancel();
@@ -72,8 +72,6 @@ asio::awaitable<void> task(lido::pool& pool, tally& seen, int number, int rounds
     } catch (const lido::error& e) {
       (to_be_cancelled && e.code() == asio::error::operation_aborted ? seen.cancelled : seen.unexpected).fetch_add(1);
     }
-    // the expired fuse's handler refers to `stop`: let it run before the signal goes
-    co_await asio::post(asio::use_awaitable);
   }
 }
 
