@@ -24,8 +24,7 @@ struct whole_receive {
 #if ASIO_VERSION == 102201 && defined(ASIO_HAS_EPOLL)
 namespace asio::detail {
 
-// As Asio's own, but for the last line.
-
+// As Asio's own, but for the last line of do_perform().
 template <>
 class reactive_socket_recv_op_base<lido::transport::whole_receive> : public reactor_op {
  public:

@@ -4,6 +4,9 @@
 
 #include <lido/driver/connection.hpp>
 
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/co_spawn.hpp>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -72,6 +75,23 @@ TEST_P(last_bytes, a_pool_hears_an_end_with_the_whole_answer_when_the_lease_is_o
   db = {};
   EXPECT_TRUE(user.turn_until([&] { return user.pool.stats().idle == 0; }))
       << "a dead connection waits for its next user";
+  EXPECT_EQ(user.pool.stats().closed[static_cast<std::size_t>(close_reason::disconnected)], 1U);
+}
+
+TEST_P(last_bytes, a_pool_hears_it_too_when_the_next_in_line_is_cancelled_on_its_turn) {
+  const fake_server server{session(one_row("42"), steps::close_fin()), settings()};
+  pool_of_one user{pool_of_one::config_for(config_for(server))};
+  lease db = user.acquire();
+  EXPECT_EQ(ask(user, *db, server), std::error_code{});
+  asio::cancellation_signal stop;
+  bool over = false;
+  const auto wait = [](lido::pool& on) -> asio::awaitable<void> { const lease got = co_await on.async_acquire(); };
+  asio::co_spawn(user.io, wait(user.pool),
+                 asio::bind_cancellation_slot(stop.slot(), [&over](const std::exception_ptr&) { over = true; }));
+  EXPECT_TRUE(user.turn_until([&] { return user.pool.stats().waiting == 1; }));
+  db = {};  // it is set aside for the one that waits
+  stop.emit(asio::cancellation_type::terminal);
+  EXPECT_TRUE(user.turn_until([&] { return over && user.pool.stats().idle == 0; }));
   EXPECT_EQ(user.pool.stats().closed[static_cast<std::size_t>(close_reason::disconnected)], 1U);
 }
 
