@@ -100,6 +100,7 @@ void engine::lost(std::error_code ec, aftermath& after) {
   link_ = link_state::closed;
   end_ = in_user_terms(ec);
   stream_.close();
+  deadline_entry_.detach();  // run() need not wait for the deadline of what is over
   if (settle_.active()) perform(settle_.lost(std::chrono::steady_clock::now()), after);
   fail_operations(ec, after);
   publish();
@@ -141,6 +142,7 @@ void engine::close(time_point deadline, std::function<void(bool)> done) {
 void engine::finish_close(bool orphaned, aftermath& after) {
   link_ = link_state::closed;
   stream_.close();
+  deadline_entry_.detach();
   publish();
   if (closed_) {
     after.calls.emplace_back([done = std::move(closed_), orphaned] { done(orphaned); });

@@ -145,6 +145,13 @@ void control_session::kick() {
   asio::post(around_.executor, [self = shared_from_this()] { self->pump(); });
 }
 
+// With nothing to wait for it leaves the queue: arming alone is lazy, and run() would wait for an idle timeout of a
+// session that is closed.
+void control_session::rearm() noexcept {
+  const auto next = channel_.next_deadline();
+  next == control_channel::time_point::max() ? deadline_entry_.detach() : deadline_entry_.arm(next);
+}
+
 void control_session::pump() noexcept {
   while (one_round()) {
   }
@@ -160,7 +167,7 @@ bool control_session::one_round() {
     work = channel_.take_work();
     if (work.empty()) {
       pumping_ = false;
-      deadline_entry_.arm(channel_.next_deadline());
+      rearm();
       return false;
     }
     for (const auto& [which, what] : work.answers) {

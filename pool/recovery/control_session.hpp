@@ -90,6 +90,7 @@ class control_session final : public detail::session_observer,
   };
 
   void kick() LIDO_REQUIRES(mutex_);
+  void rearm() noexcept LIDO_REQUIRES(mutex_);
   void pump() noexcept;
   bool one_round();
   void open();

@@ -33,7 +33,7 @@ void open_control(world& w) {
   ASSERT_TRUE(w.wait_running("first"));
   victim->signal.emit(asio::cancellation_type::terminal);
   ASSERT_TRUE(w.settle());
-  ASSERT_EQ(w.stats().cancels.of(control_state::ready), 1U);
+  ASSERT_TRUE(w.turn_until([&] { return w.stats().cancels.of(control_state::ready) == 1; }));
 }
 
 int control_process(const world& w) {
@@ -160,10 +160,11 @@ TEST(contract, I4_a_cancel_that_the_control_session_does_not_answer_is_unknown_a
     world w{way, [](pool_config& c) {
               by_either(c);
               c.max_size = 1;
-              c.cancel.timeout = 400ms;
+              c.cancel.timeout = 2s;
             }};
     w.warm(1);
     open_control(w);
+    const pool_stats before = w.stats();  // a slow machine opens the session too late for its first cancel
     const task_ptr victim = w.start_statement("select pg_sleep(30), 'victim'");
     ASSERT_TRUE(w.wait_running("victim"));
     {
@@ -177,8 +178,8 @@ TEST(contract, I4_a_cancel_that_the_control_session_does_not_answer_is_unknown_a
     EXPECT_EQ(w.wrong_answers(10), 0);
     const pool_stats s = w.stats();
     EXPECT_EQ(s.cancels.of(session).unknown, 1U);
-    EXPECT_EQ(s.cancels.of(request).sent, 0U);
-    EXPECT_EQ(s.cancels.fell_back, 0U);
+    EXPECT_EQ(s.cancels.of(request).sent, before.cancels.of(request).sent);
+    EXPECT_EQ(s.cancels.fell_back, before.cancels.fell_back);
     EXPECT_EQ(s.of(close_reason::cancel_unknown), 1U);
     EXPECT_EQ(s.created, 2U);
     EXPECT_TRUE(w.close());
@@ -425,6 +426,18 @@ TEST(contract, I21_close_does_not_wait_for_a_control_session_that_stands_still) 
   }
   w.server().sql(
       "select pg_terminate_backend(pid) from pg_stat_activity where query like '%victim%' and pid <> pg_backend_pid()");
+}
+
+// The idle timeout of a control session is minutes away, and the pool object may live on.
+TEST(contract, I21_a_closed_pool_leaves_run_nothing_to_wait_for) {
+  world w{route::unix_socket, by_either};
+  w.warm(1);
+  open_control(w);
+  const auto idle = std::chrono::steady_clock::now() + 400ms;  // behind the patience of its first cancel
+  ASSERT_TRUE(w.turn_until([&] { return std::chrono::steady_clock::now() > idle; }));
+  bool closed = false;
+  w.pool->async_close(1s, [&closed] { closed = true; });
+  EXPECT_TRUE(w.turn_until([&] { return closed && w.io.stopped(); }));
 }
 
 asio::awaitable<void> shortened(lido::pool& pool, asio::cancellation_slot slot, std::error_code& first,

@@ -50,6 +50,20 @@ attempt connect(const lido::connect_config& config) {
   return out;
 }
 
+TEST(connecting, a_lost_connection_leaves_run_nothing_to_wait_for) {
+  asio::io_context io;
+  lido::connection db;
+  asio::co_spawn(
+      io,
+      [](lido::connection& to) -> asio::awaitable<void> {
+        to = co_await lido::connection::async_connect(unix_config(shared_cluster()));
+        co_await to.async_query(lido::within(300s), "select pg_terminate_backend(pg_backend_pid())");
+      }(db),
+      [](const std::exception_ptr& failure) { EXPECT_TRUE(failure) << "its backend is gone"; });
+  io.run_for(20s);
+  EXPECT_TRUE(io.stopped());
+}
+
 TEST(connecting, S5_C21_scram_is_bound_to_the_servers_certificate) {
   auto config = tls_config(shared_cluster());
   for (const auto how :
