@@ -67,7 +67,7 @@ asio::awaitable<void> has_a_name(lido::pool& pool) {
   EXPECT_EQ(xid.one(), std::to_string(done.id().value_or(transaction_id{}).xid));
   const auto level = co_await done.async_query<std::string>("show transaction_isolation");
   EXPECT_EQ(level.one(), "serializable");
-  const auto in_time = co_await pool.async_commit_status(done.id().value_or(transaction_id{}), within(50ms));
+  const auto in_time = co_await pool.async_commit_status(done.id().value_or(transaction_id{}), within(1s));
   EXPECT_EQ(in_time, commit_status::in_progress);
   co_await done.async_commit();
   const auto after = co_await pool.async_commit_status(done.id().value_or(transaction_id{}));
