@@ -4,7 +4,7 @@ find_program(LIDO_GOLD ld.gold)
 mark_as_advanced(LIDO_GOLD)
 
 # lido_compiled_as(target library|support|test|program):
-#   library  what users link, compiled as they compile it: a file at a time
+#   library  what users link: a file at a time, as they compile it, but for the folders that it names when LIDO_UNITY is ALL
 #   support  a library of the tests' or the benchmarks', in batches
 #   test     in batches, and not optimised: the coroutines of tests cost the optimiser more than they ever run
 #   program  in batches
@@ -12,8 +12,11 @@ mark_as_advanced(LIDO_GOLD)
 # (LIDO_UNITY) halve the rest.
 function(lido_compiled_as target type)
   lido_optimised_as(${target} ${type})
-  if(LIDO_UNITY AND NOT type STREQUAL "library")
+  if(LIDO_UNITY STREQUAL "ALL" OR (LIDO_UNITY AND NOT type STREQUAL "library"))
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
+    if(type STREQUAL "library")
+      target_compile_options(${target} PRIVATE -Wno-shadow)  # the names of a batch's other files; told where each is compiled by itself
+    endif()
   endif()
   if(LIDO_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${target} PRIVATE --param=ggc-min-heapsize=524288)  # g++ spends a tenth of its time collecting garbage

@@ -1,6 +1,6 @@
 #include "metrics/families.hpp"
+#include "metrics/refuse.hpp"
 
-#include <lido/driver/error.hpp>
 #include <lido/metrics/collector.hpp>
 
 #include <algorithm>
@@ -25,12 +25,6 @@ bool valid_name(std::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
   };
   return !name.empty() && name.size() <= max_name_length && std::all_of(name.begin(), name.end(), allowed);
-}
-
-[[noreturn]] void refuse(std::string why) {
-  diagnostics diag;
-  diag.context = std::move(why);
-  throw error(make_error_code(errc::invalid_config), std::move(diag));
 }
 
 }  // namespace

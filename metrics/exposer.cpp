@@ -3,6 +3,7 @@
 #include "metrics/http/server.hpp"
 #include "metrics/page/page.hpp"
 #include "metrics/pools_json.hpp"
+#include "metrics/refuse.hpp"
 
 #include <lido/driver/error.hpp>
 #include <lido/metrics/exposer.hpp>
@@ -21,12 +22,6 @@ namespace lido::inline v0::metrics {
 namespace {
 
 constexpr std::size_t max_others = 64;
-
-[[noreturn]] void refuse(std::string why) {
-  diagnostics diag;
-  diag.context = std::move(why);
-  throw error(make_error_code(errc::invalid_config), std::move(diag));
-}
 
 bool is_loopback(std::string_view address) { return address == "::1" || address.starts_with("127."); }
 

@@ -114,9 +114,9 @@ void write_holder(json_writer& out, const lease_holder& h) {
   out.key("place").text(place_of(h.place)).key("backend_pid").number(h.backend_pid).end_object();
 }
 
-void write_holders(json_writer& out, const std::vector<pool_holders>& all, std::string_view pool) {
-  const auto found = std::ranges::find(all, pool, &pool_holders::pool_name);
-  if (found == all.end()) return;
+void write_holders(json_writer& out, const std::vector<pool_holders>& of_pools, std::string_view pool) {
+  const auto found = std::ranges::find(of_pools, pool, &pool_holders::pool_name);
+  if (found == of_pools.end()) return;
   const std::vector<lease_holder>& holders = found->holders;
   out.key("holders_count").number(static_cast<double>(holders.size())).key("holders").begin_array();
   for (std::size_t i = 0; i < std::min(holders.size(), most_holders); ++i) write_holder(out, holders[i]);

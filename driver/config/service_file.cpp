@@ -18,7 +18,6 @@ namespace detail {
 namespace {
 
 constexpr std::size_t longest_line = 1023;
-constexpr std::string_view blanks = " \t\r\n\f\v";
 
 std::string_view trimmed(std::string_view line) {
   const std::size_t begin = std::min(line.find_first_not_of(blanks), line.size());

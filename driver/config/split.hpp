@@ -12,6 +12,8 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
+inline constexpr std::string_view blanks = " \t\r\n\f\v";
+
 std::vector<dsn_setting> split_uri(std::string_view dsn, std::size_t scheme_size);
 std::vector<dsn_setting> split_keywords(std::string_view dsn);
 

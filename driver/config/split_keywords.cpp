@@ -6,8 +6,6 @@ inline namespace v0 {
 namespace detail {
 namespace {
 
-constexpr std::string_view blanks = " \t\r\n\f\v";
-
 class keyword_splitter {
  public:
   explicit keyword_splitter(std::string_view dsn) : dsn_(dsn) {}

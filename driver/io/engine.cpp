@@ -26,8 +26,6 @@ constexpr std::size_t max_warnings = 16;                 // kept of one operatio
 constexpr std::size_t kept_output_capacity = 64U << 10;  // a larger write buffer is given back
 constexpr auto patience_after_write_error = std::chrono::seconds(1);
 
-time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
-
 }  // namespace
 
 std::shared_ptr<engine> engine::adopt(asio::any_io_executor executor,

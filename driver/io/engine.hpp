@@ -39,6 +39,8 @@
 
 namespace lido::io {
 
+inline time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
+
 // What a finished start-up hands over.
 struct link {
   transport::stream stream;

@@ -101,7 +101,7 @@ void engine::lost(std::error_code ec, aftermath& after) {
   end_ = in_user_terms(ec);
   stream_.close();
   deadline_entry_.detach();  // run() need not wait for the deadline of what is over
-  if (settle_.active()) perform(settle_.lost(std::chrono::steady_clock::now()), after);
+  if (settle_.active()) perform(settle_.lost(steady_now()), after);
   fail_operations(ec, after);
   publish();
   tell(after, [said = end_, endpoint = speaks_for_endpoint(ec)](detail::session_observer& o) {
@@ -125,7 +125,7 @@ void engine::close(time_point deadline, std::function<void(bool)> done) {
       closed_ = std::move(done);
       close_deadline_ = deadline;
       alive_ = shared_from_this();
-      if (settle_.active()) perform(settle_.lost(std::chrono::steady_clock::now()), after);
+      if (settle_.active()) perform(settle_.lost(steady_now()), after);
       fail_operations(errc::connection_closed, after);
       publish();
       rearm();
@@ -160,7 +160,7 @@ void engine::close_now() noexcept {
       say_goodbye();
       end_ = errc::connection_closed;
       link_ = link_state::closing;
-      if (settle_.active()) perform(settle_.lost(std::chrono::steady_clock::now()), after);
+      if (settle_.active()) perform(settle_.lost(steady_now()), after);
       fail_operations(errc::connection_closed, after);
     }
     if (link_ == link_state::closing) finish_close(false, after);

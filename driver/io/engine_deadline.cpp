@@ -24,7 +24,7 @@ void engine::set_deadline(std::uint64_t tenure, time_point deadline) noexcept {
 // Behind the lease's deadline nothing is sent any more, a COMMIT least of all.
 std::error_code engine::keep_to_bound(detail::operation& op) const {
   op.deadline = std::min(op.deadline, bound_);
-  return bound_ <= std::chrono::steady_clock::now() ? make_error_code(errc::timeout) : std::error_code{};
+  return bound_ <= steady_now() ? make_error_code(errc::timeout) : std::error_code{};
 }
 
 // In front of the operation, in the same flush. True: protocol_ is to expect it, once the operation is encoded. A user
@@ -34,7 +34,7 @@ bool engine::tell_server(const detail::operation& op) {
   std::optional<std::chrono::nanoseconds> left;
   // a stream's deadlines are those of its steps, between which the server's clock would run on
   if (op.deadline != time_point::max() && op.kind != detail::op_kind::exchange)
-    left = op.deadline - std::chrono::steady_clock::now();
+    left = op.deadline - steady_now();
   const std::string setting = server_timeout_.prologue(left, protocol_.status());
   if (setting.empty()) return false;
   wire::append_query(out_, setting);
@@ -59,7 +59,7 @@ void engine::on_prologue(aftermath& after) {
 // The server's timeout is ours, so its 57014 behind the deadline is the deadline's (I16), should we be late ourselves.
 bool engine::was_our_deadline(std::error_code ec) const {
   return server_timeout_.enabled() && ec == condition::query_canceled && current_->deadline != time_point::max() &&
-         !any(leftovers_.seen() & dirt::timeouts) && std::chrono::steady_clock::now() >= current_->deadline;
+         !any(leftovers_.seen() & dirt::timeouts) && steady_now() >= current_->deadline;
 }
 
 }  // namespace lido::io

@@ -42,7 +42,7 @@ bool engine::feed_pipeline() {
     }
   } catch (const std::bad_alloc&) {  // half a message may stand in the buffer
     out_.clear();
-    write_failed_ = std::chrono::steady_clock::now();
+    write_failed_ = steady_now();
     rearm();
     return false;
   }
@@ -85,7 +85,7 @@ void engine::on_pipeline_event(event_kind kind, const wire::frame& frame, afterm
     case event_kind::server_error: return on_pipeline_error(after);
     case event_kind::synced:
       if (server_timeout_.enabled()) server_timeout_.ready(protocol_.status());
-      if (settle_.active()) perform(settle_.segment_over(std::chrono::steady_clock::now()), after);
+      if (settle_.active()) perform(settle_.segment_over(steady_now()), after);
       return;
     case event_kind::ready: {
       pipeline_->finish(collects());

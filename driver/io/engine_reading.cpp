@@ -60,7 +60,7 @@ void engine::take_bytes(transport::io_result r, aftermath& after) {
   for (;;) {
     in_.commit(r.bytes);
     bytes_received_.add(r.bytes);
-    if (settle_.active() && r.bytes > 0) perform(settle_.received(r.bytes, std::chrono::steady_clock::now()), after);
+    if (settle_.active() && r.bytes > 0) perform(settle_.received(r.bytes, steady_now()), after);
     process(after);
     if (r.error) return lost(r.error, after);
     if (r.would_block || link_ == link_state::closed) return;

@@ -19,8 +19,6 @@ using detail::recovery_failure;
 
 namespace {
 
-time_point steady_now() noexcept { return std::chrono::steady_clock::now(); }
-
 session::settle_budgets in_session_terms(const detail::recovery_budgets& b) {
   session::settle_budgets out;
   out.cancel_timeout = b.cancel_timeout;

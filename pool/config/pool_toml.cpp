@@ -62,9 +62,9 @@ class pool_table_reader {
     const std::string at = where(node);
     const std::string text = text_of(key, node);
     if (into_.set(key, text, at, at)) return;
-    constexpr std::string_view from_file = "_file";
-    const std::string_view knob = std::string_view(key).substr(0, key.size() - std::min(key.size(), from_file.size()));
-    if (key.ends_with(from_file) && config_builder::is_secret(knob)) {
+    constexpr std::string_view suffix = "_file";
+    const std::string_view knob = std::string_view(key).substr(0, key.size() - std::min(key.size(), suffix.size()));
+    if (key.ends_with(suffix) && config_builder::is_secret(knob)) {
       const secret contents = into_.secret_from(text, at);
       into_.set(knob, contents.reveal(), at, at);
       return;

@@ -9,6 +9,7 @@ namespace lido::testing {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
 class demand : public ::testing::Test {
@@ -63,7 +64,7 @@ TEST_F(demand, the_time_out_of_an_acquire_says_who_has_the_connections_since_whe
   const task_ptr t = w->start(acquires(*w->pool, tagged("report", within(50ms)), what, ec));
   ASSERT_TRUE(w->turn_until([&] { return t->done; }));
   EXPECT_EQ(ec, errc::acquire_timeout);
-  EXPECT_THAT(what, AllOf(HasSubstr("no connection within 50 ms"), HasSubstr("1 of 1 connections leased"),
+  EXPECT_THAT(what, AllOf(ContainsRegex("no connection within [0-9]+ ms: "), HasSubstr("1 of 1 connections leased"),
                           HasSubstr("by checkout at "), HasSubstr("demand_test.cpp:"), HasSubstr(", backend ")));
   const pool_stats s = w->stats();
   ASSERT_EQ(s.tags.size(), 2U);
