@@ -33,8 +33,7 @@ bool engine::tell_server(const detail::operation& op) {
   if (op.kind == detail::op_kind::rollback || any(leftovers_.seen() & dirt::timeouts)) return false;
   std::optional<std::chrono::nanoseconds> left;
   // a stream's deadlines are those of its steps, between which the server's clock would run on
-  if (op.deadline != time_point::max() && op.kind != detail::op_kind::exchange)
-    left = op.deadline - steady_now();
+  if (op.deadline != time_point::max() && op.kind != detail::op_kind::exchange) left = op.deadline - steady_now();
   const std::string setting = server_timeout_.prologue(left, protocol_.status());
   if (setting.empty()) return false;
   wire::append_query(out_, setting);
