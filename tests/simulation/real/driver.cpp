@@ -328,25 +328,21 @@ void deadline_entry::attach(std::shared_ptr<deadline_queue> queue, std::weak_ptr
   target_ = std::move(target);
 }
 
-// As the real one: only an earlier time counts, until it has fired.
+// As the real one: only an earlier time counts, until it has fired or left the queue.
 void deadline_entry::arm(time_point when) noexcept {
   if (when >= when_) return;
   when_ = when;
   auto fire = [this, target = target_, when] {
     const auto t = target.lock();  // this entry is part of it
-    if (!t) return;
-    if (when_ == when) when_ = time_point::max();
+    if (!t || when_ != when) return;
+    when_ = time_point::max();
     t->on_deadline(std::chrono::steady_clock::now());
   };
   simulation::server::of_this_thread().time().at(
       when, [queue = queue_, fire = std::move(fire)] { asio::post(queue->executor, fire); });
 }
 
-void deadline_entry::detach() noexcept {
-  place_ = 0;
-  queue_.reset();
-  target_.reset();
-}
+void deadline_entry::detach() noexcept { when_ = time_point::max(); }
 
 }  // namespace detail
 }  // namespace v0

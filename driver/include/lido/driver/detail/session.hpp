@@ -161,7 +161,7 @@ class deadline_entry {
   ~deadline_entry() { detach(); }
   void attach(std::shared_ptr<deadline_queue> queue, std::weak_ptr<deadline_target> target) noexcept;
   void arm(time_point when) noexcept;
-  void detach() noexcept;
+  void detach() noexcept;  // out of the queue; may be armed again
 
  private:
   friend class deadline_queue;
