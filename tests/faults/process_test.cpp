@@ -96,9 +96,9 @@ TEST(faults, F45_without_a_descriptor_left_a_connect_fails_and_is_tried_again) {
 TEST(faults, F47_a_blocked_io_thread_makes_deadlines_late_and_nothing_wrong) {
   world w{route::plain, small};
   w.warm(2);
-  const task_ptr victim = ask(w, "select pg_sleep(0.2), 'blocked'");
+  const task_ptr victim = ask(w, "select pg_sleep(2), 'blocked'");
   ASSERT_TRUE(w.wait_running("blocked"));
-  w.server().sql("select pg_sleep(1)");  // the fault itself: for a second nobody turns the io_context
+  w.server().sql("select pg_sleep(3)");  // the fault itself: for three seconds nobody turns the io_context
   victim->signal.emit(asio::cancellation_type::terminal);
   EXPECT_LE(w.turns_until_done(*victim, 20), 20);
   EXPECT_TRUE(!victim->error || is_aborted(victim->error)) << victim->error.message();
