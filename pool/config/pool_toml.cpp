@@ -54,7 +54,7 @@ class pool_table_reader {
         if (key == "parameters") {
           into_.set_parameter(name, text_of("parameters." + name, value), where(value));
         } else {
-          entry(key + "." + name, value);
+          entry(std::string(key).append(1, '.').append(name), value);
         }
       }
       return;

@@ -342,7 +342,10 @@ void deadline_entry::arm(time_point when) noexcept {
       when, [queue = queue_, fire = std::move(fire)] { asio::post(queue->executor, fire); });
 }
 
-void deadline_entry::detach() noexcept { when_ = time_point::max(); }
+void deadline_entry::detach() noexcept {
+  place_ = 0;
+  when_ = time_point::max();
+}
 
 }  // namespace detail
 }  // namespace v0
