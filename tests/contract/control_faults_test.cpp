@@ -126,18 +126,22 @@ TEST(contract, I4_a_control_session_lost_between_two_statements_is_a_request_for
             c.cancel.timeout = c.drain.timeout = 20s;
           }};
   w.warm(2);
-  for (int round = 0; round < 2; ++round) {
+  const auto cancel_one = [&w] {
     const task_ptr victim = w.start_statement("select pg_sleep(30), 'victim'");
     ASSERT_TRUE(w.wait_running("victim"));
     victim->signal.emit(asio::cancellation_type::terminal);
     EXPECT_LE(w.turns_until_done(*victim), 3);
     ASSERT_TRUE(w.settle());
-    w.proxy->close_control();
-    ASSERT_TRUE(w.turn_until([&] { return w.stats().cancels.control_refused == 1; }));
-  }
+  };
+  // A slow machine opens the session too late for its first cancel.
+  for (int tries = 0; tries < 5 && w.stats().cancels.of(session).eof == 0; ++tries) cancel_one();
+  const pool_stats before = w.stats();
+  w.proxy->close_control();
+  ASSERT_TRUE(w.turn_until([&] { return w.stats().cancels.control_refused == 1; }));
+  cancel_one();
   const pool_stats s = w.stats();
   EXPECT_EQ(s.cancels.of(session).eof, 1U);
-  EXPECT_EQ(s.cancels.of(request).eof, 1U);
+  EXPECT_EQ(s.cancels.of(request).eof, before.cancels.of(request).eof + 1);
   EXPECT_EQ(s.cancels.unknown, 0U);
   EXPECT_EQ(s.created, 2U);
   EXPECT_EQ(w.wrong_answers(4), 0);
