@@ -118,13 +118,13 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   bool try_acquire(acquire_op& op) noexcept;
   // Whether try_acquire() may find one, as of a moment ago and without the mutex: not worth it when all are lent.
   bool may_have_idle() const noexcept { return idle_hint_.load(std::memory_order_relaxed) != 0; }
-  core::shard_id shard_of(const asio::execution_context* context) const noexcept;
+  [[gnu::hot]] core::shard_id shard_of(const asio::execution_context* context) const noexcept;
   bool prefers_shards() const noexcept { return shards_.size() > 1; }
-  void enqueue(acquire_op& op) noexcept;
+  [[gnu::hot]] void enqueue(acquire_op& op) noexcept;
   void cancel(acquire_op& op) noexcept;
-  bool on_turn(acquire_op& op);
+  [[gnu::hot]] bool on_turn(acquire_op& op);
   void forget(acquire_op& op) noexcept;
-  void take_back(lent* what) noexcept;
+  [[gnu::hot]] void take_back(lent* what) noexcept;
   void close(std::chrono::nanoseconds patience, any_completion<> done);
   void destroy() noexcept;  // the pool object is gone
   void warm_up(std::size_t connections, const op_options& options, warm_up_mode mode,
@@ -213,7 +213,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
     arm();
     if (!decided_.empty()) decide(then);
   }
-  void decide(follow_up& then) LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] void decide(follow_up& then) LIDO_REQUIRES(mutex_);
   void context_is_going(core::shard_id which) noexcept;
   void let_go() noexcept;  // the last io_context goes: destroy handlers, free sockets
   // pool_shards.cpp: one of several io_contexts stopped or gone (I28)
@@ -259,7 +259,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
     if (core_.next_deadline() < armed_ || force_at_ < armed_ || shards_.size() > 1) arm_earlier();
   }
   void arm_earlier() LIDO_REQUIRES(mutex_);
-  void perform(const core::action& a);
+  [[gnu::hot]] void perform(const core::action& a);
   void connect(const core::action& a);
   void open_session(const std::shared_ptr<pool_member>& born, std::shared_ptr<const session_settings> settings);
   void ready(pool_member& who);

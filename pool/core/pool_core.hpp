@@ -64,7 +64,7 @@ class pool_core {
   // queued: a grant or fail action will name w, unless it is cancelled; it may be among those of this very call. The
   // others: w stays detached, no action names it. breaker_open: connects keep failing, and there is no connection that
   // could become free.
-  acquire_result acquire(waiter& w, time_point now, action_list& out);
+  [[gnu::hot]] acquire_result acquire(waiter& w, time_point now, action_list& out);
 
   // True when w was known (queued or granted); it is detached now. A queued one leaves without trace, a granted
   // one's connection goes to the next waiter or to idle; a connect that it started goes on for others (I10, I11).
@@ -181,7 +181,7 @@ class pool_core {
   void offer(std::uint32_t index, time_point now, action_list& out);
   void pass_on(std::uint32_t index, time_point now, action_list& out);
   void set_aside(std::uint32_t index, time_point now, action_list& out);
-  void serve(time_point now, action_list& out);
+  [[gnu::hot]] void serve(time_point now, action_list& out);
   void serve_waiters(time_point now, action_list& out);
   void serve_idle(time_point now, action_list& out);
   void stock_up(time_point now, action_list& out);
@@ -195,10 +195,10 @@ class pool_core {
     return slots_.count(slot_state::idle) == 0 && slots_.occupied() >= limits_.max_size;
   }
   void lend(std::uint32_t index, time_point now) noexcept;
-  void grant(std::uint32_t index, waiter& to, time_point now) noexcept;
+  [[gnu::hot]] void grant(std::uint32_t index, waiter& to, time_point now) noexcept;
   bool grant_idle(waiter& w, time_point now, action_list& out);
-  void hand_over(std::uint32_t index, time_point now, action_list& out);
-  void grant_queued(std::uint32_t index, waiter& to, class_set of, time_point now, action_list& out);
+  [[gnu::hot]] void hand_over(std::uint32_t index, time_point now, action_list& out);
+  [[gnu::hot]] void grant_queued(std::uint32_t index, waiter& to, class_set of, time_point now, action_list& out);
   void make_idle(std::uint32_t index) noexcept;
   void validate(std::uint32_t index, time_point now, action_list& out);
   void recover(std::uint32_t index, action_list& out);
@@ -221,12 +221,12 @@ class pool_core {
   [[nodiscard]] std::optional<close_reason> retired(const slot& s, time_point now) const noexcept;
 
   // pool_core.cpp
-  acquire_result admit(waiter& w, time_point now, action_list& out);
+  [[gnu::hot]] acquire_result admit(waiter& w, time_point now, action_list& out);
   void count(acquire_result r) noexcept;
   void refuse(refusal why) noexcept { ++counters_.refused[static_cast<std::size_t>(why)]; }
 
   // demand.cpp: who waits
-  void queue(waiter& w, action_list& out);
+  [[gnu::hot]] void queue(waiter& w, action_list& out);
   void leave_queue(waiter& w);
   [[nodiscard]] std::size_t place_in(waiter_class c) const noexcept { return waiters_.size(up_to(c)) + 1; }
   void break_deadlock(action_list& out);

@@ -48,11 +48,11 @@ class waiter_queue {
 
   // Draws the ticket that decides who came first, for one who may be served at once, too: his connection may die.
   void arrive(waiter& w) noexcept { w.ticket_ = ++tickets_; }
-  void push_back(waiter& w);
+  [[gnu::hot]] void push_back(waiter& w);
   // A waiter that was granted a connection which died: back before everybody of his class who came later, and after
   // those (put back likewise) who came earlier.
   void put_back(waiter& w);
-  void remove(waiter& w);
+  [[gnu::hot]] void remove(waiter& w);
 
   // Whose turn it is, of those classes; null when none of them waits. Asking changes nothing.
   [[nodiscard]] waiter* next(class_set of) const noexcept {
@@ -62,7 +62,7 @@ class waiter_queue {
     return lanes_[static_cast<std::size_t>(std::countr_zero(waiting))].head;
   }
   // He is served, of those classes: gone, and the later ones of them were passed over.
-  void serve(waiter& w, class_set of);
+  [[gnu::hot]] void serve(waiter& w, class_set of);
 
   [[nodiscard]] bool empty() const noexcept { return waiting_ == 0; }
   [[nodiscard]] bool any(class_set of) const noexcept { return (waiting_ & of) != 0; }
@@ -97,7 +97,7 @@ class waiter_queue {
   [[nodiscard]] waiter* most_pressing() const noexcept;
   void join(waiter& w, waiter* successor);
   void keep_deadline(waiter& w, bool at_the_end);
-  void forget_deadline(waiter& w) noexcept;
+  [[gnu::hot]] void forget_deadline(waiter& w) noexcept;
   void pass_over(waiter_class served, class_set of) noexcept;
   void satisfy(waiter_class c) noexcept;
 

@@ -161,7 +161,8 @@ int world::wrong_answers(int users) {
 void world::warm(int connections) {
   std::vector<lido::lease> held;
   const auto take = [](world& self, std::vector<lido::lease>& into) -> asio::awaitable<void> {
-    lido::lease db = co_await self.pool->async_acquire();
+    // A slow machine connects for longer than the test's own acquire_timeout may be.
+    lido::lease db = co_await self.pool->async_acquire(lido::within(20s));
     into.push_back(std::move(db));
   };
   for (int i = 0; i < connections; ++i) start(take(*this, held));

@@ -42,7 +42,7 @@ class blocking_stream {
  public:
   enum class role { client, server };
 
-  static constexpr std::chrono::seconds default_budget{5};
+  static constexpr std::chrono::seconds default_budget{30};
 
   /// `stop` becomes readable when the owner wants the thread back; -1: never.
   explicit blocking_stream(descriptor socket, int stop = -1, std::chrono::milliseconds budget = default_budget);

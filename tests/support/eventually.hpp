@@ -7,7 +7,7 @@
 
 namespace lido::testing {
 
-inline constexpr std::chrono::seconds hang_guard{10};
+inline constexpr std::chrono::seconds hang_guard{60};
 
 /// True as soon as `condition` holds; false when it still does not at the end of the budget.
 [[nodiscard]] bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds budget = hang_guard);
