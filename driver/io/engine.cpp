@@ -324,7 +324,7 @@ void engine::take_rows(aftermath& after) {
       used = protocol_.take_rows(came, settings_->bounds, [result, before, start = came.data()](std::string_view body) {
         result->ends.push_back(before + static_cast<std::size_t>(body.data() + body.size() - start));
       });
-      result->bytes.append(came.substr(0, used));
+      detail::append_rows(result->bytes, came.data(), used);
       result->lead = wire::header_size;
     }
   } catch (const std::bad_alloc&) {  // nothing was consumed: the same rows are taken again, by nobody
@@ -341,7 +341,7 @@ void engine::on_row(std::string_view body, aftermath& after) {
   }
   detail::raw_result& result = current_->outcome.results.back();
   try {
-    result.bytes.append(body.data() - wire::header_size, body.size() + wire::header_size);
+    detail::append_rows(result.bytes, body.data() - wire::header_size, body.size() + wire::header_size);
     result.ends.push_back(result.bytes.size());
     result.lead = wire::header_size;
   } catch (const std::bad_alloc&) {

@@ -1,5 +1,5 @@
 // The bytes that came and were not read yet, in one piece. Grows with what really came, never with what a header
-// announces (B57); shrinks when idle (W8).
+// announces (B57); gives the memory back when small answers follow.
 #pragma once
 
 #include <asio/buffer.hpp>
@@ -28,8 +28,8 @@ class input_buffer {
   // Room for the next receive: the rest of a cut frame moves to the front; a buffer that was filled doubles.
   void make_room() {
     if (begin_ == 0 && end_ == 0) {
-      if (capacity_ == 0) resize(smallest);
-      if (capacity_ > largest_idle) resize(smallest);
+      if (capacity_ != smallest) [[unlikely]]
+        fit();
       return;
     }
     if (capacity_ - end_ >= capacity_ / 4) return;
@@ -41,10 +41,12 @@ class input_buffer {
     if (capacity_ - end_ < capacity_ / 4) resize(capacity_ * 2);
   }
 
-  // What filled the buffer was all processed: read more at a time from now on, if there is memory for it.
+  // A receive filled the buffer, and was processed but for a cut frame: read more at a time from now on, if there is
+  // memory for it.
   void was_filled() noexcept {
+    unfilled_ = 0;
     try {
-      if (empty() && capacity_ < largest_idle) resize(capacity_ * 2);
+      if (capacity_ < largest_idle) resize(capacity_ * 2);
     } catch (const std::bad_alloc&) {
       return;
     }
@@ -53,6 +55,13 @@ class input_buffer {
  private:
   static constexpr std::size_t smallest = 4096;
   static constexpr std::size_t largest_idle = 64U << 10;
+  static constexpr unsigned patience = 64;  // receives
+
+  [[gnu::noinline]] void fit() {
+    if (capacity_ != 0 && capacity_ <= largest_idle && ++unfilled_ < patience) return;
+    unfilled_ = 0;
+    resize(smallest);
+  }
 
   void resize(std::size_t capacity) {
     auto bigger = std::make_unique_for_overwrite<char[]>(capacity);
@@ -67,6 +76,7 @@ class input_buffer {
   std::size_t capacity_ = 0;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+  unsigned unfilled_ = 0;  // receives since one filled it
 };
 
 }  // namespace lido::io

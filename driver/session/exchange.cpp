@@ -112,7 +112,7 @@ void exchange::described(std::shared_ptr<const detail::row_description> columns)
 
 detail::raw_result& exchange::keep(std::string_view bytes) {
   if (!batch_) batch_ = detail::make_recycled<detail::raw_result>();
-  batch_->bytes.append(bytes);
+  detail::append_rows(batch_->bytes, bytes.data(), bytes.size());
   return *batch_;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lido/driver/detail/recycled.hpp>
+#include <lido/driver/detail/row_memory.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -29,6 +30,14 @@ namespace detail {
 using row_description = std::vector<column>;
 
 struct raw_result {
+  raw_result() = default;
+  raw_result(const raw_result&) = delete;
+  raw_result& operator=(const raw_result&) = delete;
+  ~raw_result() {
+    if (bytes.capacity() >= least_kept_rows) [[unlikely]]
+      keep_row_memory(bytes);
+  }
+
   std::shared_ptr<const row_description> columns;  // null for a statement without rows
   std::string bytes;                // rows, one behind the other: bodies of DataRow, count field included
   std::size_t lead = 0;             // bytes in front of each: its header, where messages were kept whole
