@@ -31,8 +31,8 @@ using row_description = std::vector<column>;
 
 struct raw_result {
   raw_result() = default;
-  raw_result(const raw_result&) = delete;
-  raw_result& operator=(const raw_result&) = delete;
+  raw_result(raw_result&&) noexcept = default;
+  raw_result& operator=(raw_result&&) noexcept = default;
   ~raw_result() {
     if (bytes.capacity() >= least_kept_rows) [[unlikely]]
       keep_row_memory(bytes);
