@@ -116,13 +116,18 @@ TEST(hooks, P34_an_after_connect_that_leaves_a_transaction_never_makes_a_connect
       co_await db.async_simple_query("begin");
     };
     pool pool(io.get_executor(), std::move(config));
-    try {
-      const lease db = co_await pool.async_acquire(within(300ms));
-      ADD_FAILURE() << "got a lease";
-    } catch (const error& e) {
-      EXPECT_EQ(e.code(), errc::acquire_timeout);
-      EXPECT_NE(e.diag().context.find("after_connect"), std::string::npos) << e.what();
+    std::string said;
+    // A slow machine has not come to the hook by the first of them.
+    for (int i = 0; i < 100 && said.find("after_connect") == std::string::npos; ++i) {
+      try {
+        const lease db = co_await pool.async_acquire(within(300ms));
+        ADD_FAILURE() << "got a lease";
+      } catch (const error& e) {
+        EXPECT_EQ(e.code(), errc::acquire_timeout);
+        said = e.diag().context;
+      }
     }
+    EXPECT_NE(said.find("after_connect"), std::string::npos) << said;
     EXPECT_EQ(pool.stats().created, 0U);
     co_await pool.async_close();
   });
