@@ -579,6 +579,7 @@ TEST_F(retried, I15_a_warning_of_commit_is_in_the_report) {
 
 TEST_F(retried, I5_one_deadline_ends_all_attempts) {
   world w{route::unix_socket};
+  w.warm(1);
   const auto sleeps = [](lido::pool& pool, int& attempts) -> asio::awaitable<void> {
     const auto body = [&](lido::transaction& tx) -> asio::awaitable<void> {
       if (++attempts == 1) throw lido::error(make_sqlstate("40001"));

@@ -91,8 +91,8 @@ TEST(pools, P74_connectivity_cut_under_load_ends_everything_within_the_deadlines
   world w{route::plain_proxy, [](pool_config& c) {
             impatient(c);
             c.max_size = 3;
-            c.acquire_timeout = 1s;
-            c.connect.connect_timeout = 500ms;
+            c.acquire_timeout = 3s;
+            c.connect.connect_timeout = 1500ms;
             c.cancel.timeout = 300ms;
             c.drain.timeout = 300ms;
           }};
