@@ -44,9 +44,7 @@ void engine::on_received(std::error_code ec, std::size_t n) {
       const bool was_stopped = ec == asio::error::operation_aborted && asks_;  // by ask_again()
       if (!was_stopped) {
         end_may_hide_.store(false, std::memory_order_relaxed);
-        const bool filled = n == in_.room().size();
         take_bytes(stream_.accept(in_.room(), ec, n), after);
-        if (filled) in_.was_filled();
       }
       read_on(after);
     } catch (const std::bad_alloc&) {  // what came cannot be kept, or nobody would read on: nobody may wait for it
@@ -58,10 +56,12 @@ void engine::on_received(std::error_code ec, std::size_t n) {
 
 void engine::take_bytes(transport::io_result r, aftermath& after) {
   for (;;) {
+    const bool filled = r.bytes == in_.room().size();
     in_.commit(r.bytes);
     bytes_received_.add(r.bytes);
     if (settle_.active() && r.bytes > 0) perform(settle_.received(r.bytes, steady_now()), after);
     process(after);
+    if (filled) in_.was_filled();
     if (r.error) return lost(r.error, after);
     if (r.would_block || link_ == link_state::closed) return;
     in_.make_room();
@@ -76,14 +76,12 @@ void engine::read_on(aftermath& after) {
     if (!asks_ && (!owner_looks_ || (end_may_hide() && !is_owed()))) return receive();
     if (n == receives_in_a_row || after.ended) return read_later();
     in_.make_room();
-    const std::size_t room = in_.room().size();
     const transport::io_result r = stream_.receive_now(in_.room());
     if (r.would_block) {
       asks_ = false;
       return receive();
     }
     take_bytes(r, after);
-    if (r.bytes == room) in_.was_filled();
   }
 }
 
