@@ -123,8 +123,7 @@ void pipeline::write_runs(std::string& out, std::uint32_t which, std::uint32_t c
     const std::size_t size = items[next_ + i].values_end - from;
     *at++ = 'B';
     at = wire::store_u32(at, static_cast<std::uint32_t>(4 + statement.front.size() + size + format_codes));
-    std::memcpy(at, statement.front.data(), statement.front.size());
-    at += statement.front.size();
+    at += statement.front.copy(at, statement.front.size());
     if (size > 0) std::memcpy(at, value, size);
     at += size;
     value += size;
