@@ -118,6 +118,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   bool try_acquire(acquire_op& op) noexcept;
   // Whether try_acquire() may find one, as of a moment ago and without the mutex: not worth it when all are lent.
   bool may_have_idle() const noexcept { return idle_hint_.load(std::memory_order_relaxed) != 0; }
+  // Hot, here and in the core: what every waiter passes through; the linker puts it side by side (docs/performance.md).
   [[gnu::hot]] core::shard_id shard_of(const asio::execution_context* context) const noexcept;
   bool prefers_shards() const noexcept { return shards_.size() > 1; }
   [[gnu::hot]] void enqueue(acquire_op& op) noexcept;

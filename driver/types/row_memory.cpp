@@ -1,7 +1,5 @@
 #include <lido/driver/detail/row_memory.hpp>
 
-#include <utility>
-
 namespace lido {
 inline namespace v0 {
 namespace detail {

@@ -10,9 +10,23 @@
 namespace lido::detail {
 namespace {
 
+// Rows that can be told apart, so that a lost one shows.
+std::string rows_of(std::size_t bytes) {
+  std::string rows;
+  for (char next = 'a'; rows.size() < bytes; next = next == 'z' ? 'a' : static_cast<char>(next + 1))
+    rows.append(100, next);
+  return rows;
+}
 void fill(raw_result& result, std::size_t bytes) {
-  const std::string row(100, 'r');
-  while (result.bytes.size() < bytes) append_rows(result.bytes, row.data(), row.size());
+  const std::string rows = rows_of(bytes);
+  for (std::size_t at = 0; at < rows.size(); at += 100) append_rows(result.bytes, rows.data() + at, 100);
+}
+
+// Where its rows were.
+const char* read_a_large_result() {
+  raw_result large;
+  fill(large, 100'000);
+  return large.bytes.data();
 }
 
 // A thread of its own has kept nothing yet.
@@ -23,27 +37,17 @@ void in_a_new_thread(Work work) {
 
 TEST(row_memory, the_next_large_result_of_a_thread_gets_the_memory_of_the_last_one) {
   in_a_new_thread([] {
-    const char* place = nullptr;
-    {
-      raw_result first;
-      fill(first, 100'000);
-      place = first.bytes.data();
-    }
+    const char* const place = read_a_large_result();
     raw_result second;
     fill(second, 10'000);
     EXPECT_EQ(second.bytes.data(), place);
-    EXPECT_EQ(second.bytes, std::string(10'000, 'r')) << "and no byte of it";
+    EXPECT_EQ(second.bytes, rows_of(10'000)) << "and no byte of it";
   });
 }
 
 TEST(row_memory, small_results_leave_it_alone) {
   in_a_new_thread([] {
-    const char* place = nullptr;
-    {
-      raw_result large;
-      fill(large, 100'000);
-      place = large.bytes.data();
-    }
+    const char* const place = read_a_large_result();
     raw_result small;
     fill(small, 1'000);
     EXPECT_NE(small.bytes.data(), place);
@@ -65,10 +69,7 @@ TEST(row_memory, no_more_than_256_kib_are_kept) {
 
 TEST(row_memory, two_results_at_once_have_memory_of_their_own) {
   in_a_new_thread([] {
-    {
-      raw_result before;
-      fill(before, 100'000);
-    }
+    read_a_large_result();
     raw_result one;
     raw_result other;
     fill(one, 50'000);

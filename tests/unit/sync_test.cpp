@@ -18,7 +18,10 @@ namespace {
 template <class Check>
 bool holds_in_a_fresh_process(Check check) {
   const pid_t child = ::fork();
-  if (child == 0) ::_exit(check() ? 0 : 1);
+  if (child == 0) {
+    ::alarm(60);  // a lost wake-up is a failure, too
+    ::_exit(check() ? 0 : 1);
+  }
   int status = -1;
   ::waitpid(child, &status, 0);
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
