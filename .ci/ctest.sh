@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# ctest.sh BUILD_DIR [CTEST ARGS]: runs the tests; the last line is `N passed, N failed`, counting GoogleTest's tests one by one.
+# ctest.sh BUILD_DIR [CTEST ARGS]: runs the tests. Each that failed is told again at the end, with what it printed (a copy: BUILD_DIR/failures.txt);
+# the last line is `N passed, N failed`, counting GoogleTest's tests one by one.
 set -uo pipefail
 build=$1
 shift
@@ -18,8 +19,24 @@ rm -f "$log"
 ctest --test-dir "$build" -j "$(($(nproc) + 2))" --output-on-failure --no-tests=error "$@"
 status=$?
 
-# A program that GoogleTest did not finish (a crash, a time-out) or that is no GoogleTest counts as one test.
+# The last lines of each failed test; of a program that ended in the middle of one (a crash, a time-out) or is no GoogleTest, its own.
 touch "$log"
+awk '
+  function tell(what) {
+    print "--- " program ": " what
+    for (i = (n > 60 ? n - 60 : 0); i < n; i++) print "    " line[i]
+  }
+  /^[0-9]+\/[0-9]+ Testing: /  { program = $3; n = 0; test = ""; told = 0; next }
+  /^\[ RUN      \] /          { test = $4; n = 0; next }
+  /^\[       OK \] /          { test = ""; n = 0; next }
+  /^\[  FAILED  \] .* ms\)$/  { tell($4); told = 1; test = ""; n = 0; next }
+  /^Test Failed\.$/           { if (!told) tell(test == "" ? "failed" : test " did not end"); next }
+  /^Output:$/                 { n = 0; next }
+  /^(<end of output>|-+)$/    { next }
+  { line[n++] = $0 }' "$log" >"$build/failures.txt"
+[ ! -s "$build/failures.txt" ] || { printf '\nFailed:\n' && cat "$build/failures.txt"; }
+
+# A program that GoogleTest did not finish (a crash, a time-out) or that is no GoogleTest counts as one test.
 awk -v status=$status '
   function flush() {
     if (!open) return

@@ -180,8 +180,9 @@ void pool_impl::work_off() {
 }
 
 void pool_impl::arm_earlier() {
+  if (core_.is_closed()) return;
   core::time_point next = std::min(core_.next_deadline(), force_at_);
-  if (shards_.size() > 1 && !core_.is_closed()) next = std::min(next, steady_now() + shard_check_interval);
+  if (shards_.size() > 1) next = std::min(next, steady_now() + shard_check_interval);
   if (next >= armed_) return;
   armed_ = next;
   for (const auto& entry : deadline_entries_) entry->arm(next);
@@ -372,6 +373,9 @@ void pool_impl::finished() {
   {
     const lock guard(mutex_);
     closers->swap(closers_);
+    // A closed pool waits for nothing: run() returns although the pool is still there.
+    force_at_ = armed_ = core::never;
+    for (const auto& entry : deadline_entries_) entry->detach();
   }
   close_controls([closers] {
     for (auto& done : *closers) done.post();

@@ -21,7 +21,7 @@ TEST(first_light, a_verified_tls_pool_answers_queries) {
   run([](asio::io_context& io) -> asio::awaitable<void> {
     lido::pool pool(io.get_executor(), pool_of(tls_config(shared_cluster()), 2));
     {
-      lido::lease db = co_await pool.async_acquire(lido::within(5s));
+      lido::lease db = co_await pool.async_acquire(lido::within(lido::testing::hang_guard));
       EXPECT_TRUE(db->is_encrypted());
       const auto rows = co_await db->async_query<std::tuple<int, std::string>>("select $1::int, 'x' || $2", 42, "abc");
       EXPECT_EQ(rows.one(), (std::tuple<int, std::string>(42, "xabc")));
@@ -112,7 +112,7 @@ TEST(first_light, every_operation_takes_any_completion_token) {
   const auto note = [&log](const char* what, std::error_code ec) { log.push_back(what + (ec ? ec.message() : "")); };
   const auto until = [&](std::size_t lines) {
     io.restart();
-    while (log.size() < lines && io.run_one_for(5s) > 0) {
+    while (log.size() < lines && io.run_one_for(lido::testing::hang_guard) > 0) {
     }
     return log.size() == lines;
   };

@@ -50,7 +50,7 @@ TEST(listener, P169_notifications_come_in_order_and_none_is_lost) {
       co_await lido::async_notify(pool, "some \"channel\"", "another one");
     }
     for (int i = 0; i < 20; ++i) {
-      const lido::listener_event e = co_await news.async_next(lido::within(5s));
+      const lido::listener_event e = co_await news.async_next(lido::within(lido::testing::hang_guard));
       EXPECT_EQ(e.what, kind::notification);
       EXPECT_EQ(e.payload, std::to_string(i));
       EXPECT_EQ(e.channel, i % 2 == 0 ? "Some \"Channel\"" : "b");
@@ -61,7 +61,7 @@ TEST(listener, P169_notifications_come_in_order_and_none_is_lost) {
     const auto ec = co_await error_of(take(news));
     EXPECT_EQ(ec, lido::errc::timeout);
     co_await lido::async_notify(pool, "Some \"Channel\"", "heard");
-    const lido::listener_event last = co_await news.async_next(lido::within(5s));
+    const lido::listener_event last = co_await news.async_next(lido::within(lido::testing::hang_guard));
     EXPECT_EQ(last.payload, "heard") << "P170: usable after a time-out";
   });
 }
@@ -74,12 +74,12 @@ TEST(listener, P172_it_comes_back_and_says_that_some_may_be_missing) {
     for (int round = 0; round < 3; ++round) {
       co_await pool.async_query(
           "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'listener-back'");
-      const lido::listener_event gap = co_await news.async_next(lido::within(10s));
+      const lido::listener_event gap = co_await news.async_next(lido::within(lido::testing::hang_guard));
       EXPECT_EQ(gap.what, kind::gap);
       co_await lido::async_notify(pool, "a", "again");
       co_await lido::async_notify(pool, "b", "again");
       for (const char* channel : {"a", "b"}) {
-        const lido::listener_event e = co_await news.async_next(lido::within(5s));
+        const lido::listener_event e = co_await news.async_next(lido::within(lido::testing::hang_guard));
         EXPECT_EQ(e.channel, channel);
         EXPECT_EQ(e.payload, "again");
       }
@@ -99,7 +99,7 @@ TEST(listener, a_full_queue_drops_the_oldest_and_says_how_many) {
     std::uint64_t dropped = 0;
     int taken = 0;
     for (;;) {
-      const lido::listener_event e = co_await news.async_next(lido::within(5s));
+      const lido::listener_event e = co_await news.async_next(lido::within(lido::testing::hang_guard));
       if (e.channel == "end") break;
       dropped += e.dropped;
       taken += e.what == kind::notification ? 1 : 0;
@@ -130,7 +130,7 @@ TEST(listener, P174_a_wait_ends_by_cancel_close_and_deadline_and_loses_nothing) 
       EXPECT_EQ(ec, asio::error::operation_aborted);
     }
     co_await lido::async_notify(pool, "a", "kept");
-    const lido::listener_event e = co_await news.async_next(lido::within(5s));
+    const lido::listener_event e = co_await news.async_next(lido::within(lido::testing::hang_guard));
     EXPECT_EQ(e.payload, "kept");
     news.close();
     const auto ec = co_await error_of(take(news));
@@ -148,7 +148,7 @@ TEST(listener, what_cannot_be_listened_to_says_why) {
     auto nowhere = named("x");
     nowhere.database = "no_such_database";
     lido::listener lost(io.get_executor(), nowhere, quick());
-    ec = co_await error_of(lost.async_listen("a", lido::within(10s)));
+    ec = co_await error_of(lost.async_listen("a", lido::within(lido::testing::hang_guard)));
     EXPECT_EQ(lido::sqlstate_of(ec), "3D000");
     auto unreachable = unix_config(shared_cluster());
     unreachable.host = "/nonexistent";

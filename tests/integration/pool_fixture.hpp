@@ -3,6 +3,7 @@
 
 #include "tests/support/channel_of_tests.hpp"
 #include "tests/support/coroutines.hpp"
+#include "tests/support/eventually.hpp"
 #include "tests/support/postgres_cluster.hpp"
 
 #include <lido/pool/pool.hpp>
@@ -17,6 +18,8 @@
 
 namespace lido::testing {
 
+// No deadline of these is a test's subject, unless it sets its own: a slow machine must not meet one.
+
 inline connect_config tls_config(const postgres_cluster& server) {
   connect_config config;
   config.host = "localhost";
@@ -25,6 +28,7 @@ inline connect_config tls_config(const postgres_cluster& server) {
   config.database = server.database();
   config.password = std::string_view(server.password());
   config.sslrootcert = server.ca_file();
+  config.connect_timeout = hang_guard;
   return config;
 }
 
@@ -39,7 +43,8 @@ inline pool_config pool_of(connect_config connect, std::size_t size) {
   pool_config config;
   config.connect = std::move(connect);
   config.max_size = size;
-  config.acquire_timeout = std::chrono::seconds(10);
+  config.acquire_timeout = config.validation_timeout = hang_guard;
+  config.cancel.timeout = config.drain.timeout = hang_guard;
   config.cancel.channel = channel_of_tests();
   return config;
 }

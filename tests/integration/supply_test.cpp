@@ -39,7 +39,7 @@ TEST(warm_up, opens_what_it_is_told_and_says_how_many) {
     config.connect_concurrency = 8;
     pool pool(io.get_executor(), std::move(config));
     const auto begin = clock::now();
-    EXPECT_EQ(co_await pool.async_warm_up(50, within(30s)), 50U);
+    EXPECT_EQ(co_await pool.async_warm_up(50, within(hang_guard)), 50U);
     std::cout << "50 TLS connections in " << seconds_since(begin) * 1000 << " ms\n";
     EXPECT_EQ(pool.stats().idle, 50U);
     EXPECT_EQ(pool.stats().connects, 50U);
@@ -53,7 +53,7 @@ TEST(warm_up, P78_fail_fast_ends_with_the_first_connect_error_and_its_words) {
     config.connect.password = std::string_view("wrong");
     pool pool(io.get_executor(), std::move(config));
     try {
-      co_await pool.async_warm_up(2, within(10s));
+      co_await pool.async_warm_up(2, within(hang_guard));
       ADD_FAILURE() << "warm with the wrong password";
     } catch (const error& e) {
       EXPECT_EQ(e.code(), condition::authentication) << e.what();
@@ -70,7 +70,8 @@ TEST(warm_up, lazy_ends_at_its_deadline_without_an_error) {
     pool pool(io.get_executor(), std::move(config));
     EXPECT_EQ(co_await pool.async_warm_up(2, within(100ms), warm_up_mode::lazy), 0U);
     EXPECT_FALSE(pool.is_ready());
-    EXPECT_NE(pool.readiness().reason.find("connects fail"), std::string::npos) << pool.readiness().reason;
+    const auto failing = [&] { return pool.readiness().reason.find("connects fail") != std::string::npos; };
+    EXPECT_TRUE(co_await comes_true(io, failing)) << pool.readiness().reason;
     co_await pool.async_close();
   });
 }
@@ -120,7 +121,7 @@ TEST(pause, acquires_wait_leases_end_and_resume_serves_in_order) {
     pool pool(io.get_executor(), pool_of(unix_config(shared_cluster()), 2));
     lease out = co_await pool.async_acquire();
     bool at_rest = false;
-    pool.async_pause(within(10s), [&](std::error_code ec, std::size_t) { at_rest = !ec; });
+    pool.async_pause(within(hang_guard), [&](std::error_code ec, std::size_t) { at_rest = !ec; });
     EXPECT_FALSE(pool.try_acquire());
     EXPECT_EQ(pool.readiness().reason, "the pool is paused");
     std::vector<int> served;
@@ -176,6 +177,28 @@ TEST(closing_down, I21_its_progress_can_be_seen) {
   });
 }
 
+// Whoever keeps the pool beside the io_context, as main() often does, gets run() back with the end of the close,
+// neither after its patience nor after the idle_timeout of connections that are gone.
+TEST(closing_down, I21_when_it_is_over_the_pool_keeps_no_run_waiting) {
+  asio::io_context io;
+  pool pool(io.get_executor(), pool_of(unix_config(shared_cluster()), 2));
+  bool closed = false;
+  pool.async_acquire([&](std::error_code ec, lease first) {
+    ASSERT_FALSE(ec) << ec.message();
+    first.release();  // idle: it has a time to go at
+    pool.async_acquire([&](std::error_code e, lease) {
+      ASSERT_FALSE(e) << e.message();
+      pool.async_close(1h, [&] { closed = true; });
+    });
+  });
+  while (!closed && io.run_one_for(hang_guard) > 0) {
+  }
+  ASSERT_TRUE(closed);
+  pool.async_close(1h, [] {});  // once more asks for nothing
+  io.run_for(hang_guard);
+  EXPECT_TRUE(io.stopped()) << "something waits on";
+}
+
 // A server that answers every connect with this error.
 script refusing(const std::string& sqlstate) {
   return {steps::expect_startup(), steps::send(error_response("FATAL", sqlstate, "no")), steps::close()};
@@ -190,20 +213,23 @@ void ask_a_refusing_server(const std::string& sqlstate) {
     config.connect.user = "app";
     config.connect.sslmode = sslmode::disable;
     config.connect_backoff_min = config.connect_backoff_max = 1ms;  // the back-off alone would not hold it
-    config.connect_rate = 25;
+    config.connect_rate = 8;
     config.breaker_threshold = 0;
     pool pool(io.get_executor(), std::move(config));
     const auto begin = clock::now();
-    try {
-      const lease db = co_await pool.async_acquire(within(1s));
-    } catch (const error& e) {
-      EXPECT_EQ(e.code(), errc::acquire_timeout);
-      EXPECT_NE(e.diag().context.find(sqlstate), std::string::npos) << e.diag().context;
-    }
+    do {  // a slow machine comes to the bound later
+      try {
+        const lease db = co_await pool.async_acquire(within(1s));
+        ADD_FAILURE() << "got a lease";
+      } catch (const error& e) {
+        EXPECT_EQ(e.code(), errc::acquire_timeout);
+        EXPECT_NE(e.diag().context.find(sqlstate), std::string::npos) << e.diag().context;
+      }
+    } while ((server.connections() < 3 || pool.stats().connects_throttled == 0) && clock::now() < begin + hang_guard);
     const double took = seconds_since(begin);
     const auto connects = static_cast<double>(server.connections());
-    std::cout << sqlstate << ": " << connects << " connects in " << took << " s, connect_rate 25\n";
-    EXPECT_LE(connects, 2 + 25 * took);
+    std::cout << sqlstate << ": " << connects << " connects in " << took << " s, connect_rate 8\n";
+    EXPECT_LE(connects, 2 + 8 * took);
     EXPECT_GE(connects, 3);
     EXPECT_GT(pool.stats().connects_throttled, 0U);
     co_await pool.async_close();
@@ -249,7 +275,7 @@ TEST(outage, P61_a_restart_is_no_storm_of_connects_and_everybody_is_served_after
     config.acquire_timeout = 60s;
     config.connect_backoff_max = 500ms;
     pool pool(io.get_executor(), std::move(config));
-    co_await pool.async_warm_up(16, within(30s));
+    co_await pool.async_warm_up(16, within(hang_guard));
     server.stop(stop_mode::fast);
     EXPECT_TRUE(co_await comes_true(io, [&] { return pool.stats().idle == 0; }));
     const auto down = clock::now();
