@@ -156,7 +156,8 @@ class pool {
 
   /// Refuses new work, wakes every waiter with pool_closed, lets leases end until the deadline, then cancels and closes
   /// (contract I21). Always ends, whatever the server does: at most `patience` plus the budgets of cancel and close.
-  /// Idempotent; several callers all complete. Any thread.
+  /// Idempotent; several callers all complete. Afterwards nothing of the pool keeps the io_context's run() from
+  /// returning. Any thread.
   [[nodiscard]] asio::awaitable<void> async_close(std::chrono::nanoseconds patience = std::chrono::seconds(10));
   /// Handler: void().
   template <asio::completion_token_for<void()> Token>
