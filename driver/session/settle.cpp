@@ -1,6 +1,7 @@
 #include "driver/session/settle.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace lido::session {
 namespace {
@@ -31,6 +32,17 @@ settle_step settle::start_attempt(time_point now) {
   arm(budgets_.cancel_timeout, now);
   settle_step step;
   step.start_cancel = true;
+  return step;
+}
+
+// A budget is gone while ReadyForQuery is owed. Unless a cancel was tried, the server is sent one before the connection
+// closes, whatever becomes of it (I9).
+settle_step settle::give_up_owed(give_up reason, time_point now) {
+  const bool no_time = now >= overall_;
+  if (attempt_ > 0 || no_time || permission_ == cancel_permission::drain_only) return over_with_cancel(reason);
+  settle_step step = start_attempt(now);
+  stage_ = stage::doomed_connecting;
+  doom_ = reason;
   return step;
 }
 
@@ -68,6 +80,15 @@ settle_step settle::finish_quiet() noexcept {
   return step;
 }
 
+// ReadyForQuery is here, and no signal is on its way. What the server did not want of our bytes still goes first.
+settle_step settle::quiet_when_flushed(time_point now) {
+  if (flushed_) return finish_quiet();
+  stage_ = stage::flushing_ready;
+  retry_at_ = time_point::max();
+  arm(budgets_.drain_timeout, now);
+  return expire(now);
+}
+
 // Closing while a cancel connection is open: before its first byte it goes too; afterwards it must stay until the
 // peer's EOF (M3), and what it does is unknown.
 settle_step settle::over_with_cancel(give_up reason) noexcept {
@@ -87,7 +108,7 @@ settle_step settle::over_with_cancel(give_up reason) noexcept {
 settle_step settle::on_deadline(time_point now) {
   switch (stage_) {
     case stage::idle: return {};
-    case stage::flushing:
+    case stage::flushing: return give_up_owed(give_up::write_stalled, now);
     case stage::flushing_ready: return over(give_up::write_stalled);
     case stage::connecting: {
       cancel_ = cancel_state::none;
@@ -97,9 +118,9 @@ settle_step settle::on_deadline(time_point now) {
     }
     case stage::written:
     case stage::written_ready: return over_with_cancel(give_up::cancel_unknown);
-    case stage::draining: return over(drain_reason_);
+    case stage::draining: return give_up_owed(drain_reason_, now);
     case stage::doomed_connecting:
-    case stage::doomed_written: return over_with_cancel(give_up::drain_bytes);
+    case stage::doomed_written: return over_with_cancel(doom_);
   }
   return {};
 }
@@ -131,22 +152,27 @@ settle_step settle::begin(const settle_budgets& budgets, cancel_permission permi
     return expire(now);
   }
   // COMMIT is drained whatever the policy: no cancel is sent, so `never` has nothing to forbid.
-  const bool never = permission == cancel_permission::allowed && budgets.after == cancel_after::never;
+  const bool never = permission != cancel_permission::drain_only && budgets.after == cancel_after::never;
   if (never || permission == cancel_permission::forbidden) {
     return over(budgets.after == cancel_after::never ? give_up::policy : give_up::no_key);
   }
   stage_ = stage::flushing;
+  if (permission == cancel_permission::late) retry_at_ = after(now, budgets.retry_after);
   arm(budgets.drain_timeout, now);
   return flushed_already ? flushed(now) : expire(now);
 }
 
 settle_step settle::flushed(time_point now) {
+  if (std::exchange(flushed_, true)) return {};
   switch (stage_) {
     case stage::flushing_ready: return finish_quiet();
     case stage::flushing:
       if (permission_ == cancel_permission::late) retry_at_ = after(now, budgets_.retry_after);
       if (permission_ != cancel_permission::allowed) return drain(give_up::drain_timeout, now);
       return start_attempt(now);
+    case stage::draining:  // an attempt before the last byte may have met nothing, and does not count
+      retry_at_ = after(now, budgets_.retry_after);
+      return expire(now);
     default: return {};
   }
 }
@@ -156,17 +182,20 @@ settle_step settle::ready(time_point now) {
     case stage::idle:
     case stage::flushing_ready:
     case stage::written_ready: return {};
-    case stage::flushing: stage_ = stage::flushing_ready; return expire(now);
+    case stage::flushing:
+      stage_ = stage::flushing_ready;
+      retry_at_ = time_point::max();
+      return expire(now);
     case stage::connecting: {  // overtaken: free and certain (I19)
       cancel_ = cancel_state::none;
-      settle_step step = finish_quiet();
+      settle_step step = quiet_when_flushed(now);
       step.drop_cancel = true;
       return step;
     }
     case stage::written: stage_ = stage::written_ready; return expire(now);
-    case stage::draining: return finish_quiet();
+    case stage::draining: return quiet_when_flushed(now);
     case stage::doomed_connecting:
-    case stage::doomed_written: return over_with_cancel(give_up::drain_bytes);
+    case stage::doomed_written: return over_with_cancel(doom_);
   }
   return {};
 }
@@ -186,6 +215,8 @@ settle_step settle::received(std::size_t bytes, time_point now) {
     case stage::written: stage_ = stage::doomed_written; return expire(now);
     case stage::doomed_connecting:
     case stage::doomed_written: return expire(now);
+    case stage::flushing:
+    case stage::draining: return give_up_owed(give_up::drain_bytes, now);
     default: return over_with_cancel(give_up::drain_bytes);
   }
 }
@@ -202,8 +233,8 @@ settle_step settle::cancel_eof(time_point now) {
     case stage::written: return after_eof(now);
     case stage::written_ready:
       cancel_ = cancel_state::eof;
-      return budgets_.after == cancel_after::recover ? finish_quiet() : over(give_up::discarded);
-    case stage::doomed_written: cancel_ = cancel_state::eof; return over(give_up::drain_bytes);
+      return budgets_.after == cancel_after::recover ? quiet_when_flushed(now) : over(give_up::discarded);
+    case stage::doomed_written: cancel_ = cancel_state::eof; return over(doom_);
     case stage::connecting:
     case stage::doomed_connecting:
       return cancel_failed(cancel_phase::connect, now);  // nothing was written: no EOF of ours
@@ -216,8 +247,8 @@ settle_step settle::cancel_failed(cancel_phase, time_point now) {
     case stage::connecting: cancel_ = cancel_state::none; return drain(give_up::cancel_failed, now);
     case stage::written:
     case stage::written_ready: cancel_ = cancel_state::unknown; return over(give_up::cancel_unknown);  // I4
-    case stage::doomed_connecting: cancel_ = cancel_state::none; return over(give_up::drain_bytes);
-    case stage::doomed_written: cancel_ = cancel_state::unknown; return over(give_up::drain_bytes);
+    case stage::doomed_connecting: cancel_ = cancel_state::none; return over(doom_);
+    case stage::doomed_written: cancel_ = cancel_state::unknown; return over(doom_);
     default: return {};
   }
 }
@@ -244,7 +275,7 @@ settle_step settle::cancel_missed(bool again, time_point now) {
     case stage::doomed_written:
       if (on) return start_again(stage::doomed_connecting);
       cancel_ = cancel_state::none;
-      return over(give_up::drain_bytes);
+      return over(doom_);
     default: return {};
   }
 }
@@ -265,8 +296,9 @@ settle_step settle::hurry(const settle_budgets& smaller, time_point now) {
   if (retry_at_ != time_point::max()) retry_at_ = std::min(retry_at_, after(now, budgets_.retry_after));
   // From here on an EOF is distrusted, and one that came already was relied upon: while draining, and by a second
   // attempt.
-  const bool relied_on_eof =
-      (stage_ == stage::draining && attempt_ > 0) || (stage_ == stage::connecting && attempt_ > 1);
+  const bool relied_on_eof = (stage_ == stage::draining && attempt_ > 0) ||
+                             (stage_ == stage::connecting && attempt_ > 1) ||
+                             (stage_ == stage::flushing_ready && cancel_ == cancel_state::eof);
   if (relied_on_eof && budgets_.after != cancel_after::recover) {
     return over_with_cancel(give_up::discarded);
   }

@@ -6,6 +6,10 @@
 //        │                        │ RFQ: dropped, free        │ fail: unknown    ├─ RFQ and (none|dropped|eof) ─► quiet
 //        └── RFQ before all this ─┴──────────────► quiet      └─► close          └─ no RFQ in retry_after: once more;
 //        drain budget: close
+//
+// While our own request is not wholly written, a CancelRequest would mostly be lost: the statement has not begun. Two
+// exceptions: a COPY is under way for certain, and when the server does not take its end within retry_after it is busy
+// (a lock, a trigger) and can be cancelled; and what the server never takes is closed, after its cancel (I9).
 #pragma once
 
 #include <chrono>
@@ -24,8 +28,8 @@ enum class cancel_permission : std::uint8_t {
   allowed,
   drain_only,  // COMMIT (I15), or no budget left for a cancel (I8): wait for ReadyForQuery within drain_timeout, else
                // close
-  late,        // the end is on its way without one (a COPY was failed, a portal closed): only if it is not there within
-               // retry_after (I17)
+  late,        // the end is on its way without one (a COPY was failed, a portal closed): only if it is not written and
+               // answered within retry_after (I17)
   forbidden,   // no key (I7) or policy `never`: close at once
 };
 
@@ -93,23 +97,25 @@ class settle {
  private:
   enum class stage : std::uint8_t {
     idle,               // not begun, or over
-    flushing,           // our own request is not wholly written: a CancelRequest now would be lost
+    flushing,           // our own request is not wholly written, no cancel was tried
     flushing_ready,     // ReadyForQuery came before we learned that our last byte went out
     connecting,         // ReadyForQuery owed, cancel connection opening
     written,            // ReadyForQuery owed, EOF owed
     written_ready,      // ReadyForQuery came; until EOF a signal may still hit the next query
     draining,           // ReadyForQuery owed, no cancel under way
-    doomed_connecting,  // the byte budget is gone; the socket is closed when the cancel is out (I9), or cannot be
+    doomed_connecting,  // a budget is gone; the socket is closed when the cancel is out (I9), or cannot be
     doomed_written,
   };
 
   settle_step start_attempt(time_point now);
+  settle_step give_up_owed(give_up reason, time_point now);
   settle_step start_again(stage where) noexcept;
   settle_step drain(give_up reason, time_point now);
   settle_step after_eof(time_point now);
   settle_step over(give_up reason) noexcept;
   settle_step over_with_cancel(give_up reason) noexcept;
   settle_step finish_quiet() noexcept;
+  settle_step quiet_when_flushed(time_point now);
   settle_step expire(time_point now);
   settle_step on_deadline(time_point now);
   bool over_bytes() const noexcept { return received_ > budgets_.drain_max_bytes; }
@@ -121,12 +127,14 @@ class settle {
   time_point overall_ = time_point::max();   // 2 * (cancel_timeout + drain_timeout) after begin
   std::size_t received_ = 0;
   unsigned attempt_ = 0;
-  bool missed_ = false;  // this attempt goes its second way
-  bool many_ = false;    // more than one ReadyForQuery was owed at the beginning
+  bool flushed_ = false;  // every byte of the operation is written
+  bool missed_ = false;   // this attempt goes its second way
+  bool many_ = false;     // more than one ReadyForQuery was owed at the beginning
   stage stage_ = stage::idle;
   cancel_state cancel_ = cancel_state::none;
   cancel_permission permission_ = cancel_permission::allowed;
   give_up drain_reason_ = give_up::drain_timeout;  // what running out of time while draining is called
+  give_up doom_ = give_up::drain_bytes;            // which budget is gone
 };
 
 }  // namespace lido::session

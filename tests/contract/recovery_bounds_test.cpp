@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <optional>
 
 namespace lido::testing {
 namespace {
@@ -164,7 +165,7 @@ TEST(contract, I5_one_deadline_covers_the_whole_connect) {
 
 struct ledger {
   bool ready = false;
-  lido::op_options how;
+  std::optional<std::chrono::nanoseconds> patience;  // of the COMMIT alone
 };
 
 asio::awaitable<void> commits(world& w, ledger& l, int number) {
@@ -173,7 +174,9 @@ asio::awaitable<void> commits(world& w, ledger& l, int number) {
   co_await tx.async_query("insert into contract_ledger values ($1)", number);
   if (w.proxy) w.proxy->stall_main(true);
   l.ready = true;
-  co_await tx.async_commit(l.how);
+  op_options how;
+  if (l.patience) how = within(*l.patience);
+  co_await tx.async_commit(how);
 }
 
 class commit_outcome : public ::testing::Test {
@@ -215,7 +218,7 @@ TEST_F(commit_outcome, I15_deadline_or_loss_while_commit_is_unanswered_is_outcom
   for (const bool by_loss : {false, true}) {
     world w{route::plain_proxy, patient};
     ledger l;
-    if (!by_loss) l.how = within(1s);
+    if (!by_loss) l.patience = 1s;
     const task_ptr user = w.start(commits(w, l, 2));
     ASSERT_TRUE(w.turn_until([&] { return l.ready; }));
     w.drain_ready();

@@ -44,15 +44,13 @@ constexpr std::array<const char*, reasons> reason_names{
     "none",          "no_key",      "policy",        "cancel_unknown", "cancel_failed",
     "drain_timeout", "drain_bytes", "write_stalled", "discarded",      "lost"};
 
-// A second attempt is due only behind an EOF; a doomed connection is over its bytes with any that come; what is over
-// has no schedule any more.
+// An attempt is due behind an EOF, and where none was tried in time; what is over has no schedule any more.
 bool can_happen(state s, event e) {
   if (s == state::over) return false;
-  if (e == event::retry) return s == state::draining_eof;
+  if (e == event::retry) return s == state::draining_eof || s == state::draining || s == state::flushing;
   if (e == event::missed)
     return s == state::connecting || s == state::written || s == state::written_ready ||
            s == state::doomed_connecting || s == state::doomed_written;
-  if (e == event::received_within) return s != state::doomed_connecting && s != state::doomed_written;
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include "tests/model/settle_world.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
 
 namespace lido::model {
@@ -77,14 +78,17 @@ void settle_world::choose_profile() {
                                                       : cancel_after::recover;
   permission_ = one_in(20)  ? cancel_permission::forbidden
                 : one_in(8) ? cancel_permission::drain_only
+                : one_in(4) ? cancel_permission::late
                             : cancel_permission::allowed;
 }
 
 void settle_world::start() {
   ready_seen_ = one_in(10);
-  backend_ = ready_seen_ ? backend::idle : backend::unread;
+  const bool in_copy = permission_ == cancel_permission::late;  // or a portal is open: it runs
+  backend_ = ready_seen_ ? backend::idle : in_copy ? backend::running : backend::unread;
   bytes_out_ = !one_in(3);
   flushed_told_ = bytes_out_ && !one_in(3);
+  began_ = now_;
   bound_ = now_ + 2 * (budgets_.cancel_timeout + budgets_.drain_timeout);
   apply(subject_.begin(budgets_, permission_, ready_seen_ ? 0 : 1, flushed_told_, now_));
 }
@@ -195,6 +199,7 @@ void settle_world::hurry() {
   count(event::hurry);
   const settle_step step = subject_.hurry(smaller, now_);
   budgets_.cancel_timeout = std::min(budgets_.cancel_timeout, smaller.cancel_timeout);
+  budgets_.retry_after = std::min(budgets_.retry_after, smaller.retry_after);
   budgets_.drain_timeout = std::min(budgets_.drain_timeout, smaller.drain_timeout);
   budgets_.drain_max_bytes = std::min(budgets_.drain_max_bytes, smaller.drain_max_bytes);
   budgets_.after = std::max(budgets_.after, smaller.after);
@@ -310,7 +315,7 @@ void settle_world::require(bool holds, const char* rule) {
 
 state settle_world::observed() const {
   if (!subject_.active()) return state::over;
-  const bool doomed = received_ > budgets_.drain_max_bytes;
+  const bool doomed = received_ > budgets_.drain_max_bytes || last_;
   switch (subject_.cancel()) {
     case cancel_state::connecting: return doomed ? state::doomed_connecting : state::connecting;
     case cancel_state::written:
@@ -344,18 +349,27 @@ void settle_world::apply(const settle_step& step) {
 }
 
 void settle_world::on_start() {
-  require(permission_ == cancel_permission::allowed && budgets_.after != cancel_after::never,
+  const bool in_copy = permission_ == cancel_permission::late;
+  require((permission_ == cancel_permission::allowed && budgets_.after != cancel_after::never) || in_copy,
           "I7, I15: a cancel that is not allowed");
-  require(flushed_told_, "the fence: a CancelRequest before the request was written to its Sync");
   require(!ready_seen_, "a cancel though nothing is owed");
   require(socket_ == socket::closed, "I8: two cancels in flight");
   if (std::exchange(again_, false)) {
     socket_ = socket::dialling;
     return;
   }
-  require(attempts_ < 2, "a third attempt");
-  require(attempts_ == 0 || eof_seen_[1], "a second attempt though the first has not ended well");
-  if (attempts_ < 2) ++attempts_;
+  require(attempts_ < (early_ ? 3U : 2U), "one attempt too many");
+  require(attempts_ == 0 || eof_seen_[attempts_] || (early_ && !first_byte_out_[attempts_]),
+          "another attempt though the last has not ended well");
+  if (attempts_ == 0) {
+    const bool over_bytes = received_ > budgets_.drain_max_bytes;
+    early_ = in_copy && !flushed_told_;
+    last_ = over_bytes || (!flushed_told_ && !in_copy);
+    const auto patience = in_copy ? std::min(budgets_.retry_after, budgets_.drain_timeout) : budgets_.drain_timeout;
+    require(over_bytes || (flushed_told_ && !in_copy) || now_ >= began_ + patience,
+            "the fence: a CancelRequest before the request was written to its Sync");
+  }
+  if (attempts_ < most_attempts) ++attempts_;
   by_control_ = has_control_;
   socket_ = socket::dialling;
 }
@@ -367,6 +381,7 @@ void settle_world::on_quiet() {
   require(ready_seen_, "quiet: ReadyForQuery is owed");
   require(flushed_told_, "quiet: bytes of ours are not written");
   require(socket_ == socket::closed, "quiet: a cancel connection is open");
+  require(!last_, "the fence: a CancelRequest before the request was written to its Sync");
   for (std::size_t i = 1; i <= attempts_; ++i) {
     require(!first_byte_out_[i] || eof_seen_[i], "I4: quiet with a cancel that may be on its way");
     require(!first_byte_out_[i] || budgets_.after == cancel_after::recover, "discard: quiet after a cancel was sent");
@@ -387,17 +402,25 @@ void settle_world::on_close(give_up why) {
     case give_up::cancel_failed:
       return require(attempts_ > 0 && !first_byte_out_[attempts_], "cancel_failed, though it was written");
     case give_up::drain_timeout:
-      return require(!ready_seen_ && (permission_ == cancel_permission::drain_only || eof_seen_[attempts_]),
-                     "I9: closed while owed, not cancelled");
+      require((permission_ == cancel_permission::late && attempts_ > 0) ||
+                  (!ready_seen_ && (attempts_ == 0 || eof_seen_[attempts_])),
+              "drain_timeout, though it was something else");
+      return require(!owed_a_cancel(), "I9: closed while owed, not cancelled");
     case give_up::drain_bytes:
       require(bytes_over, "drain_bytes within the budget");
-      return require(permission_ == cancel_permission::drain_only || !flushed_told_ || attempts_ > 0,
-                     "I9: closed while owed, not cancelled");
-    case give_up::write_stalled: return require(!flushed_told_, "write_stalled, though written");
+      return require(!owed_a_cancel(), "I9: closed while owed, not cancelled");
+    case give_up::write_stalled:
+      require(!flushed_told_ || last_ || attempts_ > 0, "write_stalled, though written");
+      return require(!owed_a_cancel(), "I9: closed while owed, not cancelled");
     case give_up::discarded:
       return require(budgets_.after == cancel_after::discard && attempts_ > 0, "discarded, without being asked to");
     case give_up::lost: return;
   }
+}
+
+// But where all its time was taken away at once.
+bool settle_world::owed_a_cancel() const {
+  return !ready_seen_ && attempts_ == 0 && permission_ != cancel_permission::drain_only && now_ < bound_;
 }
 
 void settle_world::check_bound() {
@@ -417,7 +440,7 @@ void settle_world::after_the_fence() {
     if (one_in(2)) {
       backend_moves();
     } else {
-      packet_moves(1 + below(2));
+      packet_moves(1 + below(most_attempts));
     }
   }
 }

@@ -69,6 +69,7 @@ class settle_world {
   enum class backend : std::uint8_t { idle, unread, running, answered };
   enum class packet : std::uint8_t { none, flying, one_kill, two_kills };
   enum class socket : std::uint8_t { closed, dialling, open };
+  static constexpr std::size_t most_attempts = 3;
 
   // random
   std::uint64_t next_random();
@@ -102,6 +103,7 @@ class settle_world {
   void on_start();
   void on_quiet();
   void on_close(give_up why);
+  bool owed_a_cancel() const;
   void check_bound();
   void require(bool holds, const char* rule);
 
@@ -114,10 +116,13 @@ class settle_world {
   settle_budgets budgets_;
   cancel_permission permission_ = cancel_permission::allowed;
   time_point now_;
+  time_point began_;
   time_point bound_;
   std::size_t received_ = 0;
   bool bytes_out_ = false;     // our request has left
   bool flushed_told_ = false;  // and settle knows it
+  bool early_ = false;         // a cancel of what is not wholly written: a COPY (I17)
+  bool last_ = false;          // the cancel before the close, of what a budget ended (I9)
   bool has_control_ = false;   // cancels of this schedule go by a control session first
   bool by_control_ = false;    // the one under way does
   bool again_ = false;         // it missed: the next start is no new attempt
@@ -127,9 +132,9 @@ class settle_world {
   backend backend_ = backend::idle;
   bool users_query_ = false;  // what the backend works on is an innocent's
   socket socket_ = socket::closed;
-  std::array<packet, 3> packets_{};
-  std::array<bool, 3> first_byte_out_{};
-  std::array<bool, 3> eof_seen_{};
+  std::array<packet, most_attempts + 1> packets_{};
+  std::array<bool, most_attempts + 1> first_byte_out_{};
+  std::array<bool, most_attempts + 1> eof_seen_{};
   std::size_t attempts_ = 0;
   std::uint64_t waits_ = 6;           // one step in so many only lets time pass
   std::array<unsigned, 8> weight_{};  // how likely each kind of event is in this schedule; 0: never

@@ -1,106 +1,12 @@
 // The fence, transition by transition. Time is a number here: `at(n)` is n milliseconds after the operation was
 // abandoned.
-#include "driver/session/settle.hpp"
+#include "tests/session/settle_steps.hpp"
 
 #include <gtest/gtest.h>
 
 namespace lido::session {
 
-static bool operator==(const settle_step& a, const settle_step& b) {
-  return a.start_cancel == b.start_cancel && a.drop_cancel == b.drop_cancel && a.park_cancel == b.park_cancel &&
-         a.quiet == b.quiet && a.close == b.close;
-}
-static void PrintTo(const settle_step& s, std::ostream* out) {
-  *out << (s.start_cancel ? "start " : "") << (s.drop_cancel ? "drop " : "") << (s.park_cancel ? "park " : "")
-       << (s.quiet ? "quiet " : "") << "close " << static_cast<int>(s.close);
-}
-
 namespace {
-
-using std::chrono::milliseconds;
-using std::chrono::seconds;
-
-time_point at(int ms) { return time_point{} + seconds(1000) + milliseconds(ms); }
-
-const settle_step nothing;
-settle_step starts() {
-  settle_step s;
-  s.start_cancel = true;
-  return s;
-}
-settle_step quiet(bool drop = false) {
-  settle_step s;
-  s.quiet = true;
-  s.drop_cancel = drop;
-  return s;
-}
-settle_step closes(give_up why) {
-  settle_step s;
-  s.close = why;
-  return s;
-}
-settle_step closes_and_parks(give_up why) {
-  settle_step s = closes(why);
-  s.park_cancel = true;
-  return s;
-}
-settle_step closes_and_drops(give_up why) {
-  settle_step s = closes(why);
-  s.drop_cancel = true;
-  return s;
-}
-settle_step drops() {
-  settle_step s;
-  s.drop_cancel = true;
-  return s;
-}
-
-settle_budgets budgets(cancel_after after = cancel_after::recover) {
-  settle_budgets b;
-  b.cancel_timeout = milliseconds(1000);
-  b.retry_after = milliseconds(100);
-  b.drain_timeout = milliseconds(500);
-  b.drain_max_bytes = 1000;
-  b.after = after;
-  return b;
-}
-
-// An abandoned query whose bytes are all out: the first attempt is connecting.
-settle connecting(cancel_after after = cancel_after::recover) {
-  settle s;
-  EXPECT_EQ(s.begin(budgets(after), cancel_permission::allowed, 1, true, at(0)), starts());
-  EXPECT_EQ(s.cancel(), cancel_state::connecting);
-  return s;
-}
-settle written(cancel_after after = cancel_after::recover) {
-  settle s = connecting(after);
-  EXPECT_TRUE(s.may_write());
-  EXPECT_EQ(s.cancel(), cancel_state::written);
-  return s;
-}
-settle after_eof() {
-  settle s = written();
-  EXPECT_EQ(s.cancel_eof(at(10)), nothing);
-  EXPECT_EQ(s.cancel(), cancel_state::eof);
-  return s;
-}
-settle second_attempt() {
-  settle s = after_eof();
-  EXPECT_EQ(s.tick(at(110)), starts());
-  EXPECT_EQ(s.attempt(), 2U);
-  return s;
-}
-
-void expect_over(settle& s) {
-  EXPECT_FALSE(s.active());
-  EXPECT_EQ(s.next_deadline(), time_point::max());
-  EXPECT_FALSE(s.may_write());
-  for (const settle_step& late : {s.flushed(at(1)), s.ready(at(1)), s.received(1U << 30, at(1)), s.cancel_eof(at(1)),
-                                  s.cancel_failed(cancel_phase::eof, at(1)), s.cancel_missed(true, at(1)),
-                                  s.lost(at(1)), s.tick(at(1000000)), s.hurry(budgets(), at(1))}) {
-    EXPECT_EQ(late, nothing);
-  }
-}
 
 // ---- nothing to do, nothing allowed ----
 
@@ -151,12 +57,33 @@ TEST(settle_fence, I3_no_cancel_before_the_request_is_written_to_its_sync) {
   EXPECT_EQ(s.next_deadline(), at(1499));
 }
 
-TEST(settle_fence, I5_a_request_that_the_socket_does_not_take_closes) {
-  settle s;
-  ASSERT_EQ(s.begin(budgets(), cancel_permission::allowed, 1, false, at(0)), nothing);
-  EXPECT_EQ(s.next_deadline(), at(500));
-  EXPECT_EQ(s.tick(at(500)), closes(give_up::write_stalled));
+TEST(settle_fence, I5_I9_a_request_that_the_socket_does_not_take_is_sent_its_cancel_and_closes) {
+  const auto stalled = [] {
+    settle s;
+    EXPECT_EQ(s.begin(budgets(), cancel_permission::allowed, 1, false, at(0)), nothing);
+    EXPECT_EQ(s.next_deadline(), at(500));
+    EXPECT_EQ(s.tick(at(500)), starts());
+    return s;
+  };
+  settle s = stalled();
+  EXPECT_TRUE(s.may_write());
+  EXPECT_EQ(s.flushed(at(510)), nothing) << "too late";
+  EXPECT_EQ(s.cancel_eof(at(520)), closes(give_up::write_stalled));
   expect_over(s);
+
+  settle refused = stalled();
+  EXPECT_EQ(refused.cancel_failed(cancel_phase::connect, at(510)), closes(give_up::write_stalled));
+  expect_over(refused);
+
+  settle silent = stalled();
+  EXPECT_EQ(silent.tick(at(1499)), nothing);
+  EXPECT_EQ(silent.tick(at(1500)), closes_and_drops(give_up::write_stalled));
+  expect_over(silent);
+
+  settle commit;
+  EXPECT_EQ(commit.begin(budgets(), cancel_permission::drain_only, 1, false, at(0)), nothing);
+  EXPECT_EQ(commit.tick(at(500)), closes(give_up::write_stalled)) << "I15";
+  expect_over(commit);
 }
 
 TEST(settle_fence, I19_an_answer_that_overtakes_the_writes_completion_needs_no_cancel) {
@@ -402,7 +329,8 @@ TEST(settle_fence, I5_the_byte_budget_closes_at_its_first_byte_too_many) {
 
   settle flushing;
   ASSERT_EQ(flushing.begin(budgets(), cancel_permission::allowed, 1, false, at(0)), nothing);
-  EXPECT_EQ(flushing.received(1001, at(1)), closes(give_up::drain_bytes));
+  EXPECT_EQ(flushing.received(1001, at(1)), starts()) << "I9";
+  EXPECT_EQ(flushing.cancel_failed(cancel_phase::tls, at(2)), closes(give_up::drain_bytes));
 
   settle answered = written();
   ASSERT_EQ(answered.ready(at(1)), nothing);
@@ -495,7 +423,9 @@ TEST(settle_fence, I8_hurry_shrinks_budgets_and_never_grows_them) {
   settle unflushed;
   ASSERT_EQ(unflushed.begin(budgets(), cancel_permission::allowed, 1, false, at(0)), nothing);
   EXPECT_EQ(unflushed.hurry(smaller, at(10)), nothing);
-  EXPECT_EQ(unflushed.tick(at(30)), closes(give_up::write_stalled));
+  EXPECT_EQ(unflushed.tick(at(30)), starts());
+  EXPECT_TRUE(unflushed.may_write());
+  EXPECT_EQ(unflushed.cancel_eof(at(31)), closes(give_up::write_stalled));
 }
 
 TEST(settle_fence, I8_hurry_applies_a_smaller_byte_budget_to_what_came_already) {
@@ -590,82 +520,6 @@ TEST(settle_fence, each_attempt_has_its_second_way) {
   settle s = second_attempt();
   EXPECT_EQ(s.cancel_missed(true, at(120)), starts());
   EXPECT_EQ(s.cancel_missed(true, at(130)), nothing);
-}
-
-// ---- a COPY that was failed, a portal that was closed: the end comes by itself (I17) ----
-
-settle late(cancel_after after = cancel_after::recover) {
-  settle s;
-  EXPECT_EQ(s.begin(budgets(after), cancel_permission::late, 1, true, at(0)), nothing);
-  return s;
-}
-
-TEST(settle_fence, I17_what_ends_by_itself_is_not_sent_a_cancel) {
-  settle s = late();
-  EXPECT_EQ(s.ready(at(1)), quiet());
-  EXPECT_TRUE(s.came_by_itself());
-  expect_over(s);
-}
-
-TEST(settle_fence, I17_a_cancel_follows_only_if_no_answer_came) {
-  settle s = late();
-  EXPECT_EQ(s.tick(s.next_deadline()), starts());
-  EXPECT_EQ(s.attempt(), 1U);
-  EXPECT_TRUE(s.may_write());
-  EXPECT_EQ(s.ready(at(200)), nothing) << "I3: the signal may still come";
-  EXPECT_EQ(s.cancel_eof(at(210)), quiet());
-  EXPECT_FALSE(s.came_by_itself());
-  expect_over(s);
-}
-
-TEST(settle_fence, I17_the_wait_begins_when_all_is_written) {
-  settle s;
-  EXPECT_EQ(s.begin(budgets(), cancel_permission::late, 1, false, at(0)), nothing);
-  EXPECT_EQ(s.flushed(at(50)), nothing);
-  EXPECT_GT(s.next_deadline(), at(50));
-  EXPECT_EQ(s.ready(at(60)), quiet());
-  expect_over(s);
-}
-
-TEST(settle_fence, I17_policy_discard_has_nothing_to_distrust_when_no_cancel_was_sent) {
-  settle s = late(cancel_after::discard);
-  EXPECT_EQ(s.hurry(budgets(cancel_after::discard), at(1)), nothing);
-  EXPECT_EQ(s.ready(at(2)), quiet());
-  expect_over(s);
-}
-
-// ---- several segments ----
-
-TEST(settle, I18_each_segment_that_is_still_owed_gets_a_cancel_of_its_own) {
-  settle s;
-  EXPECT_EQ(s.begin(budgets(), cancel_permission::allowed, 3, true, at(0)), starts());
-  ASSERT_TRUE(s.may_write());
-  EXPECT_EQ(s.segment_over(at(1)), nothing) << "the signal of the first is still on its way";
-  EXPECT_EQ(s.cancel_eof(at(2)), nothing);
-  EXPECT_EQ(s.segment_over(at(3)), starts());
-  ASSERT_TRUE(s.may_write());
-  EXPECT_EQ(s.ready(at(4)), nothing) << "quiet needs its EOF as any";
-  EXPECT_EQ(s.cancel_eof(at(5)), quiet());
-}
-
-TEST(settle, I18_a_signal_that_met_the_end_of_a_segment_is_repeated_for_the_next) {
-  settle s;
-  s.begin(budgets(), cancel_permission::allowed, 2, true, at(0));
-  ASSERT_TRUE(s.may_write());
-  s.segment_over(at(1));
-  s.cancel_eof(at(2));
-  EXPECT_EQ(s.tick(at(101)), nothing);
-  EXPECT_EQ(s.tick(at(102)), starts());
-  ASSERT_TRUE(s.may_write());
-  s.cancel_eof(at(110));
-  EXPECT_EQ(s.tick(at(210)), starts()) << "and again, within the budget of the whole";
-}
-
-TEST(settle, I15_no_segment_of_a_pipeline_with_a_commit_is_cancelled) {
-  settle s;
-  EXPECT_EQ(s.begin(budgets(), cancel_permission::drain_only, 2, true, at(0)), nothing);
-  EXPECT_EQ(s.segment_over(at(1)), nothing);
-  EXPECT_EQ(s.ready(at(2)), quiet());
 }
 
 }  // namespace

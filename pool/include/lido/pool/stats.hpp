@@ -37,12 +37,12 @@ enum class close_reason : std::uint8_t {
   cancel_failed,     ///< no CancelRequest reached the server, and its query did not end by itself in time
   no_cancel_key,     ///< the server gave no BackendKeyData, so its query could not be stopped (contract I7)
   drain_bytes,       ///< more than `drain.max_bytes` of an abandoned result came
-  write_stalled,  ///< the abandoned operation could not be written to its end, so the server would have missed a cancel
-  left_state,     ///< its lease left what no statement undoes: LOAD, dblink_connect(), setseed(), ... (contract I14)
-  max_uses,       ///< lent `max_uses` times
-  max_bytes,      ///< received `max_bytes_received`
-  vetoed,         ///< the hook before_acquire did not want it
-  hook_failed,    ///< after_connect or after_release threw, or took too long
+  write_stalled,     ///< the server did not take the abandoned operation to its end within `drain.timeout`
+  left_state,        ///< its lease left what no statement undoes: LOAD, dblink_connect(), setseed(), ... (contract I14)
+  max_uses,          ///< lent `max_uses` times
+  max_bytes,         ///< received `max_bytes_received`
+  vetoed,            ///< the hook before_acquire did not want it
+  hook_failed,       ///< after_connect or after_release threw, or took too long
 };
 inline constexpr std::size_t close_reason_count = 21;
 
