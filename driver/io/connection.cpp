@@ -195,11 +195,10 @@ asio::awaitable<transaction> connection::async_begin(transaction_options mode, o
 asio::awaitable<void> connection::async_close() { return async_close_with(asio::use_awaitable); }
 
 void connection::begin_close(const detail::session_handle& handle, detail::any_completion<> done) {
-  constexpr std::chrono::seconds patience{2};
   if (!handle.session) return done.post();
   handle.session->end_tenure(handle.tenure);
   handle.session->close(
-      within(patience).deadline,
+      within(handle.session->close_timeout()).deadline,
       [shared = std::make_shared<detail::any_completion<>>(std::move(done))](bool) { shared->post(); });
 }
 

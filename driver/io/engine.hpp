@@ -89,6 +89,7 @@ class engine final : public detail::managed_session,
   detail::session_reset reset(bool all, time_point deadline, std::function<void(std::error_code, bool)> done) override;
   void keep_state() noexcept override;
   void close(time_point deadline, std::function<void(bool)> done) override;
+  std::chrono::nanoseconds close_timeout() const noexcept override { return settings_->config.close_timeout; }
   void close_now() noexcept override;
   detail::session_usage usage() const noexcept override {
     return {bytes_sent_.get(), bytes_received_.get(), statements_.get(), notices_dropped_.get(),
@@ -259,6 +260,9 @@ class engine final : public detail::managed_session,
   void lost(std::error_code ec, aftermath& after) LIDO_REQUIRES(mutex_);
   void fail_operations(std::error_code ec, aftermath& after) LIDO_REQUIRES(mutex_);
   void say_goodbye() noexcept LIDO_REQUIRES(mutex_);
+  void begin_close(time_point deadline, aftermath& after) LIDO_REQUIRES(mutex_);
+  void close_when_settled(time_point deadline, aftermath& after) LIDO_REQUIRES(mutex_);
+  void on_settled_for_close(time_point::duration patience);
   void finish_close(bool orphaned, aftermath& after) LIDO_REQUIRES(mutex_);
   bool in_parent() const noexcept;  // false in a forked child
 

@@ -117,26 +117,59 @@ void engine::close(time_point deadline, std::function<void(bool)> done) {
     const lock guard(mutex_);
     if (link_ == link_state::closed) {
       after.calls.emplace_back([done = std::move(done)] { done(false); });
-    } else if (link_ == link_state::open) {
-      say_goodbye();
-      look();
-      link_ = link_state::closing;
-      end_ = errc::connection_closed;
-      closed_ = std::move(done);
-      close_deadline_ = deadline;
-      alive_ = shared_from_this();
-      if (settle_.active()) perform(settle_.lost(steady_now()), after);
-      fail_operations(errc::connection_closed, after);
-      publish();
-      rearm();
     } else {
-      closed_ = [first = std::move(closed_), second = std::move(done)](bool orphaned) {
-        if (first) first(orphaned);
-        second(orphaned);
-      };
+      if (closed_) {
+        done = [first = std::move(closed_), second = std::move(done)](bool orphaned) {
+          first(orphaned);
+          second(orphaned);
+        };
+      }
+      closed_ = std::move(done);
+      if (link_ == link_state::open) {
+        const bool nobodys = observer_.expired();
+        nobodys&& settle_.active() ? close_when_settled(deadline, after) : begin_close(deadline, after);
+      }
     }
   }
   after.run_from_user();
+}
+
+// What still runs is cancelled on the server first (I9). A pool has done that before it closes.
+void engine::close_when_settled(time_point deadline, aftermath& after) {
+  const auto patience = std::max(deadline - steady_now(), time_point::duration::zero());
+  alive_ = shared_from_this();
+  recovered_ = [this, patience](detail::recovery_failure) { on_settled_for_close(patience); };
+  session::settle_budgets smaller;
+  smaller.cancel_timeout = smaller.drain_timeout = patience;
+  smaller.after = session::cancel_after::discard;
+  perform(settle_.hurry(smaller, steady_now()), after);
+}
+
+void engine::on_settled_for_close(time_point::duration patience) {
+  const auto keep = shared_from_this();
+  aftermath after;
+  {
+    const lock guard(mutex_);
+    if (link_ == link_state::open) {
+      begin_close(within(patience).deadline, after);
+    } else if (link_ == link_state::closed) {
+      finish_close(false, after);  // lost meanwhile
+    }
+  }
+  after.run_from_user();
+}
+
+void engine::begin_close(time_point deadline, aftermath& after) {
+  say_goodbye();
+  look();
+  link_ = link_state::closing;
+  end_ = errc::connection_closed;
+  close_deadline_ = deadline;
+  alive_ = shared_from_this();
+  if (settle_.active()) perform(settle_.lost(steady_now()), after);
+  fail_operations(errc::connection_closed, after);
+  publish();
+  rearm();
 }
 
 void engine::finish_close(bool orphaned, aftermath& after) {

@@ -12,6 +12,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 
 namespace {
@@ -62,6 +63,27 @@ TEST(connecting, a_lost_connection_leaves_run_nothing_to_wait_for) {
       [](const std::exception_ptr& failure) { EXPECT_TRUE(failure) << "its backend is gone"; });
   io.run_for(20s);
   EXPECT_TRUE(io.stopped());
+}
+
+// Of a connection without a pool. Its end is heard when the server was told to stop, not when 600 s are over.
+TEST(connecting, I9_what_still_runs_when_it_is_closed_is_stopped_on_the_server) {
+  for (const auto& config : {unix_config(shared_cluster()), tls_config(shared_cluster())}) {
+    run([&](asio::io_context&) -> asio::awaitable<void> {
+      lido::connection db = co_await lido::connection::async_connect(config);
+      const std::string pid = std::to_string(db.process_id());
+      const auto works = [&] {
+        return shared_cluster().sql("select count(*) from pg_stat_activity where state = 'active' and pid = " + pid);
+      };
+      std::optional<std::error_code> ended;
+      db.async_query_with([&ended](std::error_code ec, const lido::result<>&) { ended = ec; }, {},
+                          "select pg_sleep(600)");
+      EXPECT_TRUE(lido::testing::eventually([&] { return works() == "1"; }));
+      co_await db.async_close();
+      EXPECT_EQ(ended, std::error_code(asio::error::operation_aborted));
+      EXPECT_FALSE(db.is_open());
+      EXPECT_TRUE(lido::testing::eventually([&] { return works() == "0"; }, 30s)) << "it works on";
+    });
+  }
 }
 
 TEST(connecting, S5_C21_scram_is_bound_to_the_servers_certificate) {

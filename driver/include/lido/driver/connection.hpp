@@ -131,7 +131,8 @@ class connection : public statements<detail::unscoped> {
   /// commit_status::unknown.
   [[nodiscard]] asio::awaitable<commit_status> async_commit_status(transaction_id which, op_options options = {});
 
-  /// Says goodbye and waits for the server's own EOF, at most `config.close_timeout`. Never fails.
+  /// Cancels what still runs, on the server, too; then says goodbye and waits for the server's own EOF. Each step takes
+  /// at most `config.close_timeout`. Never fails.
   [[nodiscard]] asio::awaitable<void> async_close();
   /// Handler: void().
   template <asio::completion_token_for<void()> Token>

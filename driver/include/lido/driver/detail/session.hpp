@@ -246,8 +246,9 @@ class managed_session : public operation_owner {
   // What was left so far is the owner's own set-up: it stays, and a reset that would undo it is impossible.
   virtual void keep_state() noexcept = 0;
   // Terminate, then wait for the server's own EOF until the deadline. `orphaned`: it did not come. Idempotent; done is
-  // called once.
+  // called once. Without an owner what still runs is cancelled first, in at most as much time again for each step.
   virtual void close(time_point deadline, std::function<void(bool orphaned)> done) = 0;
+  virtual std::chrono::nanoseconds close_timeout() const noexcept { return std::chrono::seconds(2); }  // as configured
   virtual void close_now() noexcept = 0;  // no farewell; everything that runs ends with connection_closed
   virtual session_usage usage() const noexcept { return {}; }  // wait-free
   virtual certificate_expiry certificates() const noexcept { return {}; }
