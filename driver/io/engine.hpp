@@ -237,6 +237,7 @@ class engine final : public detail::managed_session,
   // engine_recovery.cpp: the fence
   void revoke(aftermath& after) LIDO_REQUIRES(mutex_);
   void begin_settle(const detail::recovery_budgets& budgets, aftermath& after) LIDO_REQUIRES(mutex_);
+  void hurry_settle(const detail::recovery_budgets& smaller, aftermath& after) LIDO_REQUIRES(mutex_);
   session::cancel_permission permission(const detail::recovery_budgets& budgets, aftermath& after)
       LIDO_REQUIRES(mutex_);
   void perform(const session::settle_step& step, aftermath& after) LIDO_REQUIRES(mutex_);
@@ -261,6 +262,7 @@ class engine final : public detail::managed_session,
   void fail_operations(std::error_code ec, aftermath& after) LIDO_REQUIRES(mutex_);
   void say_goodbye() noexcept LIDO_REQUIRES(mutex_);
   void begin_close(time_point deadline, aftermath& after) LIDO_REQUIRES(mutex_);
+  bool runs_on() const LIDO_REQUIRES(mutex_);
   void close_when_settled(time_point deadline, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_settled_for_close(time_point::duration patience);
   void finish_close(bool orphaned, aftermath& after) LIDO_REQUIRES(mutex_);

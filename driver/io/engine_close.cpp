@@ -125,24 +125,29 @@ void engine::close(time_point deadline, std::function<void(bool)> done) {
         };
       }
       closed_ = std::move(done);
-      if (link_ == link_state::open) {
-        const bool nobodys = observer_.expired();
-        nobodys&& settle_.active() ? close_when_settled(deadline, after) : begin_close(deadline, after);
-      }
+      if (link_ == link_state::open) runs_on() ? close_when_settled(deadline, after) : begin_close(deadline, after);
     }
   }
   after.run_from_user();
 }
 
-// What still runs is cancelled on the server first (I9). A pool has done that before it closes.
+// Something was abandoned and has not been brought to an end: a statement of nobody's, or of a hook whose time was
+// over. Of a lease the pool has done that before it closes.
+bool engine::runs_on() const {
+  if (settle_.active()) return observer_.expired();
+  return abandoned_ && protocol_.outstanding() > 0;
+}
+
+// What runs is cancelled on the server first (I9).
 void engine::close_when_settled(time_point deadline, aftermath& after) {
   const auto patience = std::max(deadline - steady_now(), time_point::duration::zero());
   alive_ = shared_from_this();
   recovered_ = [this, patience](detail::recovery_failure) { on_settled_for_close(patience); };
-  session::settle_budgets smaller;
-  smaller.cancel_timeout = smaller.drain_timeout = patience;
-  smaller.after = session::cancel_after::discard;
-  perform(settle_.hurry(smaller, steady_now()), after);
+  detail::recovery_budgets budgets = budgets_;
+  budgets.cancel_timeout = std::min<std::chrono::nanoseconds>(budgets.cancel_timeout, patience);
+  budgets.drain_timeout = std::min<std::chrono::nanoseconds>(budgets.drain_timeout, patience);
+  if (budgets.after == detail::cancel_policy::recover) budgets.after = detail::cancel_policy::discard;
+  settle_.active() ? hurry_settle(budgets, after) : begin_settle(budgets, after);
 }
 
 void engine::on_settled_for_close(time_point::duration patience) {

@@ -161,7 +161,7 @@ void engine::recover(const detail::recovery_budgets& budgets, std::function<void
     if (link_ != link_state::open) {
       settled(session::give_up::lost, after);
     } else if (settle_.active()) {
-      perform(settle_.hurry(in_session_terms(budgets), steady_now()), after);  // a terminal cancel behind a partial one
+      hurry_settle(budgets, after);  // a terminal cancel behind a partial one
     } else {
       begin_settle(budgets, after);
     }
@@ -173,9 +173,13 @@ void engine::hurry(const detail::recovery_budgets& smaller) noexcept {
   aftermath after;
   {
     const lock guard(mutex_);
-    if (settle_.active()) perform(settle_.hurry(in_session_terms(smaller), steady_now()), after);
+    if (settle_.active()) hurry_settle(smaller, after);
   }
   after.run_from_user();
+}
+
+void engine::hurry_settle(const detail::recovery_budgets& smaller, aftermath& after) {
+  perform(settle_.hurry(in_session_terms(smaller), steady_now()), after);
 }
 
 void engine::begin_settle(const detail::recovery_budgets& budgets, aftermath& after) {

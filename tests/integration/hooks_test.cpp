@@ -216,6 +216,43 @@ TEST(hooks, I5_a_hook_that_hangs_is_given_up_after_hook_timeout) {
   });
 }
 
+// Whose time is over: its connection is closed, and the server does not work on.
+TEST(hooks, I9_what_a_hook_runs_that_is_given_up_is_stopped_on_the_server) {
+  for (const pool_hook which :
+       {pool_hook::after_connect, pool_hook::before_acquire, pool_hook::after_release, pool_hook::before_close}) {
+    run([which](asio::io_context& io) -> asio::awaitable<void> {
+      auto config = hooked(1);
+      config.hook_timeout = 50ms;
+      config.connect_backoff_min = config.connect_backoff_max = 1ms;
+      int runs = 0;
+      const auto sleeps_at_first = [&runs](connection& db) -> asio::awaitable<void> {
+        if (++runs == 1) co_await db.async_query("select pg_sleep(600), 'hook'");
+      };
+      if (which == pool_hook::after_connect) config.hooks.after_connect = sleeps_at_first;
+      if (which == pool_hook::after_release) config.hooks.after_release = sleeps_at_first;
+      if (which == pool_hook::before_close) config.hooks.before_close = sleeps_at_first;
+      if (which == pool_hook::before_acquire) {
+        config.hooks.before_acquire = [sleeps_at_first](connection& db) -> asio::awaitable<bool> {
+          co_await sleeps_at_first(db);
+          co_return true;
+        };
+      }
+      pool pool(io.get_executor(), std::move(config));
+      EXPECT_EQ((co_await pool.async_query<std::int32_t>("select 7")).one(), 7);
+      EXPECT_EQ((co_await pool.async_query<std::int32_t>("select 8")).one(), 8);
+      co_await pool.async_close();
+      EXPECT_GE(runs, 1);
+      EXPECT_EQ(pool.stats().of(which), 1U) << to_string(which);
+      const auto works_on = [] {
+        return shared_cluster().sql(
+                   "select count(*) from pg_stat_activity where state = 'active' and query like '%600), ''hook''%' and "
+                   "pid <> pg_backend_pid()") != "0";
+      };
+      EXPECT_TRUE(eventually([&] { return !works_on(); }, 30s)) << to_string(which) << ": it works on";
+    });
+  }
+}
+
 TEST(hooks, a_hook_cannot_use_its_connection_once_its_time_is_over) {
   run([](asio::io_context& io) -> asio::awaitable<void> {
     auto config = hooked(1);

@@ -246,7 +246,8 @@ class managed_session : public operation_owner {
   // What was left so far is the owner's own set-up: it stays, and a reset that would undo it is impossible.
   virtual void keep_state() noexcept = 0;
   // Terminate, then wait for the server's own EOF until the deadline. `orphaned`: it did not come. Idempotent; done is
-  // called once. Without an owner what still runs is cancelled first, in at most as much time again for each step.
+  // called once. What was abandoned and still runs is cancelled first, in at most as much time for each step; an
+  // owner that recovers the session has done with that before it closes.
   virtual void close(time_point deadline, std::function<void(bool orphaned)> done) = 0;
   virtual std::chrono::nanoseconds close_timeout() const noexcept { return std::chrono::seconds(2); }  // as configured
   virtual void close_now() noexcept = 0;  // no farewell; everything that runs ends with connection_closed
