@@ -62,7 +62,7 @@ TEST_P(pipeline_cancel, I18_what_was_not_written_is_never_run) {
   EXPECT_TRUE(is_aborted(t->error)) << t->error.message();
   EXPECT_TRUE(w.settle());
   EXPECT_EQ(w.wrong_answers(3), 0);
-  EXPECT_TRUE(w.stats().created == 1 || w.stats().cancels.sent > 0) << "closed, and the server works on";
+  EXPECT_GT(w.stats().cancels.sent, 0U) << "won back or closed, it is cancelled first";
   EXPECT_TRUE(eventually([&] { return w.running("asleep") == 0; }));
   EXPECT_TRUE(w.close());
 }

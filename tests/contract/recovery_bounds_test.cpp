@@ -133,6 +133,29 @@ TEST(contract, I5_ping_is_bounded_and_the_caller_sees_nothing) {
   EXPECT_TRUE(w.close());
 }
 
+asio::awaitable<void> sends_much(lido::pool& pool) {
+  const std::string much(64U << 20, 'x');
+  co_await pool.async_query("select length($1::text)", much);
+}
+
+TEST(contract, I9_a_statement_that_the_server_does_not_take_is_sent_its_cancel_before_the_close) {
+  world w{route::unix_socket, small_budgets};
+  pid_t pid = 0;
+  const task_ptr first = w.start(tells_its_backend(*w.pool, pid, false));
+  ASSERT_TRUE(w.turn_until([&] { return first->done; }));
+  ASSERT_TRUE(w.settle());
+  const stopped_backend deaf{pid};
+  const task_ptr user = w.start(sends_much(*w.pool));
+  w.drain_ready();
+  user->signal.emit(cancellation_type::terminal);
+  ASSERT_TRUE(w.turn_until([&] { return user->done; }));
+  EXPECT_TRUE(is_aborted(user->error)) << user->error.message();
+  EXPECT_TRUE(w.turn_until([&] { return w.stats().of(close_reason::write_stalled) == 1; }));
+  EXPECT_EQ(w.stats().cancels.sent, 1U);
+  EXPECT_EQ(w.wrong_answers(3), 0);
+  EXPECT_TRUE(w.close());
+}
+
 TEST(contract, I5_close_is_bounded_by_its_own_budget) {
   world w{route::unix_socket, small_budgets};
   pid_t pid = 0;
