@@ -26,7 +26,7 @@ bool copies_through_the_connection(std::string_view sql) noexcept {
 }
 
 // "statement 3 of 10 in the pipeline"
-std::string place_of(const pipeline_content& all, std::size_t index) {
+std::string place_among(const pipeline_content& all, std::size_t index) {
   return "statement " + std::to_string(index + 1) + " of " + std::to_string(all.items.size()) + " in the pipeline";
 }
 
@@ -117,7 +117,7 @@ void pipeline_results::refuse(std::size_t index) const {
   }
   const detail::pipeline_failure& why = content_->failures[content_->answers[index].failure];
   diagnostics diag = why.diag;
-  if (diag.context.empty()) diag.context = detail::place_of(*content_, index);
+  if (diag.context.empty()) diag.context = detail::place_among(*content_, index);
   throw lido::error(why.error, std::move(diag));
 }
 
