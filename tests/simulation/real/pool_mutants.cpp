@@ -16,19 +16,24 @@ TEST(pool_mutants, nothing_broken_nothing_noticed) {
   for (std::uint64_t seed = 1; seed <= 100; ++seed) EXPECT_EQ(run_world(seed, all, nullptr), std::nullopt) << seed;
 }
 
-class pool_simulation_notices : public testing::TestWithParam<std::string_view> {};
+struct broken_rule {
+  std::string_view name;
+  std::uint64_t try_first;  // a schedule
+};
+
+class pool_simulation_notices : public testing::TestWithParam<broken_rule> {};
 
 TEST_P(pool_simulation_notices, the_broken_rule) {
-  mutant = GetParam();
-  expect_noticed<tally>(10'000, run_world);
+  mutant = GetParam().name;
+  expect_noticed<tally>(10'000, run_world, GetParam().try_first);
   mutant = {};
 }
 
-constexpr std::string_view names[] = {
+constexpr broken_rule rules[] = {
 #include "mutant_names.inc"
 };
-INSTANTIATE_TEST_SUITE_P(mutants, pool_simulation_notices, testing::ValuesIn(names),
-                         [](const auto& tested) { return std::string(tested.param); });
+INSTANTIATE_TEST_SUITE_P(mutants, pool_simulation_notices, testing::ValuesIn(rules),
+                         [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace simulation
 
