@@ -1,5 +1,6 @@
 #include "bench/storm/report.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace lido::storm {
@@ -181,9 +182,10 @@ std::string human_us(double us) {
   return number(us / 1e6, 1) + " s";
 }
 
-std::string padded(std::string text, std::size_t width) {
-  if (text.size() < width) text.append(width - text.size(), ' ');
-  return text;
+std::string padded(std::string_view text, std::size_t width) {
+  std::string out(std::max(width, text.size()), ' ');
+  std::ranges::copy(text, out.begin());
+  return out;
 }
 
 std::string right_padded(std::string text, std::size_t width) {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace lido::storm {
 
@@ -31,7 +32,7 @@ struct run_result {
 // Shared with the demo.
 [[nodiscard]] std::string grouped(std::uint64_t n);                           // 12,345
 [[nodiscard]] std::string human_us(double microseconds);                      // 17 us, 1.2 ms, 3.4 s
-[[nodiscard]] std::string padded(std::string text, std::size_t width);        // to the right with blanks
+[[nodiscard]] std::string padded(std::string_view text, std::size_t width);   // to the right with blanks
 [[nodiscard]] std::string right_padded(std::string text, std::size_t width);  // right-justified
 
 }  // namespace lido::storm
