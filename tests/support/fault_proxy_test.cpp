@@ -192,6 +192,7 @@ TEST(fault_proxy, refuse_closes_the_port_only_while_the_next_connection_is_a_can
     EXPECT_TRUE(second.works());
   }
   EXPECT_TRUE(proxy.wait_until([](const proxy_counters& now) { return now.active_main == 1; }));
+  proxy.expect_main_connections(2);  // returns when the proxy has done what it counted: the port is open again
   session third{proxy};
   EXPECT_TRUE(third.works());
 }
