@@ -33,7 +33,7 @@ changed() {
 }
 
 [ -f $build/compile_commands.json ] || cmake --preset clang >/dev/null
-ninja -C $build lido_test_pch >/dev/null  # the compile commands include them
+ninja -C $build lido_test_pch pool_mutant_sources >/dev/null  # what the sources include that is made
 # Only what the build compiles, each once; a cap cuts what was touched longest ago.
 mapfile -t files < <(changed | grep -E '^(driver|pool|metrics|tests|bench)/.*\.cpp$' | awk '!seen[$0]++' | while read -r file; do
   if [ -f "$file" ] && grep -qF "/$file\"" $build/compile_commands.json; then printf '%s\n' "$file"; fi
