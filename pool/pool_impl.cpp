@@ -247,8 +247,14 @@ void pool_impl::open_session(const std::shared_ptr<pool_member>& born,
       on.executor, std::move(settings), on.deadlines, born,
       [self = shared_from_this(), born](connect_result made) { self->on_connected(*born, std::move(made)); },
       born->choice);
-  const lock guard(mutex_);
-  if (!born->session && !born->reason) born->attempt = std::move(attempt);
+  {
+    const lock guard(mutex_);
+    if (!born->session && !born->reason) {
+      born->attempt = std::move(attempt);
+      return;
+    }
+  }
+  attempt->cancel();  // its end came first, or the connection is not wanted any more
 }
 
 void pool_impl::on_connected(pool_member& who, connect_result made) {

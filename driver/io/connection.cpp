@@ -58,8 +58,14 @@ class lone_connect : public std::enable_shared_from_this<lone_connect> {
     });
     auto attempt = connect_session(executor, settings, make_deadline_queue(executor), {},
                                    [self = shared_from_this()](const connect_result& made) { self->finish(made); });
-    const lock guard(mutex_);
-    if (done_) attempt_ = std::move(attempt);
+    {
+      const lock guard(mutex_);
+      if (done_) {
+        attempt_ = std::move(attempt);
+        return;
+      }
+    }
+    attempt->cancel();  // its end came first, or whoever wanted it went away
   }
   void fail(std::error_code ec, diagnostics diag) {
     connect_result result;

@@ -140,7 +140,7 @@ void connector::cancel() noexcept {
   {
     const detail::lock guard(mutex_);
     state_ = state::over;
-    dialler = std::move(dialler_);
+    dialler = dialler_.lock();
     done.swap(done_);
     stop_helpers();
     stream_.close();
@@ -159,7 +159,7 @@ void connector::on_deadline(time_point now) noexcept {
     const detail::lock guard(mutex_);
     if (state_ == state::over) return;
     if (now < host_deadline_) return deadline_entry_.arm(host_deadline_);
-    dialler = std::move(dialler_);
+    dialler = dialler_.lock();
     stop_helpers();
     const bool whole = now >= deadline_;
     host_failed(errc::timeout, in_words("connecting to " + where() + " did not end within " +

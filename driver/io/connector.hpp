@@ -102,7 +102,7 @@ class connector final : public detail::connect_attempt,
   std::string earlier_
       LIDO_GUARDED_BY(mutex_);  // what the other way met at this host, before the one that is tried now
   transport::negotiation current_ LIDO_GUARDED_BY(mutex_) = transport::negotiation::tls;
-  std::shared_ptr<transport::dialler> dialler_ LIDO_GUARDED_BY(mutex_);
+  std::weak_ptr<transport::dialler> dialler_ LIDO_GUARDED_BY(mutex_);  // lives by its own handlers, which hold us
   std::shared_ptr<transport::helper_task<secret>> key_task_ LIDO_GUARDED_BY(mutex_);
   std::shared_ptr<transport::helper_task<password_found>> password_task_ LIDO_GUARDED_BY(mutex_);
   std::string passed_over_ LIDO_GUARDED_BY(mutex_);

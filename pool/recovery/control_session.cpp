@@ -234,8 +234,14 @@ void control_session::connect(std::uint64_t generation, credentials as) {
         self->on_opened(std::move(made));
       },
       {}, around_.peer);
-  const lock guard(mutex_);
-  if (generation == generation_ && !session_) attempt_ = std::move(attempt);
+  {
+    const lock guard(mutex_);
+    if (generation == generation_ && !session_) {
+      attempt_ = std::move(attempt);
+      return;
+    }
+  }
+  attempt->cancel();  // its end came first, or it was given up meanwhile
 }
 
 void control_session::on_opened(detail::connect_result made) {

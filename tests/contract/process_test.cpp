@@ -219,6 +219,38 @@ TEST(contract, I28_an_io_context_destroyed_with_work_pending_frees_everything) {
   }
 }
 
+// Nobody cancels it any more: what it holds goes with the handlers that wait for the server.
+TEST(contract, I28_an_io_context_destroyed_in_the_middle_of_a_connect_frees_it) {
+  for (const sslmode mode : {sslmode::require, sslmode::disable}) {
+    asio::io_context elsewhere;
+    auto io = std::make_unique<asio::io_context>();
+    const asio::ip::tcp::acceptor mute(elsewhere,
+                                       {asio::ip::address_v4::loopback(), 0});  // answers neither TLS nor startup
+    connect_config config;
+    config.host = "127.0.0.1";
+    config.port = mute.local_endpoint().port();
+    config.user = "anybody";
+    config.sslmode = mode;
+    config.allow_unverified_tls = true;
+    config.connect_timeout = 1h;
+    std::error_code ec;
+    std::string why;
+    const auto settings = detail::make_session_settings(config, ec, why);
+    ASSERT_TRUE(settings) << why;
+    const auto token = std::make_shared<int>(0);
+    std::weak_ptr<detail::connect_attempt> attempt =
+        detail::connect_session(io->get_executor(), settings, detail::make_deadline_queue(io->get_executor()), {},
+                                [token](const detail::connect_result&) { ADD_FAILURE() << "nobody answered"; }, {});
+    while (io->run_one_for(20ms) > 0) {
+    }
+    EXPECT_EQ(token.use_count(), 2);
+    EXPECT_FALSE(attempt.expired()) << "its own handlers keep it";
+    io.reset();
+    EXPECT_EQ(token.use_count(), 1);
+    EXPECT_TRUE(attempt.expired());
+  }
+}
+
 TEST(contract, I28_after_a_suspension_idle_connections_are_validated_before_use) {
   world w{route::unix_socket, [](pool_config& c) {
             c.max_size = 1;
