@@ -224,6 +224,7 @@ void postgres_cluster::start() {
 }
 
 void postgres_cluster::stop(stop_mode mode) {
+  superuser_.close();
   postmaster_.signal(signal_of(mode));
   if (!postmaster_.wait(stop_budget)) throw std::runtime_error{"the server did not stop: " + log()};
 }
@@ -276,11 +277,7 @@ std::string postgres_cluster::log() const { return read_file(folder_.path() / "s
 std::string postgres_cluster::sql(const std::string& text) const { return sql(text, database()); }
 
 std::string postgres_cluster::sql(const std::string& text, const std::string& database) const {
-  auto result = run_process({client_program(programs_, "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", socket_dir(),
-                             "-p", std::to_string(port_), "-U", "postgres", "-d", database, "-c", text});
-  if (result.status != 0) throw std::runtime_error{"psql failed: " + result.errors};
-  while (result.output.ends_with('\n')) result.output.pop_back();
-  return result.output;
+  return superuser_.run(text, database);
 }
 
 postgres_cluster& shared_cluster() {

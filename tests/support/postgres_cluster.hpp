@@ -5,6 +5,7 @@
 #include "tests/support/certificates.hpp"
 #include "tests/support/files.hpp"
 #include "tests/support/process.hpp"
+#include "tests/support/superuser_session.hpp"
 
 #include <sys/types.h>
 
@@ -85,8 +86,7 @@ class postgres_cluster {
 
   /// What the server has logged so far.
   [[nodiscard]] std::string log() const;
-  /// Runs SQL as superuser over the Unix socket with psql, and answers unaligned rows without headings; throws when it
-  /// fails.
+  /// Runs SQL as superuser over the Unix socket, and answers unaligned rows without headings; throws when it fails.
   std::string sql(const std::string& text) const;
   std::string sql(const std::string& text, const std::string& database) const;
 
@@ -116,6 +116,7 @@ class postgres_cluster {
   identity wrong_identity_;
   child_keeper keeper_;
   child_process postmaster_;
+  mutable superuser_sessions superuser_{socket_dir() / (".s.PGSQL." + std::to_string(port_))};
 };
 
 /// One cluster for the whole test program, started at the first call and removed at exit.
