@@ -46,8 +46,8 @@ class broken_control : public ::testing::TestWithParam<fault_parameters> {
   static void configure(pool_config& c) {
     c.cancel.channel = std::get<1>(GetParam());
     const bool patient = fault().expected == fate::confirmed;
-    c.cancel.timeout = patient ? 10s : 800ms;
-    c.drain.timeout = patient ? 10s : 600ms;
+    c.cancel.timeout = patient ? 10s : 1600ms;  // a quarter of it is for the session to take it
+    c.drain.timeout = patient ? 10s : 1200ms;
     c.cancel.retry_after = 5s;
   }
   static task_ptr victim_of(world& w, const char* mark) {
@@ -56,17 +56,18 @@ class broken_control : public ::testing::TestWithParam<fault_parameters> {
     w.drain_ready();
     return victim;
   }
-  static void expect_story(const world& w) {
+  static void expect_story(const world& w, const pool_stats& before) {
     const pool_stats s = w.stats();
     const bool confirmed = fault().expected == fate::confirmed;
-    EXPECT_EQ(s.cancels.requested, 2U);
+    EXPECT_EQ(s.cancels.requested, before.cancels.requested + 1);
     EXPECT_EQ(s.cancels.of(session).sent, 2U);
     EXPECT_EQ(s.cancels.of(session).eof, confirmed ? 2U : 1U);
     EXPECT_EQ(s.cancels.of(session).unknown, confirmed ? 0U : 1U);
-    EXPECT_EQ(s.cancels.of(request).sent, 0U) << "written and unanswered is unknown, whatever another channel says";
-    EXPECT_EQ(s.cancels.fell_back, 0U);
+    EXPECT_EQ(s.cancels.of(request).sent, before.cancels.of(request).sent)
+        << "written and unanswered is unknown, whatever another channel says";
+    EXPECT_EQ(s.cancels.fell_back, before.cancels.fell_back);
     EXPECT_EQ(s.of(close_reason::cancel_unknown), confirmed ? 0U : 1U);
-    EXPECT_EQ(s.recovered, confirmed ? 2U : 1U);
+    EXPECT_EQ(s.recovered, before.recovered + (confirmed ? 1U : 0U));
     EXPECT_EQ(s.created, confirmed ? 2U : 3U);
     EXPECT_EQ(s.stray_cancels, 0U);
   }
@@ -75,9 +76,13 @@ class broken_control : public ::testing::TestWithParam<fault_parameters> {
 TEST_P(broken_control, I1_a_broken_control_session_never_reaches_a_caller) {
   world w{route::unix_proxy, configure};
   w.warm(2);
-  victim_of(w, "first")->signal.emit(asio::cancellation_type::terminal);
-  ASSERT_TRUE(w.settle());
-  ASSERT_EQ(w.stats().cancels.of(session).eof, 1U) << "the session must be there, and trusted";
+  // A slow machine opens the session too late for its first cancel.
+  for (int tries = 0; tries < 10 && w.stats().cancels.of(session).eof == 0; ++tries) {
+    victim_of(w, "first")->signal.emit(asio::cancellation_type::terminal);
+    ASSERT_TRUE(w.settle());
+  }
+  const pool_stats before = w.stats();
+  ASSERT_EQ(before.cancels.of(session).eof, 1U) << "the session must be there, and trusted";
 
   w.proxy->set_control_fault(fault().fault);
   const task_ptr victim = victim_of(w, "victim");
@@ -95,13 +100,14 @@ TEST_P(broken_control, I1_a_broken_control_session_never_reaches_a_caller) {
     w.proxy->set_control_fault(control_fault::none);
     w.proxy->release_held();
   }
-  ASSERT_TRUE(w.turn_until([&] { return w.stats().cancels.eof + w.stats().cancels.unknown == 2; }));
+  const auto ended = [](const pool_stats& s) { return s.cancels.eof + s.cancels.unknown; };
+  ASSERT_TRUE(w.turn_until([&] { return ended(w.stats()) == ended(before) + 1; }));
   w.proxy->set_control_fault(control_fault::none);
   ASSERT_TRUE(w.turn_until([&] { return w.stats().recovering == 0 && w.stats().closing == 0; }));
   w.warm(2);  // the slot is back: two at a time
   EXPECT_EQ(w.wrong_answers(8), 0);
   ASSERT_TRUE(w.settle());
-  expect_story(w);
+  expect_story(w, before);
   if (fault().executed) {
     EXPECT_EQ(w.running("victim"), 0);
   }
