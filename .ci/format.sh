@@ -5,15 +5,14 @@ cd "$(dirname "$0")/.."
 export mode=check
 [ "${1:-}" = --fix ] && mode=fix
 
-format_one() {
-  if [ $mode = fix ]; then
-    clang-format-19 -i "$1"
-  elif ! clang-format-19 --dry-run --Werror "$1" 2>/dev/null; then
-    echo "$1: not formatted (.ci/format.sh --fix)"
-    return 1
-  fi
+format_all() {
+  [ $mode = fix ] && exec clang-format-19 -i "$@"
+  local said
+  said=$(clang-format-19 --dry-run --Werror "$@" 2>&1) && return
+  sed -nE 's/^([^ :]+):[0-9]+:[0-9]+: error: code should be clang-formatted.*/\1: not formatted (.ci\/format.sh --fix)/p' <<<"$said" | sort -u
+  return 1
 }
-export -f format_one
+export -f format_all
 
 find driver pool metrics tests bench docs cmake \( -name '*.cpp' -o -name '*.hpp' \) -print0 2>/dev/null | sort -z |
-  xargs -0 --no-run-if-empty -n 1 -P "$(nproc)" bash -c 'format_one "$1"' _ || exit 1
+  xargs -0 --no-run-if-empty -n 64 -P "$(nproc)" bash -c 'format_all "$@"' _ || exit 1
