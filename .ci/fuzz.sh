@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# fuzz.sh [SECONDS] [NAME...]: every fuzzer of tests/fuzz (or those) for that long each, 10 s if not said, as many at once as there are processors.
+# fuzz.sh [SECONDS] [NAME...]: every fuzzer of tests/fuzz (or those) for that long each, 10 s if not said, two at once on each processor.
 # Starts from the seeds in tests/fuzz/corpus and from what earlier runs found (build/corpus); a finding is left in build/findings. The last line is
 # `N fuzzers, N failed`.
 set -uo pipefail
@@ -36,7 +36,7 @@ for program in build/asan/tests/fuzz/*_fuzz; do
   programs+=("$program")
 done
 results=$(mktemp)
-printf '%s\n' "${programs[@]}" | xargs -P "$(nproc)" -I{} bash -c 'one {}; echo "$?" >>'"$results"
+printf '%s\n' "${programs[@]}" | xargs -P "$((2 * $(nproc)))" -I{} bash -c 'one {}; echo "$?" >>'"$results"
 failed=$(grep -vc '^0$' "$results")
 rm -f "$results"
 printf '%d fuzzers, %d failed\n' "${#programs[@]}" "$failed"

@@ -1,18 +1,16 @@
 # How a target is compiled, so that everything from scratch takes minutes: precompiled headers, batches, and no optimiser where it does not pay.
 
-find_program(LIDO_GOLD ld.gold)
-mark_as_advanced(LIDO_GOLD)
-
-# lido_compiled_as(target library|support|test|program):
+# lido_compiled_as(target library|support|test|program|shown):
 #   library  what users link: in batches of a folder, when LIDO_UNITY is ALL; optimised as a whole then (lido_optimised_as)
 #   support  a library of the tests' or the benchmarks', in batches
 #   test     in batches, and not optimised: the coroutines of tests cost the optimiser more than they ever run
 #   program  in batches
+#   shown    what documents show: each by itself, not optimised; UNSANITIZED
 # Each kind has a precompiled header (g++ mixes neither -fPIC and -fPIE nor levels of optimisation): 2 s less a translation unit. Batches
 # (LIDO_UNITY) are worth more: they instantiate Asio's templates once.
 function(lido_compiled_as target type)
   lido_optimised_as(${target} ${type})
-  if(LIDO_UNITY STREQUAL "ALL" OR (LIDO_UNITY AND NOT type STREQUAL "library"))
+  if(NOT type STREQUAL "shown" AND (LIDO_UNITY STREQUAL "ALL" OR (LIDO_UNITY AND NOT type STREQUAL "library")))
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
     if(type STREQUAL "library")
       target_compile_options(${target} PRIVATE -Wno-shadow)  # the names of a batch's other files; told where each is compiled by itself
@@ -20,9 +18,6 @@ function(lido_compiled_as target type)
   endif()
   if(LIDO_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${target} PRIVATE --param=ggc-min-heapsize=524288)  # g++ spends a tenth of its time collecting garbage
-    if(LIDO_GOLD)
-      target_link_options(${target} PRIVATE -fuse-ld=gold)  # of binutils, in half of ld's time
-    endif()
   endif()
   if(NOT LIDO_PCH OR (LIDO_PCH STREQUAL "TESTS" AND NOT type STREQUAL "test"))
     return()
@@ -44,8 +39,12 @@ function(lido_compiled_as target type)
     endif()
     target_compile_features(${pch} PRIVATE cxx_std_20)
     lido_pch_flags(${pch})
+    if(type STREQUAL "shown")
+      lido_target_flags(${pch} UNSANITIZED)
+    else()
+      lido_target_flags(${pch})
+    endif()
     lido_optimised_as(${pch} ${type})
-    lido_target_flags(${pch})
     target_precompile_headers(${pch} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.hpp)
   endif()
   lido_pch_flags(${target})
@@ -65,9 +64,15 @@ function(lido_optimised_as target type)
   if(NOT PROJECT_IS_TOP_LEVEL)
     return()
   endif()
-  if(LIDO_SANITIZE AND NOT type STREQUAL "test")
+  if(LIDO_SANITIZE AND type STREQUAL "test")
+    if(LIDO_SANITIZE MATCHES "undefined")
+      # What is asked at each pointer and each call is asked in the libraries: in tests it is a quarter of clang's time, and AddressSanitizer
+      # stops at a null pointer, too.
+      target_compile_options(${target} PRIVATE -fno-sanitize=null,alignment,vptr)
+    endif()
+  elseif(LIDO_SANITIZE AND NOT type STREQUAL "shown")
     target_compile_options(${target} PRIVATE -O1)
-  elseif(NOT LIDO_SANITIZE AND type STREQUAL "test" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  elseif(NOT LIDO_SANITIZE AND type MATCHES "test|shown" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${target} PRIVATE -O0 -U_FORTIFY_SOURCE)  # fortifying needs an optimiser
   endif()
 endfunction()
