@@ -136,7 +136,7 @@ TEST(faults, F54_a_connection_that_a_middlebox_has_forgotten_is_found_before_use
           }};
   w.warm(1);
   w.proxy->stall_main(true);
-  w.server().sql("select 1");  // another way to the server; takes longer than validate_after_idle
+  w.server().sql("select pg_sleep(0.01)");  // another way to the server; takes longer than validate_after_idle
   const task_ptr user = ask(w, "select 1");
   ASSERT_TRUE(w.turn_until([&] { return w.stats().ping_failures == 1; }));
   w.proxy->stall_main(false);

@@ -266,6 +266,7 @@ void postgres_cluster::reload(const std::vector<std::string>& lines) {
   // settings.
   constexpr std::string_view reloaded = "received SIGHUP, reloading configuration files";
   const auto before = occurrences(log(), reloaded);
+  superuser_.close();  // who is connected hears of them later
   postmaster_.signal(SIGHUP);
   if (!eventually([&] { return occurrences(log(), reloaded) > before; })) {
     throw std::runtime_error{"the server did not reload its configuration"};
