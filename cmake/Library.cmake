@@ -1,8 +1,8 @@
-# lido_library(name PUBLIC deps... PRIVATE deps... ALONE files...): the static library lido_<name>, alias lido::<name>, in the current
-# directory. Its public headers are include/lido/<name>/**.hpp; its sources every .cpp below. ALONE: see lido_batches().
+# lido_library(name PUBLIC deps... PRIVATE deps... APART files... ALONE files...): the static library lido_<name>, alias lido::<name>, in
+# the current directory. Its public headers are include/lido/<name>/**.hpp; its sources every .cpp below. APART, ALONE: see lido_batches().
 
 function(lido_library name)
-  cmake_parse_arguments(arg "" "" "PUBLIC;PRIVATE;ALONE" ${ARGN})
+  cmake_parse_arguments(arg "" "" "PUBLIC;PRIVATE;APART;ALONE" ${ARGN})
   set(target lido_${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/include/*.hpp)
@@ -20,29 +20,29 @@ function(lido_library name)
   target_link_libraries(${target} PUBLIC ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
   lido_target_flags(${target})
   lido_compiled_as(${target} library)
-  lido_batches(${target} "${sources}" "${arg_ALONE}")
+  lido_batches(${target} "${sources}" "${arg_APART}" "${arg_ALONE}")
   set_property(GLOBAL APPEND PROPERTY LIDO_LIBRARIES ${target})
 endfunction()
 
-# With LIDO_UNITY=ALL a folder is compiled in one batch, five times as fast as file by file; files named alone, by themselves: those that tests
-# put objects of their own in the place of.
-function(lido_batches target sources alone)
+# With LIDO_UNITY=ALL a folder is compiled in one batch, five times as fast as file by file. Tests put objects of their own in the place of some:
+# of all that are named apart at once, which are one batch, or of one that is named alone.
+function(lido_batches target sources apart alone)
   set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
-  set(unknown ${alone})
+  set(unknown ${apart} ${alone})
   foreach(source IN LISTS sources)
     cmake_path(GET source FILENAME file)
     cmake_path(GET source PARENT_PATH folder)
     cmake_path(GET folder FILENAME folder)
-    if(file IN_LIST alone)
-      list(REMOVE_ITEM unknown ${file})
-    else()
+    list(REMOVE_ITEM unknown ${file})
+    if(file IN_LIST apart)
+      set_source_files_properties(${source} PROPERTIES UNITY_GROUP apart)
+    elseif(NOT file IN_LIST alone)
       set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${folder})
-    endif()
-    if(file IN_LIST alone AND LIDO_UNITY STREQUAL "ALL")
+    elseif(LIDO_UNITY STREQUAL "ALL")
       set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS -Wshadow) # which batches go without: lido_compiled_as()
     endif()
   endforeach()
   if(unknown)
-    message(FATAL_ERROR "${target}: ALONE names what is not there: ${unknown}")
+    message(FATAL_ERROR "${target}: APART or ALONE names what is not there: ${unknown}")
   endif()
 endfunction()

@@ -3,13 +3,21 @@
 # lido_compiled_as(target library|support|test|program|shown):
 #   library  what users link: in batches of a folder, when LIDO_UNITY is ALL; optimised as a whole then (lido_optimised_as)
 #   support  a library of the tests' or the benchmarks', in batches
-#   test     in batches, and not optimised: the coroutines of tests cost the optimiser more than they ever run
+#   test     in batches, and not optimised: the coroutines of tests cost the optimiser more than they ever run. A library of such, too
 #   program  in batches
 #   shown    what documents show: each by itself, not optimised; UNSANITIZED
 # Each kind has a precompiled header (g++ mixes neither -fPIC and -fPIE nor levels of optimisation): 2 s less a translation unit. Batches
 # (LIDO_UNITY) are worth more: they instantiate Asio's templates once.
 function(lido_compiled_as target type)
   lido_optimised_as(${target} ${type})
+  get_target_property(kind ${target} TYPE)
+  if(type MATCHES "test|shown" AND NOT kind STREQUAL "EXECUTABLE")
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIE)  # as the programs whose precompiled header it shares
+    if(type STREQUAL "test")
+      target_compile_options(${target} PRIVATE $<TARGET_PROPERTY:GTest::gtest,INTERFACE_COMPILE_OPTIONS>)
+    endif()
+  endif()
   if(NOT type STREQUAL "shown" AND (LIDO_UNITY STREQUAL "ALL" OR (LIDO_UNITY AND NOT type STREQUAL "library")))
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
     if(type STREQUAL "library")
