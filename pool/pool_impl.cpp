@@ -90,6 +90,7 @@ pool_impl::pool_impl(std::vector<asio::any_io_executor> executors, pool_config c
       when_clean_(left_clean(*config_)),
       when_soiled_(left_soiled(*config_)),
       shards_(make_shards(std::move(executors))),
+      sharded_(shards_.size() > 1),
       tags_(config_->max_tags),
       sink_(config_->log, config_->on_notice, counters_),
       hooks_(config_->hooks),
@@ -182,7 +183,7 @@ void pool_impl::work_off() {
 void pool_impl::arm_earlier() {
   if (core_.is_closed()) return;
   core::time_point next = std::min(core_.next_deadline(), force_at_);
-  if (shards_.size() > 1) next = std::min(next, steady_now() + shard_check_interval);
+  if (sharded_) next = std::min(next, steady_now() + shard_check_interval);
   if (next >= armed_) return;
   armed_ = next;
   for (const auto& entry : deadline_entries_) entry->arm(next);
@@ -193,7 +194,7 @@ void pool_impl::on_deadline(time_point now) noexcept {
     const lock guard(mutex_);
     armed_ = core::never;
   }
-  if (shards_.size() > 1) check_shards();
+  if (sharded_) check_shards();
   tell([now, this](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
     mind_sleep(now);
     c.expire(now, out);

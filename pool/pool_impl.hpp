@@ -120,7 +120,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   bool may_have_idle() const noexcept { return idle_hint_.load(std::memory_order_relaxed) != 0; }
   // Hot, here and in the core: what every waiter passes through; the linker puts it side by side (docs/performance.md).
   [[gnu::hot]] core::shard_id shard_of(const asio::execution_context* context) const noexcept;
-  bool prefers_shards() const noexcept { return shards_.size() > 1; }
+  bool prefers_shards() const noexcept { return sharded_; }
   [[gnu::hot]] void enqueue(acquire_op& op) noexcept;
   void cancel(acquire_op& op) noexcept;
   [[gnu::hot]] bool on_turn(acquire_op& op);
@@ -257,7 +257,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   }
   void note_idle() noexcept LIDO_REQUIRES(mutex_) { idle_hint_.store(core_.idle_count(), std::memory_order_relaxed); }
   void arm() LIDO_REQUIRES(mutex_) {
-    if (core_.next_deadline() < armed_ || force_at_ < armed_ || shards_.size() > 1) arm_earlier();
+    if (core_.next_deadline() < armed_ || force_at_ < armed_ || sharded_) arm_earlier();
   }
   void arm_earlier() LIDO_REQUIRES(mutex_);
   [[gnu::hot]] void perform(const core::action& a);
@@ -341,6 +341,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   std::atomic<core::condition> when_clean_;   // how a lease comes back that left nothing behind,
   std::atomic<core::condition> when_soiled_;  // and one that did
   const std::vector<io_shard> shards_;
+  const bool sharded_;  // more than one
   stats::pool_counters counters_;
   stats::tag_table tags_;
   stats::sink sink_;

@@ -44,7 +44,7 @@ acquire_node::end end_of(core::acquire_result r) {
 }  // namespace
 
 core::shard_id pool_impl::shard_of(const asio::execution_context* context) const noexcept {
-  if (shards_.size() > 1 && context != nullptr) {
+  if (sharded_ && context != nullptr) {
     for (std::size_t i = 0; i < shards_.size(); ++i) {
       if (shards_[i].context == context) return static_cast<core::shard_id>(i);
     }
@@ -68,8 +68,8 @@ core::shard_id pool_impl::shard_of(const asio::execution_context* context) const
 }
 
 [[gnu::always_inline]] inline lent* pool_impl::try_acquire(std::source_location where, time_point& asked) noexcept {
-  asked = steady_now();
-  if (shards_.size() > 1) check_shards();  // nobody reads for a connection whose io_context has stopped
+  asked = recent_now();
+  if (sharded_) check_shards();  // nobody reads for a connection whose io_context has stopped
   lent* got = nullptr;
   bool wants_stock = false;
   {
@@ -91,8 +91,8 @@ bool pool_impl::try_acquire(acquire_op& op) noexcept {
   const acquire_terms& terms = op.wanted_.terms;
   if (terms.task != 0 || terms.worth != priority::normal) return false;
   const core::shard_id preference = shard_of(op.wanted_.context);
-  op.wanted_.asked = steady_now();
-  if (shards_.size() > 1) check_shards();
+  op.wanted_.asked = recent_now();
+  if (sharded_) check_shards();
   bool wants_stock = false;
   {
     const lock guard(mutex_);
@@ -114,7 +114,7 @@ bool pool_impl::try_acquire(acquire_op& op) noexcept {
 
 void pool_impl::enqueue(acquire_op& op) noexcept {
   const acquire_op::wish wanted = op.wanted_;
-  const auto now = wanted.asked == time_point{} ? steady_now() : wanted.asked;
+  const auto now = wanted.asked == time_point{} ? recent_now() : wanted.asked;
   const auto deadline = wanted.terms.deadline == time_point::max()
                             ? core::add(now, core::duration(acquire_timeout_.load(std::memory_order_relaxed)))
                             : wanted.terms.deadline;
@@ -227,7 +227,7 @@ void pool_impl::take_back(lent* what) noexcept {
   std::unique_ptr<lent> unless_kept(what);
   const session_handle& handle = what->db.handle();
   __builtin_prefetch(handle.session.get());  // others had their turns since: it comes while the clock is read
-  const auto now = steady_now();
+  const auto now = recent_now();
   const std::uint32_t slot = what->ticket.slot;
   core::condition how = core::condition::broken;
   bool end_may_hide = false;

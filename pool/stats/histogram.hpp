@@ -101,7 +101,8 @@ class histogram {
 
   /// For callers that are never two at once, e.g. under the pool's mutex: the same without the bus-locked instructions.
   void observe_serialised(std::chrono::nanoseconds d) noexcept {
-    const std::int64_t ns = d.count() > 0 ? d.count() : 0;
+    const std::int64_t ns = d.count();
+    if (ns <= 0) return observe_instant_serialised();  // both ends by one reading of the clock
     bump(counts_[buckets::bucket_of(ns)], std::uint64_t{1});
     bump(sum_, ns);
     raise_max(ns);
