@@ -104,6 +104,8 @@ class world {
   bool close(std::chrono::nanoseconds patience = 1s);
 
  private:
+  [[nodiscard]] std::string how_many_run(std::string_view text) const;
+
   postgres_cluster& cluster_;
   pool_config config_;
 };
