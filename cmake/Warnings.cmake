@@ -52,9 +52,6 @@ function(lido_target_flags target)
   elseif(type STREQUAL "EXECUTABLE")
     target_link_options(${target} PRIVATE -Wl,-z,relro,-z,now ${lido_linker})
   endif()
-  if(LIDO_FUZZ AND NOT type STREQUAL "EXECUTABLE" AND NOT arg_UNSANITIZED)
-    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)  # libraries, for the fuzzers' sake; tests need no coverage
-  endif()
   if(LIDO_SANITIZE AND arg_UNSANITIZED)
     target_link_options(${target} PRIVATE -fsanitize=${LIDO_SANITIZE})  # for the libraries in it
   elseif(LIDO_SANITIZE)
