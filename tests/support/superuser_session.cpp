@@ -8,8 +8,11 @@
 #include <sys/un.h>
 
 #include <algorithm>
-#include <cstring>
+#include <cstdint>
+#include <iterator>
 #include <stdexcept>
+#include <string_view>
+#include <utility>
 
 namespace lido::testing {
 namespace {

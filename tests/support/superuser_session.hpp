@@ -4,12 +4,11 @@
 
 #include "tests/support/blocking_stream.hpp"
 
-#include <cstdint>
 #include <filesystem>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace lido::testing {
