@@ -56,7 +56,10 @@ TEST_P(pipeline_cancel, I18_what_was_not_written_is_never_run) {
           }};
   w.warm(1);
   const task_ptr t = w.start(sleeps(w, mode, 40, 1U << 20));  // far more than the sockets hold
-  ASSERT_TRUE(w.wait_running("asleep"));
+  ASSERT_TRUE(w.turn_until([&] {
+    w.drain_ready();
+    return w.running("asleep") == 1;  // begun: it need not sleep yet
+  }));
   t->signal.emit(type);
   ASSERT_TRUE(w.turn_until([&] { return t->done; }));
   EXPECT_TRUE(is_aborted(t->error)) << t->error.message();
