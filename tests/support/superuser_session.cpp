@@ -132,7 +132,9 @@ std::optional<superuser_session> superuser_sessions::take(const std::string& dat
 }
 
 std::string superuser_sessions::run(const std::string& statements, const std::string& database) {
-  auto session = take(database);
+  // What sets something in its session, or shows what a new one is given, is alone with that, as in a psql of its own.
+  const bool shares = statements.starts_with("select");
+  auto session = shares ? take(database) : std::nullopt;
   std::string rows;
   try {
     if (session) rows = session->run(statements);
@@ -141,8 +143,7 @@ std::string superuser_sessions::run(const std::string& statements, const std::st
     session.reset();  // it had been ended while it was idle
   }
   if (!session) rows = session.emplace(socket_, database).run(statements);
-  // What sets something in its session is alone with that, as in a psql of its own.
-  if (!statements.starts_with("select")) return rows;
+  if (!shares) return rows;
   const std::lock_guard lock{mutex_};
   idle_.push_back(std::move(*session));
   return rows;
