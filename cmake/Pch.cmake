@@ -75,13 +75,7 @@ function(lido_optimised_as target type)
   if(NOT PROJECT_IS_TOP_LEVEL)
     return()
   endif()
-  if(LIDO_SANITIZE AND type STREQUAL "test")
-    if(LIDO_SANITIZE MATCHES "undefined")
-      # What is asked at each pointer and each call is asked in the libraries: in tests it is a quarter of clang's time, and AddressSanitizer
-      # stops at a null pointer, too.
-      target_compile_options(${target} PRIVATE -fno-sanitize=null,alignment,vptr)
-    endif()
-  elseif(LIDO_SANITIZE AND NOT type STREQUAL "shown")
+  if(LIDO_SANITIZE AND NOT type MATCHES "test|shown")
     target_compile_options(${target} PRIVATE -O1)
   elseif(NOT LIDO_SANITIZE AND type MATCHES "test|shown" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${target} PRIVATE -O0 -U_FORTIFY_SOURCE)  # fortifying needs an optimiser
