@@ -191,7 +191,7 @@ bool engine::launch_undo(aftermath& after) {
 // ---- bytes out ----
 
 void engine::flush(aftermath& after) {
-  if (writer_ == writer::waiting || write_failed_ != time_point::max()) return;
+  if (writer_ == writer::waiting || write_failed_ != time_point::max() || settle_.is_doomed()) return;
   while (out_sent_ < out_.size() || (pipeline_ && feed_pipeline())) {
     const transport::io_result r = stream_.write_some(std::string_view{out_}.substr(out_sent_));
     out_sent_ += r.bytes;

@@ -211,7 +211,9 @@ session::cancel_permission engine::permission(const detail::recovery_budgets& bu
     count(cancel_event::suppressed_no_key, after);
     return cancel_permission::forbidden;  // I7
   }
-  const cancel_permission permitted = late ? cancel_permission::late : cancel_permission::allowed;
+  const cancel_permission permitted = late        ? cancel_permission::late
+                                      : pipeline_ ? cancel_permission::early
+                                                  : cancel_permission::allowed;
   const auto observer = observer_.lock();
   via_ = observer && observer->prefers_control() ? cancel_via::session : cancel_via::request;
   if (via_ == cancel_via::session) return permitted;  // bounded by its owner, and no fork

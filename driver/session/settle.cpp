@@ -40,7 +40,11 @@ settle_step settle::start_attempt(time_point now) {
 settle_step settle::give_up_owed(give_up reason, time_point now) {
   const bool no_time = now >= overall_;
   if (attempt_ > 0 || no_time || permission_ == cancel_permission::drain_only) return over_with_cancel(reason);
-  settle_step step = start_attempt(now);
+  return start_doomed_attempt(reason, now);
+}
+
+settle_step settle::start_doomed_attempt(give_up reason, time_point now) {
+  const settle_step step = start_attempt(now);
   stage_ = stage::doomed_connecting;
   doom_ = reason;
   return step;
@@ -60,8 +64,31 @@ settle_step settle::drain(give_up reason, time_point now) {
 
 settle_step settle::after_eof(time_point now) {
   cancel_ = cancel_state::eof;
+  if (many_ && budgets_.after != cancel_after::recover) return distrust(now);
+  if (std::exchange(head_ended_, false)) return start_attempt(now);
   if (attempt_ == 1 || many_) retry_at_ = after(now, budgets_.retry_after);
   return drain(give_up::drain_timeout, now);
+}
+
+// The server has its signal, and the connection is to be closed. Of a pipeline the next segment may stand in the
+// socket's buffers: it would begin, and nobody could stop it any more.
+settle_step settle::after_doomed_eof(time_point now) {
+  if (!many_ || over_bytes() || now >= overall_) return over(doom_);
+  if (std::exchange(head_ended_, false)) return start_doomed_attempt(doom_, now);
+  stage_ = stage::doomed_draining;
+  retry_at_ = time_point::max();
+  arm(budgets_.retry_after, now);
+  return expire(now);
+}
+
+// cancel.after = discard: the peer's EOF says nothing, so the connection is closed.
+settle_step settle::distrust(time_point now) {
+  const bool none_arrived = stage_ == stage::draining && cancel_ != cancel_state::eof;
+  if (!many_ || none_arrived || stage_ == stage::flushing_ready) return over_with_cancel(give_up::discarded);
+  doom_ = give_up::discarded;
+  if (stage_ != stage::connecting) return after_doomed_eof(now);
+  stage_ = stage::doomed_connecting;
+  return expire(now);
 }
 
 // ---- ways out ----
@@ -121,6 +148,9 @@ settle_step settle::on_deadline(time_point now) {
     case stage::draining: return give_up_owed(drain_reason_, now);
     case stage::doomed_connecting:
     case stage::doomed_written: return over_with_cancel(doom_);
+    case stage::doomed_draining:  // a signal between a statement's Parse and its Bind does nothing: once more
+      if (std::exchange(repeats_, true) || now >= overall_) return over(doom_);
+      return start_doomed_attempt(doom_, now);
   }
   return {};
 }
@@ -157,7 +187,8 @@ settle_step settle::begin(const settle_budgets& budgets, cancel_permission permi
     return over(budgets.after == cancel_after::never ? give_up::policy : give_up::no_key);
   }
   stage_ = stage::flushing;
-  if (permission == cancel_permission::late) retry_at_ = after(now, budgets.retry_after);
+  const bool may_run = permission == cancel_permission::late || permission == cancel_permission::early;
+  if (may_run) retry_at_ = after(now, budgets.retry_after);
   arm(budgets.drain_timeout, now);
   return flushed_already ? flushed(now) : expire(now);
 }
@@ -167,8 +198,8 @@ settle_step settle::flushed(time_point now) {
   switch (stage_) {
     case stage::flushing_ready: return finish_quiet();
     case stage::flushing:
-      if (permission_ == cancel_permission::late) retry_at_ = after(now, budgets_.retry_after);
-      if (permission_ != cancel_permission::allowed) return drain(give_up::drain_timeout, now);
+      retry_at_ = permission_ == cancel_permission::late ? after(now, budgets_.retry_after) : time_point::max();
+      if (!may_cancel()) return drain(give_up::drain_timeout, now);
       return start_attempt(now);
     case stage::draining:  // an attempt before the last byte may have met nothing, and does not count
       retry_at_ = after(now, budgets_.retry_after);
@@ -195,14 +226,18 @@ settle_step settle::ready(time_point now) {
     case stage::written: stage_ = stage::written_ready; return expire(now);
     case stage::draining: return quiet_when_flushed(now);
     case stage::doomed_connecting:
-    case stage::doomed_written: return over_with_cancel(doom_);
+    case stage::doomed_written:
+    case stage::doomed_draining: return over_with_cancel(doom_);
   }
   return {};
 }
 
 settle_step settle::segment_over(time_point now) {
+  repeats_ = false;
+  head_ended_ = stage_ == stage::written || stage_ == stage::doomed_written;
+  if (stage_ == stage::doomed_draining && now < overall_) return start_doomed_attempt(doom_, now);
   const bool spent = stage_ == stage::draining && cancel_ == cancel_state::eof;
-  if (!spent || permission_ != cancel_permission::allowed) return expire(now);
+  if (!spent || !may_cancel()) return expire(now);
   return start_attempt(now);
 }
 
@@ -215,6 +250,7 @@ settle_step settle::received(std::size_t bytes, time_point now) {
     case stage::written: stage_ = stage::doomed_written; return expire(now);
     case stage::doomed_connecting:
     case stage::doomed_written: return expire(now);
+    case stage::doomed_draining: return over(doom_);
     case stage::flushing:
     case stage::draining: return give_up_owed(give_up::drain_bytes, now);
     default: return over_with_cancel(give_up::drain_bytes);
@@ -234,7 +270,7 @@ settle_step settle::cancel_eof(time_point now) {
     case stage::written_ready:
       cancel_ = cancel_state::eof;
       return budgets_.after == cancel_after::recover ? quiet_when_flushed(now) : over(give_up::discarded);
-    case stage::doomed_written: cancel_ = cancel_state::eof; return over(doom_);
+    case stage::doomed_written: cancel_ = cancel_state::eof; return after_doomed_eof(now);
     case stage::connecting:
     case stage::doomed_connecting:
       return cancel_failed(cancel_phase::connect, now);  // nothing was written: no EOF of ours
@@ -299,14 +335,13 @@ settle_step settle::hurry(const settle_budgets& smaller, time_point now) {
   const bool relied_on_eof = (stage_ == stage::draining && attempt_ > 0) ||
                              (stage_ == stage::connecting && attempt_ > 1) ||
                              (stage_ == stage::flushing_ready && cancel_ == cancel_state::eof);
-  if (relied_on_eof && budgets_.after != cancel_after::recover) {
-    return over_with_cancel(give_up::discarded);
-  }
+  if (relied_on_eof && budgets_.after != cancel_after::recover) return distrust(now);
   return received(0, now);
 }
 
 cancel_state settle::cancel() const noexcept { return cancel_; }
 unsigned settle::attempt() const noexcept { return attempt_; }
 bool settle::active() const noexcept { return stage_ != stage::idle; }
+bool settle::is_doomed() const noexcept { return stage_ >= stage::doomed_connecting; }
 
 }  // namespace lido::session

@@ -9,7 +9,9 @@
 //
 // While our own request is not wholly written, a CancelRequest would mostly be lost: the statement has not begun. Two
 // exceptions: a COPY is under way for certain, and when the server does not take its end within retry_after it is busy
-// (a lock, a trigger) and can be cancelled; and what the server never takes is closed, after its cancel (I9).
+// (a lock, a trigger) and can be cancelled; so is a server that does not take the rest of a pipeline. What it never
+// takes is closed, after its cancel (I9): from then on nothing more is written, and of a pipeline each segment that the
+// server had already taken is cancelled, until none ends any more.
 #pragma once
 
 #include <chrono>
@@ -26,6 +28,8 @@ enum class cancel_state : std::uint8_t { none, connecting, written, eof, unknown
 // May a CancelRequest be sent for what is under way?
 enum class cancel_permission : std::uint8_t {
   allowed,
+  early,       // allowed, and what is written of a pipeline may run before the rest is: not taken within retry_after,
+               // it is cancelled as it stands (I18)
   drain_only,  // COMMIT (I15), or no budget left for a cancel (I8): wait for ReadyForQuery within drain_timeout, else
                // close
   late,        // the end is on its way without one (a COPY was failed, a portal closed): only if it is not written and
@@ -92,6 +96,7 @@ class settle {
   cancel_state cancel() const noexcept;
   unsigned attempt() const noexcept;  // 0 before the first cancel, then 1 or 2
   bool active() const noexcept;
+  bool is_doomed() const noexcept;  // to be closed, whatever comes: nothing more is to be written
   bool came_by_itself() const noexcept { return permission_ == cancel_permission::late && attempt_ == 0; }
 
  private:
@@ -105,13 +110,20 @@ class settle {
     draining,           // ReadyForQuery owed, no cancel under way
     doomed_connecting,  // a budget is gone; the socket is closed when the cancel is out (I9), or cannot be
     doomed_written,
+    doomed_draining,  // of several segments one was cancelled; the server may have the next
   };
 
+  bool may_cancel() const noexcept {
+    return permission_ == cancel_permission::allowed || permission_ == cancel_permission::early;
+  }
   settle_step start_attempt(time_point now);
   settle_step give_up_owed(give_up reason, time_point now);
   settle_step start_again(stage where) noexcept;
+  settle_step start_doomed_attempt(give_up reason, time_point now);
   settle_step drain(give_up reason, time_point now);
   settle_step after_eof(time_point now);
+  settle_step after_doomed_eof(time_point now);
+  settle_step distrust(time_point now);
   settle_step over(give_up reason) noexcept;
   settle_step over_with_cancel(give_up reason) noexcept;
   settle_step finish_quiet() noexcept;
@@ -127,9 +139,11 @@ class settle {
   time_point overall_ = time_point::max();   // 2 * (cancel_timeout + drain_timeout) after begin
   std::size_t received_ = 0;
   unsigned attempt_ = 0;
-  bool flushed_ = false;  // every byte of the operation is written
-  bool missed_ = false;   // this attempt goes its second way
-  bool many_ = false;     // more than one ReadyForQuery was owed at the beginning
+  bool flushed_ = false;     // every byte of the operation is written
+  bool missed_ = false;      // this attempt goes its second way
+  bool many_ = false;        // more than one ReadyForQuery was owed at the beginning
+  bool head_ended_ = false;  // a segment, while its signal was on its way: the next wants one
+  bool repeats_ = false;     // doomed: this attempt is the second for one segment
   stage stage_ = stage::idle;
   cancel_state cancel_ = cancel_state::none;
   cancel_permission permission_ = cancel_permission::allowed;

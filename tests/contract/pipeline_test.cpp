@@ -56,10 +56,7 @@ TEST_P(pipeline_cancel, I18_what_was_not_written_is_never_run) {
           }};
   w.warm(1);
   const task_ptr t = w.start(sleeps(w, mode, 40, 1U << 20));  // far more than the sockets hold
-  ASSERT_TRUE(w.turn_until([&] {
-    w.drain_ready();
-    return w.running("asleep") == 1;  // begun: it need not sleep yet
-  }));
+  ASSERT_TRUE(w.wait_running("asleep"));
   t->signal.emit(type);
   ASSERT_TRUE(w.turn_until([&] { return t->done; }));
   EXPECT_TRUE(is_aborted(t->error)) << t->error.message();
@@ -70,10 +67,68 @@ TEST_P(pipeline_cancel, I18_what_was_not_written_is_never_run) {
   EXPECT_TRUE(w.close());
 }
 
+// A policy that closes whatever was cancelled must not leave the next segment to a server that already has it.
+TEST_P(pipeline_cancel, I9_a_pipeline_is_cancelled_to_its_end_before_the_connection_is_discarded) {
+  const auto [mode, type] = GetParam();
+  world w{route::unix_socket, [](pool_config& config) {
+            one_connection(config);
+            config.cancel.after = after_cancel::discard;
+            config.cancel.retry_after = 100ms;
+          }};
+  w.warm(1);
+  const task_ptr t = w.start(sleeps(w, mode, 20, 10));
+  ASSERT_TRUE(w.wait_running("asleep"));
+  t->signal.emit(type);
+  ASSERT_TRUE(w.turn_until([&] { return t->done; }));
+  EXPECT_TRUE(is_aborted(t->error)) << t->error.message();
+  EXPECT_TRUE(w.settle());
+  EXPECT_TRUE(eventually([&] { return w.running("asleep") == 0; }));
+  EXPECT_EQ(w.wrong_answers(3), 0);
+  EXPECT_TRUE(w.close());
+}
+
+// Neither taken nor over: the server is busy, and need not be waited for as long as for an answer.
+TEST_P(pipeline_cancel, I18_a_pipeline_that_the_server_does_not_take_is_cancelled_after_retry_after) {
+  const auto [mode, type] = GetParam();
+  world w{route::unix_socket, [](pool_config& config) {
+            one_connection(config);
+            config.cancel.retry_after = 50ms;
+            config.drain.timeout = 10min;
+          }};
+  w.warm(1);
+  const task_ptr t = w.start(sleeps(w, mode, 8, 1U << 20));
+  ASSERT_TRUE(w.wait_running("asleep"));
+  t->signal.emit(type);
+  ASSERT_TRUE(w.turn_until([&] { return t->done; }));
+  EXPECT_TRUE(w.settle()) << "long before drain.timeout is over";
+  EXPECT_EQ(w.wrong_answers(3), 0);
+  EXPECT_EQ(w.stats().created, 1U) << "recovered";
+  EXPECT_TRUE(w.close());
+}
+
 INSTANTIATE_TEST_SUITE_P(
     contract, pipeline_cancel,
     ::testing::Combine(::testing::Values(pipeline_mode::all_or_nothing, pipeline_mode::each_on_its_own),
                        ::testing::Values(cancellation_type::terminal, cancellation_type::partial)));
+
+asio::awaitable<void> sleeps_alone(world& w) {
+  connect_config config = w.config().connect;
+  lido::connection db = co_await lido::connection::async_connect(std::move(config));
+  lido::pipeline work(pipeline_mode::each_on_its_own);
+  for (int i = 0; i < 20; ++i) work.add("select pg_sleep(600) as asleep");
+  co_await db.async_run(std::move(work));
+}
+
+TEST(contract, I9_a_pipeline_of_a_connection_without_a_pool_is_cancelled_to_its_end) {
+  world w{route::unix_socket, one_connection};
+  const task_ptr t = w.start(sleeps_alone(w));
+  ASSERT_TRUE(w.wait_running("asleep"));
+  t->signal.emit(cancellation_type::terminal);
+  ASSERT_TRUE(w.turn_until([&] { return t->done; }));
+  EXPECT_TRUE(is_aborted(t->error)) << t->error.message();
+  EXPECT_TRUE(w.turn_until([&] { return w.running("asleep") == 0; }));
+  EXPECT_TRUE(w.close());
+}
 
 asio::awaitable<void> drops_its_lease(world& w, std::error_code& ec) {
   lido::lease db = co_await w.pool->async_acquire();

@@ -36,6 +36,7 @@ class fence {
   virtual bool may_write() { return inner_.may_write(); }
 
   settle_step flushed(time_point now) { return inner_.flushed(now); }
+  settle_step segment_over(time_point now) { return inner_.segment_over(now); }
   settle_step received(std::size_t bytes, time_point now) { return inner_.received(bytes, now); }
   settle_step cancel_eof(time_point now) { return inner_.cancel_eof(now); }
   settle_step cancel_missed(bool again, time_point now) { return inner_.cancel_missed(again, now); }
@@ -87,6 +88,15 @@ class cancels_half_a_request : public fence {
   settle_step begin(const settle_budgets& budgets, cancel_permission permission, unsigned owed, bool,
                     time_point now) override {
     return inner_.begin(budgets, permission, owed, true, now);
+  }
+};
+
+// Takes a pipeline for one statement: what is given up goes with its first segment cancelled, and the next one runs.
+class closes_behind_the_first_segment : public fence {
+ public:
+  settle_step begin(const settle_budgets& budgets, cancel_permission permission, unsigned owed, bool flushed,
+                    time_point now) override {
+    return inner_.begin(budgets, permission, owed > 0 ? 1 : 0, flushed, now);
   }
 };
 

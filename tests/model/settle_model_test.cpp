@@ -36,8 +36,8 @@ verdict run_one(std::uint64_t seed, const world_rules& rules, tally& counts) {
 }
 
 constexpr std::array<const char*, states> state_names{
-    "over",          "flushing", "flushing_ready", "connecting",        "written",
-    "written_ready", "draining", "draining_eof",   "doomed_connecting", "doomed_written"};
+    "over",     "flushing",     "flushing_ready",    "connecting",     "written",        "written_ready",
+    "draining", "draining_eof", "doomed_connecting", "doomed_written", "doomed_draining"};
 constexpr std::array<const char*, events> event_names{"flushed", "ready",  "recv", "recv_over", "may_write", "eof",
                                                       "failed",  "missed", "lost", "deadline",  "retry",     "hurry"};
 constexpr std::array<const char*, reasons> reason_names{
@@ -47,7 +47,8 @@ constexpr std::array<const char*, reasons> reason_names{
 // An attempt is due behind an EOF, and where none was tried in time; what is over has no schedule any more.
 bool can_happen(state s, event e) {
   if (s == state::over) return false;
-  if (e == event::retry) return s == state::draining_eof || s == state::draining || s == state::flushing;
+  if (e == event::retry)
+    return s == state::draining_eof || s == state::draining || s == state::flushing || s == state::doomed_draining;
   if (e == event::missed)
     return s == state::connecting || s == state::written || s == state::written_ready ||
            s == state::doomed_connecting || s == state::doomed_written;
@@ -150,6 +151,9 @@ TEST(settle_model, I4_mutant_that_trusts_a_late_cancel_is_caught) { expect_caugh
 TEST(settle_model, I5_mutant_without_budgets_is_caught) { expect_caught<has_no_budget>("I5", false); }
 TEST(settle_model, I9_mutant_that_cancels_half_a_request_is_caught) {
   expect_caught<cancels_half_a_request>("", false);
+}
+TEST(settle_model, I9_mutant_that_closes_behind_the_first_of_many_segments_is_caught) {
+  expect_caught<closes_behind_the_first_segment>("I9: ", false);
 }
 TEST(settle_model, I15_mutant_that_cancels_a_commit_is_caught) {
   expect_caught<cancels_what_is_not_to_be_cancelled>("I7, I15", false);

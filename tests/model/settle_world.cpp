@@ -79,18 +79,22 @@ void settle_world::choose_profile() {
   permission_ = one_in(20)  ? cancel_permission::forbidden
                 : one_in(8) ? cancel_permission::drain_only
                 : one_in(4) ? cancel_permission::late
+                : one_in(4) ? cancel_permission::early
                             : cancel_permission::allowed;
 }
 
 void settle_world::start() {
   ready_seen_ = one_in(10);
   const bool in_copy = permission_ == cancel_permission::late;  // or a portal is open: it runs
-  backend_ = ready_seen_ ? backend::idle : in_copy ? backend::running : backend::unread;
+  const bool begun = permission_ == cancel_permission::early;   // the head of a pipeline, whatever of it is written
+  backend_ = ready_seen_ ? backend::idle : in_copy || begun ? backend::running : backend::unread;
+  segments_ = begun || one_in(6) ? 1 + static_cast<unsigned>(below(4)) : 1;
+  many_ = segments_ > 1;
   bytes_out_ = !one_in(3);
   flushed_told_ = bytes_out_ && !one_in(3);
   began_ = now_;
   bound_ = now_ + 2 * (budgets_.cancel_timeout + budgets_.drain_timeout);
-  apply(subject_.begin(budgets_, permission_, ready_seen_ ? 0 : 1, flushed_told_, now_));
+  apply(subject_.begin(budgets_, permission_, ready_seen_ ? 0 : segments_, flushed_told_, now_));
 }
 
 void settle_world::pass_time() {
@@ -157,6 +161,7 @@ void settle_world::noise() {
     case 2:
       if (socket_ == socket::open) return;
       count(event::eof);
+      failed_ = failed_ || socket_ == socket::dialling;
       socket_ = socket::closed;  // a cancel connection that ended before anything was written
       return apply(subject_.cancel_eof(now_));
     case 3:
@@ -221,10 +226,17 @@ void settle_world::backend_moves() {
     case backend::answered:
       backend_ = backend::idle;
       if (users_query_) return;
+      if (--segments_ > 0) return next_segment();
       count(event::ready);
       ready_seen_ = true;
       return apply(subject_.ready(now_));
   }
+}
+
+void settle_world::next_segment() {
+  backend_ = bytes_out_ && one_in(2) ? backend::running : backend::unread;
+  tried_ = 0;
+  apply(subject_.segment_over(now_));
 }
 
 // A signal is ignored unless the backend runs something (cancellation.md 2.2).
@@ -271,6 +283,7 @@ void settle_world::control_misses() {
   packets_[attempts_] = packet::none;
   first_byte_out_[attempts_] = false;
   by_control_ = false;
+  failed_ = true;
   again_ = another_way && !ready_seen_;
   apply(subject_.cancel_missed(another_way, now_));
   require(!again_, "a miss with another way to go was the end");
@@ -283,6 +296,7 @@ void settle_world::cancel_socket_moves() {
     constexpr std::array phases{cancel_phase::resolve, cancel_phase::connect, cancel_phase::tls};
     count(event::failed);
     socket_ = socket::closed;
+    failed_ = true;
     apply(subject_.cancel_failed(phases[below(phases.size())], now_));
   } else if (socket_ == socket::dialling) {
     count(event::may_write);
@@ -295,6 +309,7 @@ void settle_world::cancel_socket_moves() {
   } else if (socket_ == socket::open && one_in(6)) {
     count(event::failed);
     socket_ = socket::closed;
+    failed_ = true;
     apply(subject_.cancel_failed(one_in(2) ? cancel_phase::write : cancel_phase::eof, now_));
   }
 }
@@ -304,6 +319,7 @@ void settle_world::deliver_eof(std::size_t attempt) {
   count(event::eof);
   socket_ = socket::closed;
   eof_seen_[attempt] = true;
+  ++tried_;
   apply(subject_.cancel_eof(now_));
 }
 
@@ -320,7 +336,8 @@ state settle_world::observed() const {
     case cancel_state::connecting: return doomed ? state::doomed_connecting : state::connecting;
     case cancel_state::written:
       return doomed ? state::doomed_written : ready_seen_ ? state::written_ready : state::written;
-    case cancel_state::eof: return state::draining_eof;
+    case cancel_state::eof:
+      return many_ && (last_ || budgets_.after != cancel_after::recover) ? state::doomed_draining : state::draining_eof;
     default: break;
   }
   if (!flushed_told_) return ready_seen_ ? state::flushing_ready : state::flushing;
@@ -333,6 +350,7 @@ void settle_world::apply(const settle_step& step) {
   require(!(over_ && acts), "something happened after the end");
   require(!(step.start_cancel && step.drop_cancel), "a cancel was started and dropped in one step");
   if (over_) return;
+  failed_ = failed_ || step.drop_cancel || step.park_cancel;  // its time was over
   if (step.drop_cancel) {
     require(socket_ == socket::dialling, "a cancel connection was dropped that was not opening");
     socket_ = socket::closed;
@@ -350,26 +368,32 @@ void settle_world::apply(const settle_step& step) {
 
 void settle_world::on_start() {
   const bool in_copy = permission_ == cancel_permission::late;
-  require((permission_ == cancel_permission::allowed && budgets_.after != cancel_after::never) || in_copy,
-          "I7, I15: a cancel that is not allowed");
+  const bool begun = permission_ == cancel_permission::early;
+  const bool by_policy = begun || permission_ == cancel_permission::allowed;
+  require((by_policy && budgets_.after != cancel_after::never) || in_copy, "I7, I15: a cancel that is not allowed");
   require(!ready_seen_, "a cancel though nothing is owed");
   require(socket_ == socket::closed, "I8: two cancels in flight");
   if (std::exchange(again_, false)) {
     socket_ = socket::dialling;
     return;
   }
-  require(attempts_ < (early_ ? 3U : 2U), "one attempt too many");
+  require(many_ || attempts_ < (early_ ? 3U : 2U), "one attempt too many");
   require(attempts_ == 0 || eof_seen_[attempts_] || (early_ && !first_byte_out_[attempts_]),
           "another attempt though the last has not ended well");
   if (attempts_ == 0) {
     const bool over_bytes = received_ > budgets_.drain_max_bytes;
-    early_ = in_copy && !flushed_told_;
-    last_ = over_bytes || (!flushed_told_ && !in_copy);
-    const auto patience = in_copy ? std::min(budgets_.retry_after, budgets_.drain_timeout) : budgets_.drain_timeout;
+    const bool may_run = in_copy || begun;
+    early_ = may_run && !flushed_told_;
+    last_ = over_bytes || (!flushed_told_ && !may_run);
+    const auto patience = may_run ? std::min(budgets_.retry_after, budgets_.drain_timeout) : budgets_.drain_timeout;
     require(over_bytes || (flushed_told_ && !in_copy) || now_ >= began_ + patience,
             "the fence: a CancelRequest before the request was written to its Sync");
   }
-  if (attempts_ < most_attempts) ++attempts_;
+  if (attempts_ < most_attempts) {
+    ++attempts_;
+  } else {  // of many segments: what became of the last one is forgotten, once nothing of it is on its way
+    first_byte_out_[attempts_] = eof_seen_[attempts_] = false;
+  }
   by_control_ = has_control_;
   socket_ = socket::dialling;
 }
@@ -393,6 +417,8 @@ void settle_world::on_close(give_up why) {
   ++counts_.closed[static_cast<std::size_t>(why)];
   require(socket_ == socket::closed, "closed, and the cancel connection forgotten");
   const bool bytes_over = received_ > budgets_.drain_max_bytes;
+  const bool given_time = many_ && !bytes_over && now_ < bound_ && permission_ != cancel_permission::drain_only;
+  const bool left_alone = !ready_seen_ && !failed_ && tried_ < 2 && given_time;
   switch (why) {
     case give_up::none: return;
     case give_up::no_key: return require(permission_ == cancel_permission::forbidden, "no_key, with a key");
@@ -411,8 +437,10 @@ void settle_world::on_close(give_up why) {
       return require(!owed_a_cancel(), "I9: closed while owed, not cancelled");
     case give_up::write_stalled:
       require(!flushed_told_ || last_ || attempts_ > 0, "write_stalled, though written");
+      require(!left_alone, "I9: closed with a segment that was not cancelled");
       return require(!owed_a_cancel(), "I9: closed while owed, not cancelled");
     case give_up::discarded:
+      require(!left_alone, "I9: discarded with a segment that was not cancelled");
       return require(budgets_.after == cancel_after::discard && attempts_ > 0, "discarded, without being asked to");
     case give_up::lost: return;
   }

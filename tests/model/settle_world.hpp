@@ -34,10 +34,11 @@ enum class state : std::uint8_t {
   draining,
   draining_eof,
   doomed_connecting,
-  doomed_written
+  doomed_written,
+  doomed_draining
 };
 inline constexpr std::size_t events = 12;
-inline constexpr std::size_t states = 10;
+inline constexpr std::size_t states = 11;
 inline constexpr std::size_t reasons = 10;
 
 struct tally {
@@ -69,7 +70,7 @@ class settle_world {
   enum class backend : std::uint8_t { idle, unread, running, answered };
   enum class packet : std::uint8_t { none, flying, one_kill, two_kills };
   enum class socket : std::uint8_t { closed, dialling, open };
-  static constexpr std::size_t most_attempts = 3;
+  static constexpr std::size_t most_attempts = 12;
 
   // random
   std::uint64_t next_random();
@@ -88,6 +89,7 @@ class settle_world {
   // events of the world
   void our_bytes_move();
   void backend_moves();
+  void next_segment();
   void bytes_arrive();
   void cancel_socket_moves();
   void control_misses();
@@ -121,6 +123,10 @@ class settle_world {
   std::size_t received_ = 0;
   bool bytes_out_ = false;     // our request has left
   bool flushed_told_ = false;  // and settle knows it
+  unsigned segments_ = 1;      // of a pipeline, whose ReadyForQuery is owed (I18)
+  bool many_ = false;          // more than one at the beginning
+  unsigned tried_ = 0;         // how many cancels ended well while the head of them was owed
+  bool failed_ = false;        // one did not: the way to the server is not to be trusted any more
   bool early_ = false;         // a cancel of what is not wholly written: a COPY (I17)
   bool last_ = false;          // the cancel before the close, of what a budget ended (I9)
   bool has_control_ = false;   // cancels of this schedule go by a control session first

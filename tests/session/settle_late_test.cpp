@@ -131,7 +131,6 @@ TEST(settle, I18_each_segment_that_is_still_owed_gets_a_cancel_of_its_own) {
   settle s;
   EXPECT_EQ(s.begin(budgets(), cancel_permission::allowed, 3, true, at(0)), starts());
   ASSERT_TRUE(s.may_write());
-  EXPECT_EQ(s.segment_over(at(1)), nothing) << "the signal of the first is still on its way";
   EXPECT_EQ(s.cancel_eof(at(2)), nothing);
   EXPECT_EQ(s.segment_over(at(3)), starts());
   ASSERT_TRUE(s.may_write());
@@ -139,17 +138,44 @@ TEST(settle, I18_each_segment_that_is_still_owed_gets_a_cancel_of_its_own) {
   EXPECT_EQ(s.cancel_eof(at(5)), quiet());
 }
 
-TEST(settle, I18_a_signal_that_met_the_end_of_a_segment_is_repeated_for_the_next) {
+TEST(settle, I18_a_signal_that_met_the_end_of_a_segment_is_followed_by_one_for_the_next) {
   settle s;
   s.begin(budgets(), cancel_permission::allowed, 2, true, at(0));
   ASSERT_TRUE(s.may_write());
   s.segment_over(at(1));
-  s.cancel_eof(at(2));
-  EXPECT_EQ(s.tick(at(101)), nothing);
-  EXPECT_EQ(s.tick(at(102)), starts());
+  EXPECT_EQ(s.cancel_eof(at(2)), starts()) << "it may have hit either";
   ASSERT_TRUE(s.may_write());
-  s.cancel_eof(at(110));
-  EXPECT_EQ(s.tick(at(210)), starts()) << "and again, within the budget of the whole";
+  EXPECT_EQ(s.cancel_eof(at(3)), nothing);
+  EXPECT_EQ(s.tick(at(102)), nothing);
+  EXPECT_EQ(s.tick(at(103)), starts()) << "and again, within the budget of the whole";
+}
+
+TEST(settle, I18_a_pipeline_that_is_not_taken_is_cancelled_as_it_stands_after_retry_after) {
+  settle s;
+  EXPECT_EQ(s.begin(budgets(), cancel_permission::early, 1, false, at(0)), nothing);
+  EXPECT_EQ(s.tick(at(99)), nothing);
+  EXPECT_EQ(s.tick(at(100)), starts());
+  ASSERT_TRUE(s.may_write());
+  EXPECT_EQ(s.cancel_eof(at(101)), nothing);
+  EXPECT_FALSE(s.is_doomed()) << "the rest may go out now";
+  EXPECT_EQ(s.flushed(at(102)), nothing);
+  EXPECT_EQ(s.ready(at(103)), quiet());
+}
+
+TEST(settle, I9_a_distrusted_pipeline_is_cancelled_segment_by_segment_before_it_is_closed) {
+  settle s;
+  EXPECT_EQ(s.begin(budgets(cancel_after::discard), cancel_permission::early, 3, true, at(0)), starts());
+  ASSERT_TRUE(s.may_write());
+  EXPECT_EQ(s.cancel_eof(at(1)), nothing) << "the next segment may run: not closed yet";
+  EXPECT_TRUE(s.is_doomed()) << "and nothing more is written";
+  EXPECT_EQ(s.segment_over(at(2)), starts());
+  ASSERT_TRUE(s.may_write());
+  EXPECT_EQ(s.cancel_eof(at(3)), nothing);
+  EXPECT_EQ(s.tick(at(102)), nothing);
+  EXPECT_EQ(s.tick(at(103)), starts()) << "a signal before the Bind does nothing: once more";
+  ASSERT_TRUE(s.may_write());
+  EXPECT_EQ(s.cancel_eof(at(104)), nothing);
+  EXPECT_EQ(s.tick(at(204)), closes(give_up::discarded)) << "nothing ends any more: the server has no more of it";
 }
 
 TEST(settle, I15_no_segment_of_a_pipeline_with_a_commit_is_cancelled) {
