@@ -25,7 +25,7 @@ extern constinit thread_local clock_reading last_reading;
 // So many cycles may pass until the clock is read again: half a microsecond at 4 GHz, one at 2 GHz. 0 where the counter
 // does not count at one rate, in sleep, too; all servers' do.
 extern const std::uint64_t cycles_of_a_reading;
-core::time_point read_again(std::uint64_t counter) noexcept;
+[[gnu::hot]] core::time_point read_again(std::uint64_t counter) noexcept;
 
 /// Now, or up to a microsecond ago: this thread's last reading, when the processor says that no more has passed since.
 /// For what happens millions of times a second and is told in buckets of a microsecond; a third of the price of a

@@ -31,6 +31,9 @@
 
 #include <lido/driver/detail/session.hpp>
 
+#include <asio/any_io_executor.hpp>
+#include <asio/execution_context.hpp>
+
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -63,7 +66,7 @@ class engine final : public detail::managed_session,
          std::weak_ptr<detail::session_observer> observer, link l);
   ~engine() override;
 
-  void start(detail::op_ptr op) noexcept override;
+  [[gnu::hot]] void start(detail::op_ptr op) noexcept override;
   void abandon(detail::operation& op) noexcept override;
   void soft_cancel(detail::operation& op) noexcept override;
   void cancel_running(std::uint64_t tenure) noexcept override;
@@ -79,8 +82,8 @@ class engine final : public detail::managed_session,
   asio::any_io_executor executor() const noexcept override { return executor_; }
 
   detail::session_condition condition() const noexcept override { return condition_.load(std::memory_order_acquire); }
-  std::uint64_t begin_tenure() noexcept override;
-  detail::tenure_end end_tenure(std::uint64_t tenure) noexcept override;
+  [[gnu::hot]] std::uint64_t begin_tenure() noexcept override;
+  [[gnu::hot]] detail::tenure_end end_tenure(std::uint64_t tenure) noexcept override;
   void ping(time_point deadline, std::function<void(std::error_code)> done) override;
   void recover(const detail::recovery_budgets& budgets, std::function<void(detail::recovery_failure)> done) override;
   void hurry(const detail::recovery_budgets& smaller) noexcept override;
@@ -135,31 +138,31 @@ class engine final : public detail::managed_session,
     aftermath() = default;
     [[gnu::always_inline]] ~aftermath() = default;  // nearly always of nothing: in every turn of a query
     void finish(detail::op_ptr op) { (ended ? ended_too : ended) = std::move(op); }
-    void run();            // from a completion handler of ours: the user's may run at once
-    void run_from_user();  // from inside a call of the user's: his handlers are posted
+    [[gnu::hot]] void run();            // from a completion handler of ours: the user's may run at once
+    [[gnu::hot]] void run_from_user();  // from inside a call of the user's: his handlers are posted
   };
 
   // engine.cpp: operations and bytes
-  std::error_code refusal(detail::operation& op) const LIDO_REQUIRES(mutex_);
-  void launch(const detail::op_ptr& op, aftermath& after) LIDO_REQUIRES(mutex_);
-  void encode(detail::operation& op) LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] std::error_code refusal(detail::operation& op) const LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] void launch(const detail::op_ptr& op, aftermath& after) LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] void encode(detail::operation& op) LIDO_REQUIRES(mutex_);
   session::statement_cache::entry* admit(const detail::request& statement) LIDO_REQUIRES(mutex_);
   unsigned close_evicted() LIDO_REQUIRES(mutex_);
-  std::string_view encode_statement(detail::operation& op) LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] std::string_view encode_statement(detail::operation& op) LIDO_REQUIRES(mutex_);
   void launch_internal(aftermath& after) LIDO_REQUIRES(mutex_);
-  void launch_next(aftermath& after) LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] void launch_next(aftermath& after) LIDO_REQUIRES(mutex_);
   bool launch_undo(aftermath& after) LIDO_REQUIRES(mutex_);
-  void flush(aftermath& after) LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] void flush(aftermath& after) LIDO_REQUIRES(mutex_);
   void await_writable() LIDO_REQUIRES(mutex_);
   void on_writable();
-  void process(aftermath& after) LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] void process(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_event(session::event_kind kind, const wire::frame& frame, aftermath& after) LIDO_REQUIRES(mutex_);
-  void on_complete(aftermath& after) LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] void on_complete(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_other_event(session::event_kind kind, const wire::frame& frame, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_row(std::string_view body, aftermath& after) LIDO_REQUIRES(mutex_);
-  void take_rows(aftermath& after) LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] void take_rows(aftermath& after) LIDO_REQUIRES(mutex_);
   std::size_t most_result_bytes() const LIDO_REQUIRES(mutex_);
-  void check_size(aftermath& after) LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] void check_size(aftermath& after) LIDO_REQUIRES(mutex_);
   void stop_collecting(std::error_code why, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_server_error(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_notice(aftermath& after) LIDO_REQUIRES(mutex_);
@@ -168,19 +171,19 @@ class engine final : public detail::managed_session,
   void on_fatal(aftermath& after) LIDO_REQUIRES(mutex_);
   void on_parameter(aftermath& after) LIDO_REQUIRES(mutex_);
   void refuse_copy(aftermath& after) LIDO_REQUIRES(mutex_);
-  void on_ready(aftermath& after) LIDO_REQUIRES(mutex_);
-  bool settle_statement() LIDO_REQUIRES(mutex_);
-  void user_segment_over(aftermath& after) LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] void on_ready(aftermath& after) LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] bool settle_statement() LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] void user_segment_over(aftermath& after) LIDO_REQUIRES(mutex_);
   void internal_segment_over(aftermath& after) LIDO_REQUIRES(mutex_);
   bool collects() const LIDO_REQUIRES(mutex_);  // somebody still wants what comes
-  void publish() noexcept LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] void publish() noexcept LIDO_REQUIRES(mutex_);
   void rearm() noexcept LIDO_REQUIRES(mutex_);
 
   // engine_reading.cpp: receives
-  void receive() LIDO_REQUIRES(mutex_);
-  void on_received(std::error_code ec, std::size_t n);
-  void take_bytes(transport::io_result r, aftermath& after) LIDO_REQUIRES(mutex_);
-  void read_on(aftermath& after) LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] void receive() LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] void on_received(std::error_code ec, std::size_t n);
+  [[gnu::hot]] void take_bytes(transport::io_result r, aftermath& after) LIDO_REQUIRES(mutex_);
+  [[gnu::hot]] void read_on(aftermath& after) LIDO_REQUIRES(mutex_);
   bool is_owed() const LIDO_REQUIRES(mutex_);
   void read_later() LIDO_REQUIRES(mutex_);
   void on_turn_to_read();
@@ -274,6 +277,7 @@ class engine final : public detail::managed_session,
   std::atomic<bool> end_may_hide_{false};  // behind the last answer nobody has asked; written under the mutex
 
   const asio::any_io_executor executor_;
+  const asio::execution_context& context_;
   const std::shared_ptr<const detail::session_settings> settings_;
   const transport::peer peer_;
   const detail::certificate_expiry certificates_;

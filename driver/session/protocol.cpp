@@ -117,8 +117,6 @@ void protocol::copy_done_sent() noexcept {
   if (state_ == state::copy_in) state_ = state::copy_ended;
 }
 
-void protocol::expect_parameters(std::size_t count) noexcept { bound_count_ = count; }
-
 // Each state knows what is owed; all else goes to on_other().
 event_kind protocol::on_frame(const wire::frame& frame) {
   if (closes_owed_ > 0) return on_close_complete(frame);
@@ -459,19 +457,6 @@ protocol::state protocol::after_command() noexcept {
   }
   return segment_ == segment::simple ? state::between : state::sync;
 }
-
-unsigned protocol::outstanding() const noexcept { return outstanding_; }
-wire::transaction_status protocol::status() const noexcept { return status_; }
-bool protocol::parsed() const noexcept { return parsed_; }
-bool protocol::copy_needs_sync() const noexcept { return in_doubt_; }
-bool protocol::in_doubt() const noexcept { return in_doubt_; }
-bool protocol::copied_out() const noexcept { return copied_out_; }
-const std::shared_ptr<const detail::row_description>& protocol::columns() const noexcept { return columns_; }
-std::string_view protocol::tag() const noexcept { return tag_; }
-diagnostics& protocol::diag() noexcept { return diag_; }
-const wire::notification& protocol::note() const noexcept { return note_; }
-std::string_view protocol::changed_parameter() const noexcept { return changed_; }
-std::error_code protocol::error() const noexcept { return error_; }
 
 const std::string* protocol::parameter(std::string_view name) const {
   const auto found = parameters_.find(name);

@@ -60,13 +60,13 @@ class protocol {
 
   // A segment of this kind was handed to the writer. For `run`, the columns that the statement was described with
   // (null: no rows). Precondition: outstanding() == 0. A request whose text is empty may answer EmptyQueryResponse.
-  void begin(segment kind, std::shared_ptr<const detail::row_description> columns = nullptr);
+  [[gnu::hot]] void begin(segment kind, std::shared_ptr<const detail::row_description> columns = nullptr);
   // Statements of the cache are closed in front of the segment: so many CloseComplete are owed. Before or after
   // begin(), before its first frame.
   void expect_close_complete(unsigned count) noexcept;
   // How many values the segment's Bind carries; after begin(). A BindComplete for another number is a lie (B75).
   // Unknown: not checked.
-  void expect_parameters(std::size_t count) noexcept;
+  void expect_parameters(std::size_t count) noexcept { bound_count_ = count; }
 
   // A setting, as a simple query, was handed to the writer in front of the segment: it has a ReadyForQuery of its own,
   // and its failure is nobody's. After begin(), before its first frame.
@@ -100,7 +100,7 @@ class protocol {
   // It came in place of a BindComplete: nothing of the statement has run.
   bool error_at_bind() const noexcept { return error_at_bind_; }
 
-  event_kind on_frame(const wire::frame& frame);
+  [[gnu::hot]] event_kind on_frame(const wire::frame& frame);
   // A faster way over the answers of a pipeline, as take_rows() is over rows. Sink: row(offset), ended(offset), where
   // in `bytes` the row or the message that ends the statement begins.
   template <typename Sink>
@@ -115,25 +115,29 @@ class protocol {
   std::size_t take_copy_data(std::string_view bytes, const wire::limits& bounds, Sink&& sink);
 
   // ReadyForQuery owed: 0, 1, one more with a prologue; of a pipeline as many as Syncs were or will be written
-  unsigned outstanding() const noexcept;
-  wire::transaction_status status() const noexcept;  // of the last ReadyForQuery
-  bool parsed() const noexcept;  // ParseComplete came in this segment: the statement exists on the server
+  unsigned outstanding() const noexcept { return outstanding_; }
+  wire::transaction_status status() const noexcept { return status_; }  // of the last ReadyForQuery
+  bool parsed() const noexcept {
+    return parsed_;
+  }  // ParseComplete came in this segment: the statement exists on the server
   bool bound() const noexcept { return bound_; }  // BindComplete came: what failed behind it had begun to run
   bool prologue_failed() const noexcept { return static_cast<bool>(prologue_error_); }
   std::error_code prologue_error() const noexcept { return prologue_error_; }
-  bool copy_needs_sync() const noexcept;
+  bool copy_needs_sync() const noexcept { return in_doubt_; }
   // COPY FROM STDIN in an extended segment: our first Sync may have been swallowed by the copy or not, so the number of
   // ReadyForQuery owed cannot be known any more. The result stands; the connection is to be discarded (contract, the
   // fence). Valid until the next begin().
-  bool in_doubt() const noexcept;
-  bool copied_out() const noexcept;  // the segment was a COPY TO STDOUT, its data drained unseen (B80)
-  const std::shared_ptr<const detail::row_description>& columns() const noexcept;
-  std::string_view tag() const noexcept;  // valid until the next frame
-  diagnostics& diag() noexcept;
-  const wire::notification& note() const noexcept;      // valid until the next frame
-  std::string_view changed_parameter() const noexcept;  // valid until the next frame
+  bool in_doubt() const noexcept { return in_doubt_; }
+  bool copied_out() const noexcept {
+    return copied_out_;
+  }  // the segment was a COPY TO STDOUT, its data drained unseen (B80)
+  const std::shared_ptr<const detail::row_description>& columns() const noexcept { return columns_; }
+  std::string_view tag() const noexcept { return tag_; }  // valid until the next frame
+  diagnostics& diag() noexcept { return diag_; }
+  const wire::notification& note() const noexcept { return note_; }         // valid until the next frame
+  std::string_view changed_parameter() const noexcept { return changed_; }  // valid until the next frame
   // Of the last server_error, fatal or violation; for the last, diag().context says which rule was broken.
-  std::error_code error() const noexcept;
+  std::error_code error() const noexcept { return error_; }
   const std::string* parameter(std::string_view name) const;
   // Which of the reported parameters are not what they were at the start, or when accept_parameters() was called last.
   bool parameters_moved() const noexcept { return !moved_.empty(); }
@@ -174,26 +178,26 @@ class protocol {
   event_kind on_close_complete(const wire::frame& frame);
   event_kind on_query_reply(const wire::frame& frame);
   event_kind on_execute_reply(const wire::frame& frame);
-  event_kind on_row(const wire::frame& frame);
-  event_kind on_command_end(const wire::frame& frame);
+  [[gnu::hot]] event_kind on_row(const wire::frame& frame);
+  [[gnu::hot]] event_kind on_command_end(const wire::frame& frame);
   event_kind on_portal_suspended(const wire::frame& frame);
   event_kind on_parse_complete(const wire::frame& frame);
   event_kind on_parameter_description(const wire::frame& frame);
   event_kind on_description(const wire::frame& frame);
   event_kind on_row_description(std::string_view body, state next);
-  event_kind on_bind_complete(const wire::frame& frame);
-  event_kind on_command_complete(std::string_view body);
+  [[gnu::hot]] event_kind on_bind_complete(const wire::frame& frame);
+  [[gnu::hot]] event_kind on_command_complete(std::string_view body);
   event_kind on_empty_query(std::string_view body);
   event_kind on_copy_response(const wire::frame& frame);
   event_kind on_copy_out(const wire::frame& frame);
-  event_kind on_ready(const wire::frame& frame);
+  [[gnu::hot]] event_kind on_ready(const wire::frame& frame);
   event_kind on_other(const wire::frame& frame, const char* owed);
   event_kind on_error(std::string_view body);
   event_kind on_notice(std::string_view body);
   event_kind on_notification(std::string_view body);
   event_kind on_parameter(std::string_view body);
   event_kind violation(const char* rule);
-  state after_command() noexcept;
+  [[gnu::hot]] state after_command() noexcept;
   state next_run() noexcept;
   event_kind on_pipeline_ready();
   void note_description();

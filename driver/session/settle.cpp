@@ -339,9 +339,4 @@ settle_step settle::hurry(const settle_budgets& smaller, time_point now) {
   return received(0, now);
 }
 
-cancel_state settle::cancel() const noexcept { return cancel_; }
-unsigned settle::attempt() const noexcept { return attempt_; }
-bool settle::active() const noexcept { return stage_ != stage::idle; }
-bool settle::is_doomed() const noexcept { return stage_ >= stage::doomed_connecting; }
-
 }  // namespace lido::session

@@ -93,10 +93,11 @@ class settle {
                     time_point now);  // a stronger second cancel, or a closing pool: shrink budgets (I8)
 
   time_point next_deadline() const noexcept;
-  cancel_state cancel() const noexcept;
-  unsigned attempt() const noexcept;  // 0 before the first cancel, then 1 or 2
-  bool active() const noexcept;
-  bool is_doomed() const noexcept;  // to be closed, whatever comes: nothing more is to be written
+  cancel_state cancel() const noexcept { return cancel_; }
+  unsigned attempt() const noexcept { return attempt_; }  // 0 before the first cancel
+  bool active() const noexcept { return stage_ != stage::idle; }
+  // To be closed, whatever comes: nothing more is to be written.
+  bool is_doomed() const noexcept { return stage_ >= stage::doomed_connecting; }
   bool came_by_itself() const noexcept { return permission_ == cancel_permission::late && attempt_ == 0; }
 
  private:

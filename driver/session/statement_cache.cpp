@@ -83,8 +83,6 @@ void statement_cache::clear() noexcept {
 
 std::vector<std::string> statement_cache::take_closable() noexcept { return std::exchange(closable_, {}); }
 
-bool statement_cache::has_closable() const noexcept { return !closable_.empty(); }
-
 std::size_t statement_cache::size() const noexcept { return recent_.size(); }
 
 }  // namespace lido::session

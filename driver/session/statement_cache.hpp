@@ -41,7 +41,7 @@ class statement_cache {
 
   // The entry for this text and these parameter types, made most recent; null when there is none. No allocation on a
   // hit.
-  entry* find(const detail::request& statement);
+  [[gnu::hot]] entry* find(const detail::request& statement);
   // Adds one (not yet prepared) with a fresh name; may evict the oldest, whose names then wait in take_closable(). Null
   // when capacity is 0 or the text is longer than max_cached_text, or than all may be: such a statement is better
   // prepared anew than kept.
@@ -52,7 +52,7 @@ class statement_cache {
   void evict_all();               // the server may have forgotten some of them: a Close does no harm then
   void clear() noexcept;          // DISCARD ALL, DEALLOCATE ALL
   std::vector<std::string> take_closable() noexcept;
-  bool has_closable() const noexcept;
+  bool has_closable() const noexcept { return !closable_.empty(); }
   std::size_t size() const noexcept;
   std::size_t bytes() const noexcept { return bytes_; }
 
@@ -72,7 +72,7 @@ class statement_cache {
   struct node_equal {
     using is_transparent = void;
     bool operator()(const node* a, const node* b) const noexcept { return a == b; }
-    bool operator()(const node* a, const detail::request& b) const noexcept;
+    [[gnu::hot]] bool operator()(const node* a, const detail::request& b) const noexcept;
   };
 
   std::size_t capacity_;

@@ -60,7 +60,7 @@ class stream {
 
   // Sends what the socket takes now. Repeat with the rest after async_wait_writable when would_block. Under TLS the
   // same bytes must be offered again.
-  io_result write_some(std::string_view bytes) noexcept;
+  [[gnu::hot]] io_result write_some(std::string_view bytes) noexcept;
   template <class Handler>  // void(std::error_code)
   void async_wait_writable(Handler&& handler) {
     native().async_wait(socket::wait_write, std::forward<Handler>(handler));
@@ -83,7 +83,7 @@ class stream {
   bool has_news() noexcept;                                   // bytes, an end, an error: a receive would not wait
   void cancel_receive() noexcept;                             // ends with operation_aborted
   // What a receive of `n` bytes means: plain bytes in room, decrypted ones under TLS.
-  io_result accept(asio::mutable_buffer room, std::error_code ec, std::size_t n) noexcept;
+  [[gnu::hot]] io_result accept(asio::mutable_buffer room, std::error_code ec, std::size_t n) noexcept;
   io_result more(asio::mutable_buffer room) noexcept;
 
   void shutdown_write() noexcept;    // close_notify, then FIN; best effort
@@ -94,7 +94,7 @@ class stream {
   const socket& native() const noexcept { return *socket_; }
 
  private:
-  asio::mutable_buffer receive_buffer(asio::mutable_buffer room) noexcept;
+  [[gnu::hot]] asio::mutable_buffer receive_buffer(asio::mutable_buffer room) noexcept;
 
   std::optional<socket> socket_;      // a socket needs an executor, a closed stream has none
   std::unique_ptr<tls_session> tls_;  // outlives close(): a receive that ended before it may still be reported

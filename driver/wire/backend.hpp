@@ -48,10 +48,11 @@ std::optional<authentication> parse_authentication(std::string_view body);
 std::optional<parameter_status> parse_parameter_status(std::string_view body) noexcept;
 // A key of exactly 4 bytes; with protocol 3.2 of 4 to 256 (B42).
 std::optional<backend_key> parse_backend_key(std::string_view body, std::size_t longest_key = 4) noexcept;
-std::optional<transaction_status> parse_ready_for_query(std::string_view body) noexcept;
+[[gnu::hot]] std::optional<transaction_status> parse_ready_for_query(std::string_view body) noexcept;
 std::optional<notification> parse_notification(std::string_view body) noexcept;
 std::optional<protocol_negotiation> parse_negotiation(std::string_view body);
-std::optional<std::string_view> parse_command_complete(std::string_view body) noexcept;  // the tag, without its NUL
+[[gnu::hot]] std::optional<std::string_view> parse_command_complete(
+    std::string_view body) noexcept;  // the tag, without its NUL
 std::optional<detail::row_description> parse_row_description(std::string_view body);
 std::optional<std::vector<std::uint32_t>> parse_parameter_description(std::string_view body);
 // CopyInResponse and CopyOutResponse (B83).

@@ -124,8 +124,8 @@ constexpr std::string_view execute_all{"E\0\0\0\x09\0\0\0\0\0", 10};
 constexpr std::string_view sync{"S\0\0\0\x04", 5};
 constexpr std::string_view execute_all_and_sync{"E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04", 15};
 
-message put_bind(std::string& out, std::string_view statement_name, const detail::request& arguments,
-                 std::size_t more) {
+[[gnu::hot]] message put_bind(std::string& out, std::string_view statement_name, const detail::request& arguments,
+                              std::size_t more) {
   if (arguments.count() > max_parameters) std::abort();
   const std::size_t formats = format_count(arguments.binary());
   message to{out, 'B', 4 + 1 + statement_name.size() + 1 + 2 + 2 * formats + 2 + arguments.values().size() + 4, more};

@@ -28,7 +28,7 @@ void append_bind(std::string& out, std::string_view statement_name,
 void append_describe_statement(std::string& out, std::string_view name);  // 'D' 'S'
 void append_describe_portal(std::string& out);                            // 'D' 'P' unnamed
 // Bind, Execute and Sync at once: what a query sends nearly every time.
-void append_run(std::string& out, std::string_view statement_name, const detail::request& arguments);
+[[gnu::hot]] void append_run(std::string& out, std::string_view statement_name, const detail::request& arguments);
 // The same for many: what stands in their Bind between its length and the values.
 std::string bind_front(std::string_view statement_name, const detail::request& types);
 void append_execute(std::string& out);                                 // 'E', unnamed portal, no row limit

@@ -196,7 +196,7 @@ class pool_core {
   }
   void lend(std::uint32_t index, time_point now) noexcept;
   [[gnu::hot]] void grant(std::uint32_t index, waiter& to, time_point now) noexcept;
-  bool grant_idle(waiter& w, time_point now, action_list& out);
+  [[gnu::hot]] bool grant_idle(waiter& w, time_point now, action_list& out);
   [[gnu::hot]] void hand_over(std::uint32_t index, time_point now, action_list& out);
   [[gnu::hot]] void grant_queued(std::uint32_t index, waiter& to, class_set of, time_point now, action_list& out);
   void make_idle(std::uint32_t index) noexcept;
@@ -222,7 +222,7 @@ class pool_core {
 
   // pool_core.cpp
   [[gnu::hot]] acquire_result admit(waiter& w, time_point now, action_list& out);
-  void count(acquire_result r) noexcept;
+  [[gnu::hot]] void count(acquire_result r) noexcept;
   void refuse(refusal why) noexcept { ++counters_.refused[static_cast<std::size_t>(why)]; }
 
   // demand.cpp: who waits

@@ -95,8 +95,8 @@ class waiter_queue {
 
   [[nodiscard]] waiter* head_from(std::size_t c) const noexcept;
   [[nodiscard]] waiter* most_pressing() const noexcept;
-  void join(waiter& w, waiter* successor);
-  void keep_deadline(waiter& w, bool at_the_end);
+  [[gnu::hot]] void join(waiter& w, waiter* successor);
+  [[gnu::hot]] void keep_deadline(waiter& w, bool at_the_end);
   [[gnu::hot]] void forget_deadline(waiter& w) noexcept;
   void pass_over(waiter_class served, class_set of) noexcept;
   void satisfy(waiter_class c) noexcept;

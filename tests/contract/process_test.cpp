@@ -142,6 +142,37 @@ TEST(contract, I27_a_throwing_handler_leaves_run_with_everything_consistent) {
   EXPECT_TRUE(w.close());
 }
 
+// Who gives a lease back in a handler of Lido's wakes a waiter, which runs right behind it, or is posted when it
+// throws.
+TEST(contract, I10_I27_a_handler_that_throws_takes_no_waiters_turn_with_it) {
+  world w{route::unix_socket, [](pool_config& c) { c.max_size = 1; }};
+  w.warm(1);
+  lido::lease db = w.pool->try_acquire();
+  std::int32_t answer = 0;
+  const task_ptr next = w.start(testing::ask(*w.pool, 7, answer));
+  w.drain_ready();
+  ASSERT_EQ(w.pool->stats().waiting, 1U);
+  db->async_query_with(
+      [&db](std::error_code, const lido::result<>&) {
+        db.release();
+        throw std::runtime_error("from a handler");
+      },
+      op_options{}, "select 1");
+  int thrown = 0;
+  ASSERT_TRUE(eventually([&] {
+    try {
+      w.io.run_one_for(5ms);
+    } catch (const std::runtime_error&) {
+      ++thrown;
+    }
+    return next->done;
+  }));
+  EXPECT_EQ(thrown, 1);
+  EXPECT_FALSE(next->error) << next->error.message();
+  EXPECT_EQ(answer, 7);
+  EXPECT_TRUE(w.close());
+}
+
 TEST(contract, I27_a_handler_may_reenter_the_pool) {
   world w{route::unix_socket, [](pool_config& c) { c.max_size = 1; }};
   int done = 0;

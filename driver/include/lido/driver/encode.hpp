@@ -33,7 +33,7 @@ consteval void check_parameter() {
                 "lido: this type cannot be a parameter; specialise lido::codec<T> (see <lido/driver/codec.hpp>)");
 }
 
-request begin_request(std::string_view sql);                    // refuses what cannot be sent, without a copy
+[[gnu::hot]] request begin_request(std::string_view sql);       // refuses what cannot be sent, without a copy
 std::size_t begin_value(request& out);                          // room for the length; where it is
 void end_value(request& out, std::size_t where, bool encoded);  // writes the length, or fails the request
 void add_null(request& out);
@@ -52,7 +52,7 @@ void append_integer(std::string& values, T value) {
 }
 
 template <class T>
-void add_parameter(request& out, const T& value) {
+[[gnu::hot]] void add_parameter(request& out, const T& value) {
   using type = parameter_t<T>;
   if constexpr (std::same_as<type, std::nullopt_t>) {
     out.add_type(oid::inferred, false);
@@ -84,7 +84,7 @@ consteval void check_awaited() {
 
 /// The statement and its parameters $1, $2 ... `error()` of what comes back says whether it can be sent.
 template <class... Args>
-request make_request(std::string_view sql, const Args&... args) {
+[[gnu::hot]] request make_request(std::string_view sql, const Args&... args) {
   static_assert(sizeof...(Args) <= max_parameters, "lido: PostgreSQL takes at most 65535 parameters");
   (check_parameter<Args>(), ...);
   request out = begin_request(sql);

@@ -66,7 +66,7 @@ class result {
     return plan_.read(*raw_->columns, raw_->row(index));
   }
   /// The only row; errc::no_row when there is none or there are more.
-  T one() const {
+  [[gnu::hot]] T one() const {
     if (size() != 1) [[unlikely]]
       detail::throw_error(errc::no_row, detail::count_problem(size()));
     return plan_.read(*raw_->columns, raw_->row(0));

@@ -33,7 +33,7 @@ struct lent {
   lease_ticket ticket;
 };
 
-void give_back(lent* what) noexcept;
+[[gnu::hot]] void give_back(lent* what) noexcept;
 connection& no_connection() noexcept;
 
 }  // namespace detail

@@ -272,8 +272,9 @@ class pool {
   static asio::awaitable<lease> co_lease_nearby(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms);
 
   template <row_type Row, bool ByName>
-  static asio::awaitable<result<Row>> co_query(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms,
-                                               op_options options, detail::request statement) {
+  [[gnu::hot]] static asio::awaitable<result<Row>> co_query(std::shared_ptr<detail::pool_impl> impl,
+                                                            detail::acquire_terms terms, op_options options,
+                                                            detail::request statement) {
     // co_lease() and detail::co_query() in one: each coroutine between a query and its user costs 500 instructions.
     const asio::execution_context* context = nullptr;
     if (detail::prefers_shards(*impl))

@@ -47,7 +47,8 @@ struct start_operation {
   [[no_unique_address]] Finish finish{};
 
   template <class Handler>
-  void operator()(Handler&& handler, const session_handle& on, const op_plan& plan, request&& statement) const {
+  [[gnu::hot]] void operator()(Handler&& handler, const session_handle& on, const op_plan& plan,
+                               request&& statement) const {
     using op_type = operation_with<std::decay_t<Handler>, Finish, asio::any_io_executor>;
     asio::any_io_executor fallback;
     if constexpr (!is_coroutine<std::decay_t<Handler>>) fallback = on.executor();
@@ -70,7 +71,7 @@ struct start_operation {
   }
 };
 
-recycled_ptr<raw_result> first_result(op_outcome& out);
+[[gnu::hot]] recycled_ptr<raw_result> first_result(op_outcome& out);
 std::vector<result<>> all_results(op_outcome& out, std::error_code& ec, lazy_diagnostics& why);
 void report(const op_outcome& out, diagnostics* diag);
 [[noreturn]] void throw_outcome(op_outcome& out);
@@ -169,7 +170,7 @@ class run_in {
 };
 
 template <row_type Row>
-result<Row> rows_or_throw(op_outcome& out) {
+[[gnu::hot]] result<Row> rows_or_throw(op_outcome& out) {
   if (out.error) throw_outcome(out);
   result<Row> rows(first_result(out));
   lazy_diagnostics mismatch;

@@ -115,7 +115,7 @@ class operation {
   ~operation() = default;
   virtual void destroy() noexcept = 0;
   // What the handler gets: the session's outcome, or the reason of whoever won before it.
-  op_outcome take_outcome();
+  [[gnu::hot]] op_outcome take_outcome();
 
  private:
   void finish_early(op_latch how) noexcept;
@@ -174,8 +174,8 @@ class operation_with final : public operation {
     return ::new (static_cast<void*>(memory)) operation_with(std::forward<H>(handler), finish, fallback, diag);
   }
 
-  void post() override { context_.post(handler_, completion{op_ptr{this}}); }
-  void dispatch() override { context_.dispatch(handler_, completion{op_ptr{this}}); }
+  [[gnu::hot]] void post() override { context_.post(handler_, completion{op_ptr{this}}); }
+  [[gnu::hot]] void dispatch() override { context_.dispatch(handler_, completion{op_ptr{this}}); }
 
   // Binds the handler's cancellation slot. After this the operation may be cancelled at any moment.
   void connect_slot() {
@@ -199,7 +199,7 @@ class operation_with final : public operation {
     return typename traits::template rebind_alloc<operation_with>(alloc);
   }
 
-  void run(op_ptr self) {
+  [[gnu::hot]] void run(op_ptr self) {
     auto slot = asio::get_associated_cancellation_slot(handler_);
     if (slot.is_connected()) slot.clear();  // before the handler, which may use the slot again
     if constexpr (is_coroutine<Handler>) {

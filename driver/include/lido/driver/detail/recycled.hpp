@@ -28,7 +28,7 @@ template <class T>
 using recycled_ptr = std::unique_ptr<T, recycle<T>>;
 
 template <class T, class... Args>
-recycled_ptr<T> make_recycled(Args&&... args) {
+[[gnu::hot]] recycled_ptr<T> make_recycled(Args&&... args) {
   static_assert(std::is_nothrow_constructible_v<T, Args...>);
   T* const memory = asio::recycling_allocator<T>().allocate(1);
   return recycled_ptr<T>(::new (static_cast<void*>(memory)) T(std::forward<Args>(args)...));

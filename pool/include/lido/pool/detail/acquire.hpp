@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lido/driver/detail/hand_over.hpp>
+#include <lido/driver/detail/handler_tail.hpp>
 #include <lido/driver/detail/operation.hpp>
 #include <lido/driver/options.hpp>
 #include <lido/pool/acquire_options.hpp>
@@ -58,12 +59,12 @@ class acquire_op {
     if (has_node_) forget();
   }
 
-  bool try_now() noexcept;  // without waiting; true: lease_ is there
-  void enqueue() noexcept;  // completes through post(), never inside
+  [[gnu::hot]] bool try_now() noexcept;  // without waiting; true: lease_ is there
+  [[gnu::hot]] void enqueue() noexcept;  // completes through post(), never inside
   // True: lease_ or error() is final. False: what was granted has died meanwhile; it waits again, and belongs to the
   // pool.
-  bool on_turn();
-  std::error_code error() const noexcept;
+  [[gnu::hot]] bool on_turn();
+  [[gnu::hot]] std::error_code error() const noexcept;
   diagnostics take_diag() { return failure_ ? std::move(failure_->diag) : diagnostics{}; }
   [[noreturn]] void throw_failure();
 
@@ -99,7 +100,7 @@ const asio::execution_context* context_of(const Executor& executor) noexcept {
 }
 
 asio::any_io_executor executor_of(const pool_impl& pool);
-bool prefers_shards(const pool_impl& pool) noexcept;
+[[gnu::hot]] bool prefers_shards(const pool_impl& pool) noexcept;
 
 // With a handler: void(std::error_code, lease).
 template <class Handler>
@@ -195,7 +196,14 @@ class acquire_in final : public acquire_op {
     enqueue();
   }
 
-  void post() override { post_to<asio::io_context::executor_type>(waiting_.get_executor(), turn(*this)); }
+  [[gnu::hot]] void post() override {
+    const asio::any_io_executor executor = waiting_.get_executor();
+    const auto* const io = inside<asio::io_context::executor_type>(executor);
+    if (io == nullptr) return asio::post(executor, turn(*this));
+    if (!handler_tail::add(io->context(), *this)) asio::post(*io, turn(*this));
+  }
+  void post_later() { asio::post(waiting_.get_executor(), turn(*this)); }
+  void run_now() { turn{*this}(); }
   void drop() noexcept override { const auto coroutine = take(); }
 
  private:
