@@ -17,6 +17,7 @@ JARS = ":".join(f"/usr/share/java/{jar}.jar" for jar in ("HikariCP", "postgresql
 WORKLOADS = {
     "W1a": (2_000_000, 200_000, {}), "W1b": (400_000, 50_000, {}),
     "W2": (40_000, 10_000, {}), "W3": (40_000, 10_000, {"B_TLS": "1"}),
+    "W2p": (10_000, 2_500, {}),
     "W4": (1_000, 100, {}),
     "W5": (500, 50, {"B_NCONN": "1"}),
     "W6": (2_000, 0, {}), "W6s": (200, 0, {}),
@@ -25,18 +26,19 @@ WORKLOADS = {
     "W8p": (400, 0, {}), "W8t": (400, 0, {"B_TLS": "1"}),
     "W10p": (300, 20, {}), "W10t": (300, 20, {"B_TLS": "1"}),
 }
-PER_COUNT = {"W5": 100}  # queries in one of them
+PER_COUNT = {"W5": 100, "W2p": 4}  # queries in one of them
+ASKED_OF_OTHERS = {"W2p": "W2"}  # beside what a workload of ours alone is paired
 # peer: the workloads that it has
 PEERS = {
     "lido": tuple(WORKLOADS),
-    "libpq": ("W2", "W3", "W4", "W5", "W7", "W9i", "W9o", "W8p", "W8t", "W10p", "W10t"),
+    "libpq": ("W2", "W2p", "W3", "W4", "W5", "W7", "W9i", "W9o", "W8p", "W8t", "W10p", "W10t"),
     "raw-epoll": ("W2", "W3", "W8p", "W8t"),
     "asio-proto": ("W1a", "W1b", "W2"),
-    "asyncpg": tuple(w for w in WORKLOADS if w not in ("W4", "W5", "W10p", "W10t")),
+    "asyncpg": tuple(w for w in WORKLOADS if w not in ("W2p", "W4", "W5", "W10p", "W10t")),
     "hikari": ("W1a", "W1b", "W2", "W3"),
 }
 # With whom Lido is paired, and in which figure.
-PAIRS = {"W1a": ("hikari", "ns_op"), "W1b": ("asio-proto", "ns_op"), "W2": ("libpq", "cpu_kop"), "W3": ("libpq", "cpu_kop"),
+PAIRS = {"W1a": ("hikari", "ns_op"), "W1b": ("asio-proto", "ns_op"), "W2": ("libpq", "cpu_kop"), "W3": ("libpq", "cpu_kop"), "W2p": ("libpq", "cpu_kop"),
          "W4": ("libpq", "cpu_kop"), "W5": ("libpq", "cpu_kop"), "W9i": ("libpq", "cpu_kop"), "W9o": ("libpq", "cpu_kop"),
          "W10p": ("libpq", "p50_us"), "W10t": ("libpq", "p50_us"), "W6": ("asyncpg", "usable_p50_us"), "W6s": ("asyncpg", "usable_p50_us")}
 
@@ -67,7 +69,8 @@ def left_behind():
 
 
 def run(peer, workload, args):
-    count, warmup, env = WORKLOADS[workload]
+    asked = workload if peer == "lido" else ASKED_OF_OTHERS.get(workload, workload)
+    count, warmup, env = WORKLOADS[asked]
     if args.quick:
         count, warmup = max(count // 20, 100), warmup // 20
     if peer == "asyncpg" and workload.startswith("W1"):
@@ -75,7 +78,7 @@ def run(peer, workload, args):
     if peer == "hikari":
         warmup = max(warmup, count)  # the JVM compiles
     try:
-        done = subprocess.run(command(peer, args.programs) + [workload, str(count), str(warmup)], env=os.environ | env,
+        done = subprocess.run(command(peer, args.programs) + [asked, str(count), str(warmup)], env=os.environ | env,
                               capture_output=True, text=True, timeout=300, check=False)
     except (subprocess.TimeoutExpired, OSError) as error:
         return {"peer": peer, "w": workload, "error": str(error)}
@@ -83,6 +86,7 @@ def run(peer, workload, args):
     if done.returncode != 0 or not lines:
         return {"peer": peer, "w": workload, "error": (done.stderr.strip().splitlines() or ["no output"])[-1][:160]}
     figures = json.loads(lines[-1])
+    figures["w"] = workload
     figures["left"] = left_behind()
     return figures
 

@@ -111,29 +111,34 @@ awaitable<void> ask(lido::pool& pool, progress& p) {
   }
 }
 
-// ---- W5: batches of a hundred queries ----
+// ---- W5: batches of a hundred queries; W2p: what W2 asks, four at once on each connection, with a Sync each ----
 
-constexpr std::size_t batch_size = 100;
+struct batch {
+  std::size_t size;
+  lido::pipeline_mode mode;
+};
+constexpr batch of_a_hundred{100, lido::pipeline_mode::all_or_nothing};
+constexpr batch of_four{4, lido::pipeline_mode::each_on_its_own};
 
-awaitable<void> ask_in_batches(lido::pool& pool, progress& p) {
+awaitable<void> ask_in_batches(lido::pool& pool, batch each, progress& p) {
   lido::lease db = co_await pool.async_acquire();
   while (p.take()) {
     const std::uint64_t begun = now_ns();
-    lido::pipeline work;
-    for (std::int32_t i = 0; i < static_cast<std::int32_t>(batch_size); ++i) work.add(one_value, i);
+    lido::pipeline work(each.mode);
+    for (std::int32_t i = 0; i < static_cast<std::int32_t>(each.size); ++i) work.add(one_value, i);
     const lido::pipeline_results answers = co_await db->async_run(std::move(work));
-    for (std::size_t i = 0; i < batch_size; ++i) {
+    for (std::size_t i = 0; i < each.size; ++i) {
       if (answers.one<std::int32_t>(i) != static_cast<std::int32_t>(i)) lido::bench::fail("wrong value");
     }
     p.finished(now_ns() - begun);
   }
 }
 
-void batches(asio::io_context& io, lido::pool& pool, const options& opt) {
+void batches(asio::io_context& io, lido::pool& pool, const options& opt, batch each) {
   progress p(opt.count, opt.warmup);
-  run_all(io, 1, [&] { return ask_in_batches(pool, p); });
+  run_all(io, opt.connections, [&] { return ask_in_batches(pool, each, p); });
   p.end();
-  lido::bench::report(peer, opt, opt.count * batch_size, p);
+  lido::bench::report(peer, opt, opt.count * each.size, p);
 }
 
 // ---- W6: cancelled queries ----
@@ -299,8 +304,8 @@ int main(int argc, char** argv) {
   run_all(io, 1, [&] { return fill(pool, opt.connections); });
   if (opt.workload.starts_with("W6")) {
     cancels(io, pool, opt);
-  } else if (opt.workload == "W5") {
-    batches(io, pool, opt);
+  } else if (opt.workload == "W5" || opt.workload == "W2p") {
+    batches(io, pool, opt, opt.workload == "W5" ? of_a_hundred : of_four);
   } else if (opt.workload == "W7") {
     crowd(io, pool, opt);
   } else if (opt.workload == "W1a" || opt.workload == "W1b" || opt.workload == "W2" || opt.workload == "W3") {
