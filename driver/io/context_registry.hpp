@@ -5,6 +5,8 @@
 
 #include "driver/sync.hpp"
 
+#include <lido/driver/detail/handler_tail.hpp>
+
 #include <asio/any_io_executor.hpp>
 #include <asio/execution_context.hpp>
 
@@ -21,12 +23,14 @@ class context_registry final : public asio::execution_context::service {
   using key_type = context_registry;
   static asio::execution_context::id id;
 
-  explicit context_registry(asio::execution_context& context) : service(context) {}
+  explicit context_registry(asio::execution_context& context) : service(context), place(context) {}
 
   static context_registry& of(const asio::any_io_executor& executor);
   void add(const std::shared_ptr<engine>& session);
   // `on_shutdown` runs when the context goes, unless `owner` is gone by then.
   void add(std::weak_ptr<void> owner, std::function<void()> on_shutdown);
+
+  detail::handler_place place;  // for the handlers of its sessions
 
  private:
   struct member {

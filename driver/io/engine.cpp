@@ -6,9 +6,6 @@
 
 #include <lido/driver/transaction.hpp>
 
-#include <asio/execution/context.hpp>
-#include <asio/query.hpp>
-
 #include <unistd.h>
 
 #include <algorithm>
@@ -51,7 +48,7 @@ std::shared_ptr<engine> engine::adopt(asio::any_io_executor executor,
 engine::engine(asio::any_io_executor executor, std::shared_ptr<const detail::session_settings> settings,
                std::weak_ptr<detail::session_observer> observer, link l)
     : executor_(std::move(executor)),
-      context_(asio::query(executor_, asio::execution::context)),
+      place_(context_registry::of(executor_).place),
       settings_(std::move(settings)),
       peer_(std::move(l.peer)),
       certificates_{l.stream.certificates().server, l.stream.certificates().client},

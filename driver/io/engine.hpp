@@ -29,10 +29,10 @@
 #include "driver/transport/address.hpp"
 #include "driver/transport/dialler.hpp"
 
+#include <lido/driver/detail/handler_tail.hpp>
 #include <lido/driver/detail/session.hpp>
 
 #include <asio/any_io_executor.hpp>
-#include <asio/execution_context.hpp>
 
 #include <atomic>
 #include <memory>
@@ -265,6 +265,7 @@ class engine final : public detail::managed_session,
   void fail_operations(std::error_code ec, aftermath& after) LIDO_REQUIRES(mutex_);
   void say_goodbye() noexcept LIDO_REQUIRES(mutex_);
   void begin_close(time_point deadline, aftermath& after) LIDO_REQUIRES(mutex_);
+  void interrupt(aftermath& after) LIDO_REQUIRES(mutex_);
   bool runs_on() const LIDO_REQUIRES(mutex_);
   void close_when_settled(time_point deadline, aftermath& after) LIDO_REQUIRES(mutex_);
   void on_settled_for_close(time_point::duration patience);
@@ -277,7 +278,7 @@ class engine final : public detail::managed_session,
   std::atomic<bool> end_may_hide_{false};  // behind the last answer nobody has asked; written under the mutex
 
   const asio::any_io_executor executor_;
-  const asio::execution_context& context_;
+  detail::handler_place& place_;  // lives as long as the io_context: for its handlers alone
   const std::shared_ptr<const detail::session_settings> settings_;
   const transport::peer peer_;
   const detail::certificate_expiry certificates_;

@@ -125,10 +125,21 @@ void engine::close(time_point deadline, std::function<void(bool)> done) {
         };
       }
       closed_ = std::move(done);
+      if (link_ == link_state::open) interrupt(after);
       if (link_ == link_state::open) runs_on() ? close_when_settled(deadline, after) : begin_close(deadline, after);
     }
   }
   after.run_from_user();
+}
+
+// A pool that is closed by force may close upon what a hook runs: the hook hears of it now, the server is told to stop.
+void engine::interrupt(aftermath& after) {
+  if (!current_ || traffic_ == traffic::internal || settle_.active() || !current_->win(op_latch::completed)) return;
+  const errc said = current_->kind == op_kind::commit ? errc::outcome_unknown : errc::connection_closed;
+  current_->outcome = op_outcome::failed(said, false);
+  tenure_.fetch_add(1, std::memory_order_acq_rel);
+  abandoned_ = true;
+  after.finish(current_);
 }
 
 // Something was abandoned and has not been brought to an end: a statement of nobody's, or of a hook whose time was

@@ -8,8 +8,6 @@
 // session.
 #include "driver/io/engine.hpp"
 
-#include <lido/driver/detail/handler_tail.hpp>
-
 #include <asio/error.hpp>
 #include <asio/post.hpp>
 
@@ -38,7 +36,7 @@ void engine::receive() {
 void engine::on_received(std::error_code ec, std::size_t n) {
   // Behind what the answer sets off, the next request among it: a busy io_context then often finds the next answer
   // there already, which saves the way through epoll. Also when a handler throws (I27).
-  detail::handler_tail tail(context_);
+  detail::handler_tail tail(place_);
   aftermath after;
   {
     const lock guard(mutex_);
@@ -101,7 +99,7 @@ void engine::read_later() {
 }
 
 void engine::on_turn_to_read() {
-  detail::handler_tail tail(context_);
+  detail::handler_tail tail(place_);
   aftermath after;
   {
     const lock guard(mutex_);
