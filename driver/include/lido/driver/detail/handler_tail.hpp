@@ -85,7 +85,7 @@ class handler_tail {
 };
 
 inline bool handler_place::is_one_threads() noexcept {
-  const void* const mark = &handler_tail::current;
+  const void* const mark = static_cast<const void*>(&handler_tail::current);
   const void* seen = thread_.load(std::memory_order_relaxed);
   if (seen == mark) [[likely]]
     return true;
