@@ -6,6 +6,8 @@
 #include <asio/use_awaitable.hpp>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 namespace lido::testing {
 namespace {
 
@@ -27,17 +29,22 @@ asio::awaitable<void> sleeps(world& w, pipeline_mode mode, int statements, std::
   co_await db->async_run(std::move(work));
 }
 
+// Cancels it in the middle of its first statement: its caller goes on at once.
+void cancel_asleep(world& w, asio::awaitable<void> body, cancellation_type type) {
+  const task_ptr t = w.start(std::move(body));
+  ASSERT_TRUE(w.wait_running("asleep"));
+  t->signal.emit(type);
+  ASSERT_TRUE(w.turn_until([&] { return t->done; }));
+  EXPECT_TRUE(is_aborted(t->error)) << t->error.message();
+}
+
 class pipeline_cancel : public ::testing::TestWithParam<std::tuple<pipeline_mode, cancellation_type>> {};
 
 TEST_P(pipeline_cancel, I18_each_segment_is_cancelled_and_the_connection_comes_back) {
   const auto [mode, type] = GetParam();
   world w{route::unix_socket, one_connection};
   w.warm(1);
-  const task_ptr t = w.start(sleeps(w, mode, 5, 10));
-  ASSERT_TRUE(w.wait_running("asleep"));
-  t->signal.emit(type);
-  ASSERT_TRUE(w.turn_until([&] { return t->done; }));
-  EXPECT_TRUE(is_aborted(t->error)) << t->error.message();
+  ASSERT_NO_FATAL_FAILURE(cancel_asleep(w, sleeps(w, mode, 5, 10), type));
   EXPECT_TRUE(w.settle()) << "within the budgets, though 3,000 s of sleep were asked for";
   EXPECT_EQ(w.wrong_answers(3), 0);
   const pool_stats s = w.stats();
@@ -55,11 +62,7 @@ TEST_P(pipeline_cancel, I18_what_was_not_written_is_never_run) {
             config.drain.timeout = 300ms;
           }};
   w.warm(1);
-  const task_ptr t = w.start(sleeps(w, mode, 40, 1U << 20));  // far more than the sockets hold
-  ASSERT_TRUE(w.wait_running("asleep"));
-  t->signal.emit(type);
-  ASSERT_TRUE(w.turn_until([&] { return t->done; }));
-  EXPECT_TRUE(is_aborted(t->error)) << t->error.message();
+  ASSERT_NO_FATAL_FAILURE(cancel_asleep(w, sleeps(w, mode, 40, 1U << 20), type));  // far more than the sockets hold
   EXPECT_TRUE(w.settle());
   EXPECT_EQ(w.wrong_answers(3), 0);
   EXPECT_GT(w.stats().cancels.sent, 0U) << "won back or closed, it is cancelled first";
@@ -76,11 +79,7 @@ TEST_P(pipeline_cancel, I9_a_pipeline_is_cancelled_to_its_end_before_the_connect
             config.cancel.retry_after = 100ms;
           }};
   w.warm(1);
-  const task_ptr t = w.start(sleeps(w, mode, 20, 10));
-  ASSERT_TRUE(w.wait_running("asleep"));
-  t->signal.emit(type);
-  ASSERT_TRUE(w.turn_until([&] { return t->done; }));
-  EXPECT_TRUE(is_aborted(t->error)) << t->error.message();
+  ASSERT_NO_FATAL_FAILURE(cancel_asleep(w, sleeps(w, mode, 20, 10), type));
   EXPECT_TRUE(w.settle());
   EXPECT_TRUE(eventually([&] { return w.running("asleep") == 0; }));
   EXPECT_EQ(w.wrong_answers(3), 0);
@@ -96,10 +95,7 @@ TEST_P(pipeline_cancel, I18_a_pipeline_that_the_server_does_not_take_is_cancelle
             config.drain.timeout = 10min;
           }};
   w.warm(1);
-  const task_ptr t = w.start(sleeps(w, mode, 8, 1U << 20));
-  ASSERT_TRUE(w.wait_running("asleep"));
-  t->signal.emit(type);
-  ASSERT_TRUE(w.turn_until([&] { return t->done; }));
+  ASSERT_NO_FATAL_FAILURE(cancel_asleep(w, sleeps(w, mode, 8, 1U << 20), type));
   EXPECT_TRUE(w.settle()) << "long before drain.timeout is over";
   EXPECT_EQ(w.wrong_answers(3), 0);
   EXPECT_EQ(w.stats().created, 1U) << "recovered";
@@ -121,11 +117,7 @@ asio::awaitable<void> sleeps_alone(world& w) {
 
 TEST(contract, I9_a_pipeline_of_a_connection_without_a_pool_is_cancelled_to_its_end) {
   world w{route::unix_socket, one_connection};
-  const task_ptr t = w.start(sleeps_alone(w));
-  ASSERT_TRUE(w.wait_running("asleep"));
-  t->signal.emit(cancellation_type::terminal);
-  ASSERT_TRUE(w.turn_until([&] { return t->done; }));
-  EXPECT_TRUE(is_aborted(t->error)) << t->error.message();
+  ASSERT_NO_FATAL_FAILURE(cancel_asleep(w, sleeps_alone(w), cancellation_type::terminal));
   EXPECT_TRUE(w.turn_until([&] { return w.running("asleep") == 0; }));
   EXPECT_TRUE(w.close());
 }
