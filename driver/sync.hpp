@@ -51,6 +51,15 @@ class word_mutex {
       wait();
     }
   }
+  bool try_lock() noexcept {
+    if (is_single_threaded()) {
+      if (word_.load(std::memory_order_relaxed) != state::free) return false;
+      word_.store(state::taken, std::memory_order_relaxed);
+      return true;
+    }
+    state expected = state::free;
+    return word_.compare_exchange_strong(expected, state::taken, std::memory_order_acquire, std::memory_order_relaxed);
+  }
   void unlock() noexcept {
     if (is_single_threaded()) {
       word_.store(state::free, std::memory_order_release);
@@ -74,6 +83,7 @@ class word_mutex {
 class LIDO_THREAD_ATTRIBUTE(capability("mutex")) mutex {
  public:
   void lock() LIDO_THREAD_ATTRIBUTE(acquire_capability()) { m_.lock(); }
+  bool try_lock() LIDO_THREAD_ATTRIBUTE(try_acquire_capability(true)) { return m_.try_lock(); }
   void unlock() LIDO_THREAD_ATTRIBUTE(release_capability()) { m_.unlock(); }
 
  private:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pool/core/types.hpp"
+#include "pool/loan.hpp"
 #include "pool/pool_impl.hpp"
 #include "pool/recovery/control_session.hpp"
 
@@ -34,10 +35,24 @@ class pool_member final : public session_observer, public std::enable_shared_fro
   std::uint64_t submit_control(std::weak_ptr<control_client> who) noexcept override;
   void withdraw_control(std::uint64_t ticket) noexcept override;
 
+  // ---- under the pool's mutex ----
+  std::uint64_t present_tenure() const noexcept {
+    return out != nullptr ? out->tenure.load(std::memory_order_relaxed) : tenure;
+  }
+  std::source_location present_place() const noexcept {
+    return out != nullptr ? out->place.load(std::memory_order_relaxed) : place;
+  }
+  void forget_loan() noexcept {
+    if (out == nullptr) return;
+    tenure = present_tenure();
+    place = present_place();
+    out = nullptr;
+  }
+
   const core::slot_id id;
   const std::chrono::steady_clock::time_point born;
 
-  // guarded by the pool's mutex
+  // guarded by it
   host_choice choice;  // where it may be connected to
   std::shared_ptr<connect_attempt> attempt;
   std::shared_ptr<managed_session> session;
@@ -46,8 +61,9 @@ class pool_member final : public session_observer, public std::enable_shared_fro
   core::lease_id lease;                                    // the current one
   std::source_location place;                              // where it was acquired
   holder_note whose;                                       // and for whom
+  std::unique_ptr<loan> spare = std::make_unique<loan>();  // for the next lease
   std::uint64_t tenure = 0;                                // the session's number for it
-  std::unique_ptr<lent> spare = std::make_unique<lent>();  // for the next lease
+  loan* out = nullptr;                                     // the last one lent, until it is gone; it knows the last two
   std::optional<close_reason> reason;                      // recovery's finer one
 
   // set before the session is lent for the first time, then left alone

@@ -88,7 +88,7 @@ lease_holder pool_impl::holder_of(std::uint32_t slot, core::time_point now) cons
   const core::slot& s = core_.slots()[slot];
   lease_holder h;
   h.slot = slot;
-  h.held = now - s.lent_at;
+  h.held = now - lent_since(slot);
   h.replica = lane_ == lane::replicas;
   h.state = s.state == core::slot_state::recovering ? holding::recovering
             : s.granted_to != nullptr               ? holding::granted
@@ -104,7 +104,7 @@ lease_holder pool_impl::holder_of(std::uint32_t slot, core::time_point now) cons
   } else if (who != nullptr) {
     h.tag = tags_.name(who->whose.tag);
     h.priority = who->whose.worth;
-    h.place = who->place;
+    h.place = who->present_place();
     h.task = core_.task_of(slot);
   }
   return h;
@@ -115,7 +115,8 @@ std::vector<lease_holder> pool_impl::holders_at(core::time_point now) const {
   if (gone_) return all;
   for (std::uint32_t i = 0; i < core_.slots().size(); ++i) {
     const core::slot_state state = core_.slots()[i].state;
-    if (state == core::slot_state::leased || state == core::slot_state::recovering) all.push_back(holder_of(i, now));
+    if (state == core::slot_state::recovering || (state == core::slot_state::leased && !is_kept(i)))
+      all.push_back(holder_of(i, now));
   }
   std::ranges::sort(all, [](const lease_holder& a, const lease_holder& b) { return a.held > b.held; });
   return all;
@@ -182,12 +183,11 @@ std::string pool_impl::what_failed(const acquire_node& node, core::time_point no
 std::string pool_impl::exhaustion(core::time_point now) const {
   const core::stats s = core_.statistics();
   const auto in = [&s](core::slot_state state) { return std::to_string(s.slots[static_cast<std::size_t>(state)]); };
-  std::string text = in(core::slot_state::leased) + " of " + std::to_string(s.max_size) + " connections leased";
+  std::string text = std::to_string(leases_out()) + " of " + std::to_string(s.max_size) + " connections leased";
   std::uint32_t oldest = core::no_slot;
   for (std::uint32_t i = 0; i < core_.slots().size(); ++i) {
-    const core::slot& at = core_.slots()[i];
-    if (at.state != core::slot_state::leased) continue;
-    if (oldest == core::no_slot || at.lent_at < core_.slots()[oldest].lent_at) oldest = i;
+    if (core_.slots()[i].state != core::slot_state::leased || is_kept(i)) continue;
+    if (oldest == core::no_slot || lent_since(i) < lent_since(oldest)) oldest = i;
   }
   if (oldest != core::no_slot && !gone_) text += ", the oldest " + holder_of(oldest, now).to_string();
   text += "; " + in(core::slot_state::recovering) + " recovering, " + in(core::slot_state::connecting) +

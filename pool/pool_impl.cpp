@@ -75,7 +75,9 @@ std::vector<pool_impl::io_shard> pool_impl::make_shards(std::vector<asio::any_io
   for (auto& executor : executors) {
     auto deadlines = make_deadline_queue(executor);
     const auto* context = context_of(executor);
-    shards.push_back({std::move(executor), std::move(deadlines), context});
+    const auto* const plain = inside<asio::io_context::executor_type>(executor);
+    auto* const io = plain != nullptr ? &plain->context() : nullptr;
+    shards.push_back({std::move(executor), std::move(deadlines), context, io});
   }
   return shards;
 }
@@ -100,6 +102,7 @@ pool_impl::pool_impl(std::vector<asio::any_io_executor> executors, pool_config c
       members_(config_->max_size),
       shard_states_(shards_.size(), shard_state::running) {
   settings_ = settings_for(*config_);
+  may_keep_ = may_keep(core_.settings());
 }
 
 core::condition pool_impl::left_clean(const pool_config& c) noexcept {
@@ -182,7 +185,7 @@ void pool_impl::work_off() {
 
 void pool_impl::arm_earlier() {
   if (core_.is_closed()) return;
-  core::time_point next = std::min(core_.next_deadline(), force_at_);
+  core::time_point next = std::min({core_.next_deadline(), force_at_, cache_ends_});
   if (sharded_) next = std::min(next, steady_now() + shard_check_interval);
   if (next >= armed_) return;
   armed_ = next;
@@ -197,6 +200,7 @@ void pool_impl::on_deadline(time_point now) noexcept {
   if (sharded_) check_shards();
   tell([now, this](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
     mind_sleep(now);
+    tell_beginnings();
     c.expire(now, out);
     if (now < force_at_) return;
     force_at_ = core::never;
@@ -318,7 +322,13 @@ void pool_impl::recover(const core::action& a) {
   if (!who) return;
   const auto begun = steady_now();
   // A forced close takes the lease away: its operation ends like any cancelled one.
-  const bool abandoned = who->session->end_tenure(who->tenure).condition == session_condition::in_use;
+  std::uint64_t tenure = 0;
+  {
+    const lock guard(mutex_);
+    forget_loan_of(*who);
+    tenure = who->tenure;
+  }
+  const bool abandoned = who->session->end_tenure(tenure).condition == session_condition::in_use;
   const auto finish = [self = shared_from_this(), who, begun, abandoned](recovery::verdict v) {
     const auto now = steady_now();
     if (abandoned) self->counters_.fenced(now - begun);
@@ -349,6 +359,7 @@ void pool_impl::close_slot(const core::action& a) {
     tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
       if (auto& who = members_[id.index]; who && who->id == id) {
         keep_usage(*who);
+        forget_loan_of(*who);
         who.reset();
       }
       c.closed(id, orphaned, steady_now(), out);
@@ -394,7 +405,8 @@ void pool_impl::finished() {
 void pool_impl::on_revoked(pool_member& who) noexcept {
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
     const auto now = steady_now();
-    tags_.ended(who.whose.tag, now - c.slots()[who.id.index].lent_at);
+    tags_.ended(who.whose.tag, now - lent_since(who.id.index));
+    forget_loan_of(who);
     if (c.wears_out()) [[unlikely]]
       c.wear(who.lease, who.session->usage().bytes_received);
     c.revoked(who.lease, now, out);
@@ -444,7 +456,7 @@ void pool_impl::cancel_all() noexcept {
       waiting.push_back(&node.op());
     }
     for (const auto& m : members_) {
-      if (m && m->session) running.emplace_back(m->session, m->tenure);
+      if (m && m->session) running.emplace_back(m->session, m->present_tenure());
     }
   });
   for (acquire_op* const op : waiting) op->post();
@@ -459,8 +471,9 @@ pool_stats pool_impl::stats() const {
     out.min_size = core_.settings().min_size;
     out.min_idle = core_.settings().min_idle;
     read_usage(out);
+    counters_.snapshot(out);
+    read_kept(out);
   }
-  counters_.snapshot(out);
   count_controls(out);
   out.tags = tags_.snapshot();
   return out;

@@ -14,6 +14,7 @@
 #include "pool/stats/pool_counters.hpp"
 #include "pool/stats/sink.hpp"
 #include "pool/tag_table.hpp"
+#include "pool/thread_cache.hpp"
 
 #include <lido/driver/detail/any_completion.hpp>
 #include <lido/driver/detail/session.hpp>
@@ -113,8 +114,11 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void start();
 
   // ---- users ----
-  // Null when none is idle. `asked` is set to the time.
-  lent* try_acquire(std::source_location where, time_point& asked) noexcept;
+  // Null when none is idle, or kept by a thread. `asked` is set to the time.
+  lent* try_acquire(const std::source_location& where, time_point& asked) noexcept;
+  // What this thread has kept of its last lease, or null; of several io_contexts, only if it runs that connection's,
+  // and if that is the preferred one or none is.
+  lent* take_kept(const std::source_location& where, core::shard_id preference, time_point& asked) noexcept;
   bool try_acquire(acquire_op& op) noexcept;
   // Whether try_acquire() may find one, as of a moment ago and without the mutex: not worth it when all are lent.
   bool may_have_idle() const noexcept { return idle_hint_.load(std::memory_order_relaxed) != 0; }
@@ -178,6 +182,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
     asio::any_io_executor executor;
     std::shared_ptr<deadline_queue> deadlines;
     const asio::execution_context* context;
+    asio::io_context* io;  // the same, when its executor is an io_context's own
   };
   // outdated: of an earlier configuration, for the connections that it knows; abandoned: its io_context has stopped
   enum class control_use : std::uint8_t { current, outdated, abandoned };
@@ -255,9 +260,11 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
     if (sleep_watch_.slept(now)) [[unlikely]]
       core_.time_was_lost(now);
   }
-  void note_idle() noexcept LIDO_REQUIRES(mutex_) { idle_hint_.store(core_.idle_count(), std::memory_order_relaxed); }
+  void note_idle() noexcept LIDO_REQUIRES(mutex_) {
+    idle_hint_.store(core_.idle_count() + (cache_.is_open() ? 1 : 0), std::memory_order_relaxed);
+  }
   void arm() LIDO_REQUIRES(mutex_) {
-    if (core_.next_deadline() < armed_ || force_at_ < armed_ || sharded_) arm_earlier();
+    if (core_.next_deadline() < armed_ || force_at_ < armed_ || cache_ends_ < armed_ || sharded_) arm_earlier();
   }
   void arm_earlier() LIDO_REQUIRES(mutex_);
   [[gnu::hot]] void perform(const core::action& a);
@@ -304,9 +311,31 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void after_release(const std::shared_ptr<pool_member>& who, recovery::verdict so_far,
                      const std::function<void(recovery::verdict)>& done);
   void say_goodbye(const std::shared_ptr<pool_member>& who, const std::function<void(bool)>& closed);
-  lent* lend(const core::lease_id& id, const std::source_location& place, holder_note note) LIDO_REQUIRES(mutex_);
-  bool returned(lent& what, core::condition how, core::time_point now) LIDO_REQUIRES(mutex_);
+  lent* lend_idle(core::shard_id preference, core::time_point asked, const std::source_location& where,
+                  holder_note note) noexcept;
+  loan* lend(const core::lease_id& id, const std::source_location& place, holder_note note) LIDO_REQUIRES(mutex_);
+  core::condition returned_as(session_condition now) const noexcept;  // where it is used, and nowhere else
+  core::condition rested_as(session_condition now) const noexcept;
+  void out_of_cache(loan& kept, core::time_point now) noexcept;
+  void settle_return(loan& what, core::condition how, bool end_may_hide, core::time_point now) noexcept;
+  bool returned(loan& what, core::condition how, core::time_point now) LIDO_REQUIRES(mutex_);
   void look_for_end(std::uint32_t slot) noexcept;
+  // pool_keeping.cpp: what threads keep between two leases; not what a waiter was given, who is under way elsewhere
+  static bool may_keep(const core::limits& l) noexcept;
+  bool keep(loan& what, core::time_point now) noexcept;
+  bool runs_here(core::shard_id shard) const noexcept;
+  void open_cache(core::time_point now) noexcept LIDO_REQUIRES(mutex_);
+  void call_in() noexcept LIDO_REQUIRES(mutex_);
+  void book(loan& kept) noexcept LIDO_REQUIRES(mutex_);
+  void enter(loan& what) noexcept LIDO_REQUIRES(mutex_);
+  void forget_loan_of(pool_member& who) noexcept LIDO_REQUIRES(mutex_);
+  bool call_in_others() noexcept;
+  void let_go_of_kept() noexcept LIDO_REQUIRES(mutex_);
+  bool is_kept(std::uint32_t slot) const LIDO_REQUIRES(mutex_);
+  std::uint32_t kept_count() const LIDO_REQUIRES(mutex_);
+  core::time_point lent_since(std::uint32_t slot) const LIDO_REQUIRES(mutex_);
+  void read_kept(pool_stats& out) const LIDO_REQUIRES(mutex_);
+  void tell_beginnings() noexcept LIDO_REQUIRES(mutex_);
   // pool_demand.cpp: who has what, and what is said about it
   std::unique_ptr<acquire_failure> failure_of(const acquire_node& node) const noexcept LIDO_REQUIRES(mutex_);
   std::string what_failed(const acquire_node& node, core::time_point now) const LIDO_REQUIRES(mutex_);
@@ -348,6 +377,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   const pool_hooks hooks_;
   recovery::cancel_budget budget_;
   std::atomic<std::uint32_t> idle_hint_{0};
+  thread_cache cache_;  // says itself what of it needs the mutex
 
   mutable mutex mutex_;
   core::pool_core core_ LIDO_GUARDED_BY(mutex_);
@@ -370,6 +400,9 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   std::vector<control_entry> controls_ LIDO_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<errand>> errands_ LIDO_GUARDED_BY(mutex_);
   core::time_point armed_ LIDO_GUARDED_BY(mutex_) = core::never;
+  bool may_keep_ LIDO_GUARDED_BY(mutex_) = false;
+  core::time_point cache_ends_ LIDO_GUARDED_BY(mutex_) = core::never;  // when threads give back what they keep
+  core::time_point cache_closed_until_ LIDO_GUARDED_BY(mutex_) = core::time_point::min();
   std::vector<shard_state> shard_states_ LIDO_GUARDED_BY(mutex_);
   bool gone_ LIDO_GUARDED_BY(mutex_) = false;  // its io_context is being destroyed: nothing is performed any more
   core::time_point force_at_ LIDO_GUARDED_BY(mutex_) = core::never;
@@ -382,6 +415,9 @@ void pool_impl::tell(Event event) {
   {
     const lock guard(mutex_);
     if (gone_) return;
+    cache_.begin_era();
+    if (cache_.is_open()) [[unlikely]]
+      call_in();
     event(core_, decided_);
     settle(then);
   }

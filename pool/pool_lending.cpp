@@ -15,9 +15,11 @@ namespace detail {
 
 namespace {
 
-core::condition returned_as(session_condition now, core::condition when_clean, core::condition when_soiled) {
+core::condition condition_of(session_condition now, core::condition when_clean, core::condition when_soiled) {
+  if (now == session_condition::clean) [[likely]]
+    return when_clean;
   switch (now) {
-    case session_condition::clean: return when_clean;
+    case session_condition::clean: break;
     case session_condition::soiled: return when_soiled;
     case session_condition::in_use:
     case session_condition::dirty: return core::condition::needs_recovery;
@@ -52,34 +54,82 @@ core::shard_id pool_impl::shard_of(const asio::execution_context* context) const
   return core::any_shard;
 }
 
-[[gnu::always_inline]] inline lent* pool_impl::lend(const core::lease_id& id, const std::source_location& place,
+[[gnu::always_inline]] inline core::condition pool_impl::returned_as(session_condition now) const noexcept {
+  return condition_of(now, when_clean_.load(std::memory_order_relaxed), when_soiled_.load(std::memory_order_relaxed));
+}
+
+// One that has ended is as it was: its end is told otherwise.
+core::condition pool_impl::rested_as(session_condition now) const noexcept {
+  return now == session_condition::dead ? core::condition::clean : returned_as(now);
+}
+
+[[gnu::always_inline]] inline loan* pool_impl::lend(const core::lease_id& id, const std::source_location& place,
                                                     holder_note note) {
   ++handles_;
+  const core::slot& slot = core_.slots()[id.index];
   pool_member& who = *members_.data()[id.index];
   who.lease = id;
-  who.place = place;
   who.whose = note;
-  who.tenure = who.session->begin_tenure();
-  lent* const out = who.spare ? who.spare.release() : new lent;
-  out->db.renew(who.session, who.tenure);
+  loan* const out = who.spare ? who.spare.release() : new loan;
+  who.out = out;
+  const std::uint64_t tenure = who.session->begin_tenure();
+  out->db.renew(who.session, tenure);
   out->pool = this;
   out->ticket = {id.index, id.tenure};
+  out->begin(tenure, slot.lent_at, place);
+  out->era = 0;
   return out;
 }
 
-[[gnu::always_inline]] inline lent* pool_impl::try_acquire(std::source_location where, time_point& asked) noexcept {
-  asked = recent_now();
-  if (sharded_) check_shards();  // nobody reads for a connection whose io_context has stopped
-  lent* got = nullptr;
+// One io_context is everybody's. Of several, one that has stopped keeps nobody from it here: who asks is in its run().
+inline bool pool_impl::runs_here(core::shard_id shard) const noexcept {
+  if (!sharded_) return true;
+  asio::io_context* const io = shards_.data()[shard].io;
+  return io != nullptr && io->get_executor().running_in_this_thread();
+}
+
+[[gnu::always_inline]] inline lent* pool_impl::take_kept(const std::source_location& where, core::shard_id preference,
+                                                         time_point& asked) noexcept {
+  bool begun = false;
+  loan* const kept = cache_.take(
+      [&](const loan& l) { return runs_here(l.shard) && (preference == core::any_shard || preference == l.shard); },
+      [&](loan& l) {
+        asked = recent_now();
+        if (asked >= l.until || returned_as(l.session->condition()) != core::condition::clean) [[unlikely]]
+          return;
+        l.begin_again(l.session->begin_tenure(), asked, where);
+        begun = true;
+      });
+  if (kept == nullptr || begun) return kept;
+  out_of_cache(*kept, asked);
+  return nullptr;
+}
+
+// It stays with this thread, for its next lease.
+[[gnu::always_inline]] inline bool pool_impl::keep(loan& what, core::time_point now) noexcept {
+  return what.db.handle().session.get() == what.session && runs_here(what.shard) && cache_.keep(what, now);
+}
+
+// One that is idle in the books.
+[[gnu::always_inline]] inline lent* pool_impl::lend_idle(core::shard_id preference, core::time_point asked,
+                                                         const std::source_location& where, holder_note note) noexcept {
+  loan* got = nullptr;
   bool wants_stock = false;
   {
     const lock guard(mutex_);
     mind_sleep(asked);
     core::lease_id id;
-    if (gone_ || !core_.try_acquire(core::any_shard, asked, id)) return nullptr;
+    if (gone_ || !core_.try_acquire(preference, asked, id)) return nullptr;
     note_idle();
     counters_.did_not_wait_serialised();
-    got = lend(id, where, {});
+    tags_.began(note.tag, {});
+    got = lend(id, where, note);
+    // Nobody's in particular: the next may have it without a look into the books.
+    if (may_keep_ && note.tag == stats::tag_table::none && !note.bounds_lease) {
+      got->era = cache_.era();
+      got->session = got->db.handle().session.get();
+      got->shard = members_.data()[id.index]->shard;
+    }
     wants_stock = core_.wants_stock();
   }
   if (wants_stock) [[unlikely]]
@@ -87,28 +137,33 @@ core::shard_id pool_impl::shard_of(const asio::execution_context* context) const
   return got;
 }
 
+[[gnu::always_inline]] inline lent* pool_impl::try_acquire(const std::source_location& where,
+                                                           time_point& asked) noexcept {
+  if (lent* const kept = take_kept(where, core::any_shard, asked)) return kept;
+  asked = recent_now();
+  if (!may_have_idle()) return nullptr;
+  if (sharded_) check_shards();  // nobody reads for a connection whose io_context has stopped
+  lent* const got = lend_idle(core::any_shard, asked, where, {});
+  if (got != nullptr || !call_in_others()) return got;
+  return lend_idle(core::any_shard, asked, where, {});
+}
+
 bool pool_impl::try_acquire(acquire_op& op) noexcept {
   const acquire_terms& terms = op.wanted_.terms;
   if (terms.task != 0 || terms.worth != priority::normal) return false;
   const core::shard_id preference = shard_of(op.wanted_.context);
-  op.wanted_.asked = recent_now();
-  if (sharded_) check_shards();
-  bool wants_stock = false;
-  {
-    const lock guard(mutex_);
-    mind_sleep(op.wanted_.asked);
-    core::lease_id id;
-    if (gone_ || !core_.try_acquire(preference, op.wanted_.asked, id)) return false;
-    note_idle();
-    counters_.did_not_wait_serialised();
-    tags_.began(terms.tag, {});
-    op.lease_ = lease(lend(id, terms.place, {terms.tag, terms.worth}));
-    wants_stock = core_.wants_stock();
+  lent* got = nullptr;
+  if (terms.tag == stats::tag_table::none && !terms.bounds_lease)
+    got = take_kept(terms.place, preference, op.wanted_.asked);
+  if (got == nullptr) {
+    op.wanted_.asked = recent_now();
+    if (sharded_) check_shards();
+    got = lend_idle(preference, op.wanted_.asked, terms.place, {terms.tag, terms.worth, terms.bounds_lease});
   }
+  if (got == nullptr) return false;
+  op.lease_ = lease(got);
   if (terms.bounds_lease) [[unlikely]]
     op.lease_->set_deadline(terms.deadline);
-  if (wants_stock) [[unlikely]]
-    restock();
   return true;
 }
 
@@ -223,51 +278,92 @@ void pool_impl::forget(acquire_op& op) noexcept {
   node.~acquire_node();
 }
 
-void pool_impl::take_back(lent* what) noexcept {
-  std::unique_ptr<lent> unless_kept(what);
-  const session_handle& handle = what->db.handle();
-  __builtin_prefetch(handle.session.get());  // others had their turns since: it comes while the clock is read
-  const auto now = recent_now();
-  const std::uint32_t slot = what->ticket.slot;
-  core::condition how = core::condition::broken;
-  bool end_may_hide = false;
-  if (handle.session) {
-    const tenure_end left = handle.session->end_tenure(handle.tenure);
-    how = returned_as(left.condition, when_clean_.load(std::memory_order_relaxed),
-                      when_soiled_.load(std::memory_order_relaxed));
-    end_may_hide = left.end_may_hide;
+// True: it is the connection's, for its next lease.
+[[gnu::always_inline]] inline bool pool_impl::returned(loan& what, core::condition how, core::time_point now) {
+  if (gone_) return false;
+  pool_member* const who = members_.data()[what.ticket.slot].get();
+  if (who == nullptr || who->lease.tenure != what.ticket.tenure) return false;  // its connection has gone
+  enter(what);
+  if (what.in_hand.load(std::memory_order_relaxed)) {  // else the thread that kept it has counted
+    const auto since = what.since.load(std::memory_order_relaxed);
+    if (what.era != 0) core_.leased_since(who->lease, since);
+    const auto held = now - since;
+    counters_.used_serialised(held);
+    if (who->whose.tag != stats::tag_table::none && core_.slots()[what.ticket.slot].state == core::slot_state::leased)
+      tags_.ended(who->whose.tag, held);
   }
+  // Its user may have moved the connection away, or another one in.
+  const bool is_ours = what.db.handle().session == who->session;
+  const bool kept = is_ours && !who->spare;
+  kept ? who->spare.reset(&what) : who->forget_loan();
+  if (core_.wears_out()) [[unlikely]]
+    core_.wear(who->lease, who->session->usage().bytes_received);
+  core_.release(who->lease, is_ours ? how : core::condition::broken, now, decided_);
+  return kept;
+}
+
+// Too old, or ended meanwhile: idle since it is kept.
+[[gnu::cold]] void pool_impl::out_of_cache(loan& kept, core::time_point now) noexcept {
   follow_up then;
   {
     const lock guard(mutex_);
-    if (returned(*what, how, now)) unless_kept.release();  // NOLINT(bugprone-unused-return-value): it is kept
+    book(kept);
+    if (!gone_) {
+      open_cache(now);
+      settle(then);
+    }
+    if (handles_ == 0 && until_returned_) then.pool = std::move(until_returned_);
+  }
+  then.run();
+}
+
+[[gnu::always_inline]] inline void pool_impl::settle_return(loan& what, core::condition how, bool end_may_hide,
+                                                            core::time_point now) noexcept {
+  std::unique_ptr<loan> unless_spare(&what);
+  const std::uint32_t slot = what.ticket.slot;
+  follow_up then;
+  {
+    const lock guard(mutex_);
+    if (returned(what, how, now)) unless_spare.release();  // NOLINT(bugprone-unused-return-value): the connection's
     if (end_may_hide && !gone_ && core_.slots()[slot].state == core::slot_state::idle) [[unlikely]]
       then.look(*this, slot);
-    if (!gone_) settle(then);
+    if (!gone_) {
+      if (may_keep_ && core_.waiters().empty()) open_cache(now);
+      settle(then);
+    }
     if (--handles_ == 0 && until_returned_) [[unlikely]]
       then.pool = std::move(until_returned_);
   }
   then.run();  // nothing of this from here on, unless it is named: it may be gone
 }
 
-// True: it is kept, for the next lease of that connection.
-[[gnu::always_inline]] inline bool pool_impl::returned(lent& what, core::condition how, core::time_point now) {
-  if (gone_) return false;
-  pool_member* const who = members_.data()[what.ticket.slot].get();
-  if (who == nullptr || who->lease.tenure != what.ticket.tenure) return false;  // its connection has gone
-  const core::slot& slot = core_.slots()[what.ticket.slot];
-  const auto held = now - slot.lent_at;
-  counters_.used_serialised(held);
-  if (who->whose.tag != stats::tag_table::none && slot.state == core::slot_state::leased)
-    tags_.ended(who->whose.tag, held);
-  // Its user may have moved the connection away, or another one in.
-  const bool is_ours = what.db.handle().session == who->session;
-  const bool kept = is_ours && !who->spare;
-  if (kept) who->spare.reset(&what);
-  if (core_.wears_out()) [[unlikely]]
-    core_.wear(who->lease, who->session->usage().bytes_received);
-  core_.release(who->lease, is_ours ? how : core::condition::broken, now, decided_);
-  return kept;
+// Of a thread that is to give back what it keeps: it is idle since then.
+[[gnu::cold]] void pool_impl::book(loan& kept) noexcept {
+  std::unique_ptr<loan> unless_spare(&kept);
+  const core::condition how = rested_as(kept.session->condition());
+  if (returned(kept, how, kept.since.load(std::memory_order_relaxed)))
+    unless_spare.release();  // NOLINT(bugprone-unused-return-value): it is the connection's again
+  --handles_;
+}
+
+void pool_impl::take_back(lent* given) noexcept {
+  auto& what = static_cast<loan&>(*given);
+  const session_handle& handle = what.db.handle();
+  __builtin_prefetch(handle.session.get());  // others had their turns since: it comes while the clock is read
+  const auto now = recent_now();
+  core::condition how = core::condition::broken;
+  bool end_may_hide = false;
+  if (handle.session) {
+    const tenure_end left = handle.session->end_tenure(handle.tenure);
+    how = returned_as(left.condition);
+    end_may_hide = left.end_may_hide;
+    if (how == core::condition::clean && left.was_current && what.era != 0) {
+      if (end_may_hide) handle.session->look_for_end();
+      end_may_hide = false;
+      if (keep(what, now)) return;
+    }
+  }
+  settle_return(what, how, end_may_hide, now);
 }
 
 bool acquire_op::try_now() noexcept { return pool_->may_have_idle() && pool_->try_acquire(*this); }
@@ -307,9 +403,9 @@ lease pool::try_acquire(std::source_location where) noexcept {
 
 asio::awaitable<lease> pool::async_acquire(op_options options, std::source_location where) {
   time_point asked{};
-  if (!impl_->prefers_shards() && impl_->may_have_idle()) {
-    if (detail::lent* const ready = impl_->try_acquire(where, asked)) return asio::awaitable<lease>(ready);
-  }
+  if (detail::lent* const ready =
+          impl_->prefers_shards() ? impl_->take_kept(where, core::any_shard, asked) : impl_->try_acquire(where, asked))
+    return asio::awaitable<lease>(ready);
   return acquire_waiting(options, where, asked);
 }
 

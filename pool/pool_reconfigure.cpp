@@ -118,7 +118,9 @@ void pool_impl::apply(const prepared& p) noexcept {
     }
     if (p.rolling) c.new_generation(now, out);  // first: what reconfigure() connects is of the new one already
     if (p.rolling) outdate_controls();
+    tell_beginnings();
     c.reconfigure(limits_for(*p.config), now, out);
+    may_keep_ = may_keep(c.settings());
   });
   for (const auto& session : living) session->set_budgets(how.budgets);
   renew_controls(*p.config, p.rolling);

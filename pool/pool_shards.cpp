@@ -100,6 +100,7 @@ void pool_impl::let_go() noexcept {
     members.swap(members_);
     closers.swap(closers_);
     errands.swap(errands_);
+    let_go_of_kept();
     for (const auto& e : errands) core_.forget(*e);
     waiting = take_waiters(core::any_shard);
   }

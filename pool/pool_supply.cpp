@@ -110,7 +110,7 @@ diagnostics pool_impl::words_for(const errand& what, std::size_t ready) const {
   return diag;
 }
 
-std::uint32_t pool_impl::leases_out() const { return core_.slots().count(core::slot_state::leased); }
+std::uint32_t pool_impl::leases_out() const { return core_.slots().count(core::slot_state::leased) - kept_count(); }
 
 // A lease has taken one of those that are to be kept idle.
 void pool_impl::restock() noexcept {
@@ -130,9 +130,8 @@ pool_readiness pool_impl::readiness() const {
     case core::readiness::ready: break;
   }
   return {true,
-          std::to_string(slots.count(core::slot_state::idle)) + " idle, " +
-              std::to_string(slots.count(core::slot_state::leased)) + " leased, " +
-              std::to_string(core_.waiters().size()) + " tasks waiting",
+          std::to_string(slots.count(core::slot_state::idle) + kept_count()) + " idle, " +
+              std::to_string(leases_out()) + " leased, " + std::to_string(core_.waiters().size()) + " tasks waiting",
           readiness_state::ready};
 }
 
@@ -141,7 +140,7 @@ close_progress pool_impl::progress() const {
   const core::slot_table& slots = core_.slots();
   close_progress out;
   out.phase = stats::to_public(core_.state());
-  out.leased = slots.count(core::slot_state::leased);
+  out.leased = leases_out();
   out.recovering = slots.count(core::slot_state::recovering);
   out.closing = slots.count(core::slot_state::closing);
   if (force_at_ != core::never && core_.state() == core::pool_state::lingering)

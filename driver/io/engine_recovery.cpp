@@ -147,8 +147,8 @@ void engine::roll_back_to_later(std::uint64_t tenure, std::uint32_t savepoint) n
 detail::tenure_end engine::end_tenure(std::uint64_t tenure) noexcept {
   if (condition() == detail::session_condition::in_use) cancel_running(tenure);
   std::uint64_t expected = tenure;
-  tenure_.compare_exchange_strong(expected, tenure + 1, std::memory_order_acq_rel);
-  return {condition(), end_may_hide()};
+  const bool was_current = tenure_.compare_exchange_strong(expected, tenure + 1, std::memory_order_acq_rel);
+  return {condition(), end_may_hide(), was_current};
 }
 
 void engine::recover(const detail::recovery_budgets& budgets, std::function<void(recovery_failure)> done) {

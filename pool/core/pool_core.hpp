@@ -83,6 +83,15 @@ class pool_core {
   // The lease ended by a terminal cancel or a deadline: the connection is the pool's from here (I13).
   void revoked(const lease_id& lease, time_point now, action_list& out);
 
+  // Leases that began with a connection which the shell had kept from the one before, without asking here.
+  void lent_again(std::uint64_t leases) noexcept { counters_.acquires += leases; }
+  // When the present one of those began, which is what its length is measured by. Nothing when it is over.
+  void leased_since(const lease_id& lease, time_point when) noexcept {
+    slot* const s = slots_.find(lease);
+    if (s != nullptr && s->state == slot_state::leased && s->tenure == lease.tenure && s->granted_to == nullptr)
+      s->lent_at = when;
+  }
+
   // What the connection of this lease has been through, told before the lease ends: it is retired when that is enough.
   void wear(const lease_id& lease, std::uint64_t bytes_received) noexcept;
 

@@ -100,7 +100,7 @@ class histogram {
   }
 
   /// For callers that are never two at once, e.g. under the pool's mutex: the same without the bus-locked instructions.
-  void observe_serialised(std::chrono::nanoseconds d) noexcept {
+  [[gnu::always_inline]] void observe_serialised(std::chrono::nanoseconds d) noexcept {
     const std::int64_t ns = d.count();
     if (ns <= 0) return observe_instant_serialised();  // both ends by one reading of the clock
     bump(counts_[buckets::bucket_of(ns)], std::uint64_t{1});
@@ -109,7 +109,12 @@ class histogram {
   }
 
   /// A duration too short to be worth two readings of the clock. Under the same rule as observe_serialised().
-  void observe_instant_serialised() noexcept { bump(counts_[0], std::uint64_t{1}); }
+  void observe_instant_serialised(std::uint64_t times = 1) noexcept { bump(counts_[0], times); }
+
+  /// All that `from` has observed, which is empty then. Under the same rule, for both.
+  void move_in_serialised(histogram& from) noexcept;
+  /// Adds what it has observed.
+  void add_to(histogram_snapshot& to) const noexcept;
 
   [[nodiscard]] histogram_snapshot snapshot() const noexcept;
 

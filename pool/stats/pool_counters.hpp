@@ -50,9 +50,11 @@ class pool_counters {
   // Durations. The _serialised ones only under the pool's mutex: they cost a third.
   void waited(duration d) noexcept { wait_.observe(d); }
   void waited_serialised(duration d) noexcept { wait_.observe_serialised(d); }
-  void did_not_wait_serialised() noexcept { wait_.observe_instant_serialised(); }
+  void did_not_wait_serialised(std::uint64_t times = 1) noexcept { wait_.observe_instant_serialised(times); }
   void used(duration d) noexcept { use_.observe(d); }
   void used_serialised(duration d) noexcept { use_.observe_serialised(d); }
+  // Leaves `more` empty.
+  void used_serialised(histogram& more) noexcept { use_.move_in_serialised(more); }
   void created_in(duration d) noexcept { create_.observe(d); }
   void pinged(duration d) noexcept { ping_.observe(d); }
   // From the abandonment of the operation to the connection's next usability, or to its close.

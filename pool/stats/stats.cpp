@@ -175,6 +175,26 @@ histogram_snapshot histogram::snapshot() const noexcept {
   return s;
 }
 
+void histogram::move_in_serialised(histogram& from) noexcept {
+  const auto taken = [](auto& a) {
+    const auto was = a.load(std::memory_order_relaxed);
+    a.store(0, std::memory_order_relaxed);
+    return was;
+  };
+  for (std::size_t i = 0; i < counts_.size(); ++i) {
+    if (from.counts_[i].load(std::memory_order_relaxed) != 0) bump(counts_[i], taken(from.counts_[i]));
+  }
+  bump(sum_, taken(from.sum_));
+  raise_max(taken(from.max_));
+}
+
+void histogram::add_to(histogram_snapshot& to) const noexcept {
+  const histogram_snapshot mine = snapshot();
+  for (std::size_t i = 0; i < mine.counts.size(); ++i) to.counts[i] += mine.counts[i];
+  to.sum += mine.sum;
+  to.max = std::max(to.max, mine.max);
+}
+
 void pool_counters::snapshot(pool_stats& out) const noexcept {
   const auto load = [](const counter& c) { return c.load(std::memory_order_relaxed); };
   const auto load_all = [&load](const auto& from, auto& to) {

@@ -131,6 +131,48 @@ TEST(threads, four_io_contexts_share_one_cap) {
   EXPECT_EQ(pool.stats().size(), 0U);
 }
 
+// Each thread keeps what it gives back, while others look at the pool and change it.
+TEST(threads, I9_leases_that_threads_keep_are_counted_through_reloads_and_lookers_on) {
+  asio::io_context io(1);
+  auto config = pool_of(unix_config(shared_cluster()), 3);
+  config.min_size = 3;  // nobody else replaces what a reload retires
+  lido::pool pool(io.get_executor(), config);
+  pool.async_warm_up(3, lido::within(20s), lido::warm_up_mode::fail_fast, [](std::error_code, std::size_t) {});
+  while (pool.stats().idle < 3) io.run_one();
+  const auto before = pool.stats();
+  const auto guard = asio::make_work_guard(io);
+  std::thread runner([&io] { io.run(); });
+
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> leases{0};
+  std::vector<std::thread> users;
+  for (int i = 0; i < 4; ++i) {
+    users.emplace_back([&] {
+      while (!stop) {
+        if (const lido::lease db = pool.try_acquire()) leases.fetch_add(1);
+      }
+    });
+  }
+  for (int i = 0; i < 40; ++i) {
+    config.connect.application_name = i % 2 == 0 ? "one" : "other";
+    pool.reconfigure(config);
+    const auto enough = leases + 200;
+    while (leases < enough) {
+      const auto now = pool.stats();
+      EXPECT_LE(now.size(), 3U);
+      EXPECT_LE(pool.holders().size(), 3U);
+    }
+  }
+  stop = true;
+  for (auto& each : users) each.join();
+  const auto now = pool.stats();
+  EXPECT_EQ(now.acquires - before.acquires, leases);
+  EXPECT_EQ(now.use_time.count() - before.use_time.count(), leases);
+  EXPECT_EQ(now.leased, 0U);
+  pool.async_close(5s, [&io] { io.stop(); });
+  runner.join();
+}
+
 TEST(threads, I28_a_stopped_io_context_gives_its_connections_back_to_the_cap) {
   asio::io_context alive(1);
   asio::io_context stopped(1);

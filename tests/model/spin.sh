@@ -40,6 +40,14 @@ small | control_bare_pid    | control | -DCHECK=0                               
 small | control_two_moments | control | -DCHECK=2                                     | holder
 small | control_no_fence    | control | -DCHECK=2 -DOURS_ONLY                         | holder
 small | control_fallback    | control | -DCHECK=1 -DFALLBACK                          | holder
+small | cache_3_users       | cache   | -DK=1                                         | holds
+small | cache_2_connections | cache   | -DM=2 -DT=1 -DU=2                             | holds
+small | cache_no_era        | cache   | -DM=2 -DT=1 -DU=2 -DMUTANT_NO_ERA             | born[
+small | cache_one_era       | cache   | -DM=2 -DT=1 -DU=2 -DMUTANT_ONE_ERA            | born[
+small | cache_no_call       | cache   | -DK=1 -DMUTANT_NO_CALL                        | invalid end state
+small | cache_open_early    | cache   | -DT=1 -DK=1 -DMUTANT_OPEN_EARLY               | invalid end state
+full  | cache_long          | cache   | -DK=2                                         | holds
+full  | cache_2x3           | cache   | -DM=2 -DG=1                                   | holds
 full  | pool_2x2_deaths     | pool    | -DC=2                                         | holds
 full  | pool_2x3            | pool    | -DC=3                                         | holds
 full  | pool_2x3_one_signal | pool    | -DC=3 -DONE_SIGNAL                            | holds

@@ -10,6 +10,7 @@ SESSION = "pool/recovery/control_session.cpp"
 CONTROL = "pool/pool_control.cpp"
 RELOAD = "pool/pool_reconfigure.cpp"
 HOSTS = "pool/pool_hosts.cpp"
+KEEPING = "pool/pool_keeping.cpp"
 ENDPOINTS = "pool/core/endpoints.cpp"
 RETIREMENT = "pool/core/endpoint_retirement.cpp"
 
@@ -59,10 +60,17 @@ MUTANTS = [
     # The end of one host is the end of all.
     ("one_generation_for_all", RETIREMENT, "if (where >= most_endpoints) return",
      'if (where >= most_endpoints || is_mutant("one_generation_for_all")) return'),
+    # Nobody gives back what it keeps, whoever waits and whatever happens ...
+    ("nobody_is_called_in", KEEPING, "while (loan* const kept = cache_.shut_next())",
+     'if (is_mutant("nobody_is_called_in")) return;\n  while (loan* const kept = cache_.shut_next())'),
+    # ... or what was out meanwhile is kept when it comes back.
+    ("one_era", KEEPING, "cache_.open_here(now + thread_cache::term);",
+     'cache_.open_here(now + thread_cache::term);\n  for (const auto& who : members_)\n'
+     '    if (is_mutant("one_era") && who && who->out != nullptr) who->out->era = cache_.era();'),
 ]
 
 # Where these are noticed in a late schedule, it is tried first; should it not notice any more, all are tried.
-NOTICED = {"no_pid_fence": 1054, "forgets_ghosts": 202, "admits_on_loss": 1054, "deaf_to_promotions": 846, "stays_at_an_old_address": 284,
+NOTICED = {"nobody_is_called_in": 3175, "one_era": 319, "no_pid_fence": 1054, "forgets_ghosts": 202, "admits_on_loss": 1054, "deaf_to_promotions": 846, "stays_at_an_old_address": 284,
            "any_lag_will_do": 234, "one_generation_for_all": 576}
 
 

@@ -233,8 +233,9 @@ std::uint64_t simulated_session::begin_tenure() noexcept {
 
 detail::tenure_end simulated_session::end_tenure(std::uint64_t tenure) noexcept {
   if (condition() == session_condition::in_use) cancel_running(tenure);
-  if (tenure == tenure_) ++tenure_;
-  return {condition()};
+  const bool was_current = tenure == tenure_;
+  if (was_current) ++tenure_;
+  return {condition(), false, was_current};
 }
 
 // A cancel that names this connection and was not answered may still be on its way.

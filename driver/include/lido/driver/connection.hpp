@@ -183,6 +183,7 @@ class connection : public statements<detail::unscoped> {
     if (handle_.session != session) handle_.session = session;  // its last user may have moved it away
     handle_.tenure = tenure;
   }
+  void renew(std::uint64_t tenure) noexcept { handle_.tenure = tenure; }
   const detail::session_handle& handle() const noexcept { return handle_; }
   detail::session_handle release_handle() noexcept { return std::exchange(handle_, {}); }
 

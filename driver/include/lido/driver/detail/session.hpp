@@ -199,6 +199,7 @@ struct certificate_expiry {  // seconds since 1970; 0: no certificate
 struct tenure_end {
   session_condition condition = session_condition::clean;  // tells what is left to do
   bool end_may_hide = false;                               // see look_for_end()
+  bool was_current = false;                                // nobody has taken it away before
 };
 
 class managed_session : public operation_owner {
