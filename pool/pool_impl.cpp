@@ -75,8 +75,7 @@ std::vector<pool_impl::io_shard> pool_impl::make_shards(std::vector<asio::any_io
   for (auto& executor : executors) {
     auto deadlines = make_deadline_queue(executor);
     const auto* context = context_of(executor);
-    const auto* const plain = inside<asio::io_context::executor_type>(executor);
-    auto* const io = plain != nullptr ? &plain->context() : nullptr;
+    asio::io_context* const io = plain_context(executor);
     shards.push_back({std::move(executor), std::move(deadlines), context, io});
   }
   return shards;

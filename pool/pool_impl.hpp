@@ -114,8 +114,8 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void start();
 
   // ---- users ----
-  // Null when none is idle, or kept by a thread. `asked` is set to the time.
-  lent* try_acquire(const std::source_location& where, time_point& asked) noexcept;
+  // Null when none is idle, or kept by any thread. `asked` is set to the time.
+  [[gnu::hot]] lent* try_books(const std::source_location& where, time_point& asked) noexcept;
   // What this thread has kept of its last lease, or null; of several io_contexts, only if it runs that connection's,
   // and if that is the preferred one or none is.
   lent* take_kept(const std::source_location& where, core::shard_id preference, time_point& asked) noexcept;
@@ -193,6 +193,8 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
     std::shared_ptr<recovery::control_session> session;
   };
   enum class shard_state : std::uint8_t { running, stopped, gone };
+  // Null for executors that are not an io_context's own: a strand's, a thread_pool's. They cannot be asked.
+  static asio::io_context* plain_context(const asio::any_io_executor& executor) noexcept;
   static std::vector<io_shard> make_shards(std::vector<asio::any_io_executor> executors);
 
   // Calls an event of the core under the mutex, then performs what it decided.

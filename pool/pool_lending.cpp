@@ -137,11 +137,9 @@ inline bool pool_impl::runs_here(core::shard_id shard) const noexcept {
   return got;
 }
 
-[[gnu::always_inline]] inline lent* pool_impl::try_acquire(const std::source_location& where,
-                                                           time_point& asked) noexcept {
-  if (lent* const kept = take_kept(where, core::any_shard, asked)) return kept;
+// Out of the way of those whose thread has kept one.
+[[gnu::noinline]] lent* pool_impl::try_books(const std::source_location& where, time_point& asked) noexcept {
   asked = recent_now();
-  if (!may_have_idle()) return nullptr;
   if (sharded_) check_shards();  // nobody reads for a connection whose io_context has stopped
   lent* const got = lend_idle(core::any_shard, asked, where, {});
   if (got != nullptr || !call_in_others()) return got;
@@ -398,14 +396,18 @@ connection& no_connection() noexcept {
 
 lease pool::try_acquire(std::source_location where) noexcept {
   time_point asked;
-  return lease(impl_->try_acquire(where, asked));
+  if (!impl_->may_have_idle()) return {};
+  detail::lent* const kept = impl_->take_kept(where, core::any_shard, asked);
+  return lease(kept != nullptr ? kept : impl_->try_books(where, asked));
 }
 
 asio::awaitable<lease> pool::async_acquire(op_options options, std::source_location where) {
   time_point asked{};
-  if (detail::lent* const ready =
-          impl_->prefers_shards() ? impl_->take_kept(where, core::any_shard, asked) : impl_->try_acquire(where, asked))
-    return asio::awaitable<lease>(ready);
+  if (impl_->may_have_idle()) {
+    detail::lent* ready = impl_->take_kept(where, core::any_shard, asked);
+    if (ready == nullptr && !impl_->prefers_shards()) ready = impl_->try_books(where, asked);
+    if (ready != nullptr) return asio::awaitable<lease>(ready);
+  }
   return acquire_waiting(options, where, asked);
 }
 

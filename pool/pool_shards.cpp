@@ -14,16 +14,11 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
-namespace {
-
-// Executors that are not an io_context's own (a strand, a thread_pool) cannot be asked.
-bool is_stopped(const asio::any_io_executor& executor) {
+asio::io_context* pool_impl::plain_context(const asio::any_io_executor& executor) noexcept {
   using plain = asio::io_context::executor_type;
-  if (executor.target_type() != typeid(plain)) return false;  // target() of Asio 1.22 casts without looking
-  return executor.target<plain>()->context().stopped();
+  if (executor.target_type() != typeid(plain)) return nullptr;  // target() of Asio 1.22 casts without looking
+  return &executor.target<plain>()->context();
 }
-
-}  // namespace
 
 core::shard_id pool_impl::living(core::shard_id wanted) {
   if (shard_states_[wanted] == shard_state::running) return wanted;
@@ -37,7 +32,8 @@ void pool_impl::check_shards() noexcept {
     {
       const lock guard(mutex_);
       if (gone_ || shard_states_[i] == shard_state::gone) continue;
-      const shard_state now = is_stopped(shards_[i].executor) ? shard_state::stopped : shard_state::running;
+      const bool is_stopped = shards_[i].io != nullptr && shards_[i].io->stopped();
+      const shard_state now = is_stopped ? shard_state::stopped : shard_state::running;
       newly_stopped = now == shard_state::stopped && shard_states_[i] == shard_state::running;
       shard_states_[i] = now;
     }
