@@ -38,23 +38,19 @@ pool::~pool() {
 }
 
 asio::awaitable<lease> pool::async_acquire(const acquire_options& options) {
-  return co_lease_nearby(impl_, detail::terms_of(*impl_, options));
+  return co_lease_nearby({impl_, detail::terms_of(*impl_, options)});
 }
 
 // None was idle when it was asked for.
-asio::awaitable<lease> pool::co_lease(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms,
-                                      time_point asked) {
-  detail::acquire_in<lease> acquire(std::move(impl), terms, nullptr, asked);
+asio::awaitable<lease> pool::co_lease(detail::acquire_in<lease> acquire) {
   co_await acquire.wait();
   co_return std::move(acquire.lease_or_throw());
 }
 
 // Of several io_contexts: which one the caller is on shows only in the coroutine. The same way serves for all who say
 // more than a deadline.
-asio::awaitable<lease> pool::co_lease_nearby(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms) {
-  const asio::execution_context* const context =
-      &asio::query(co_await asio::this_coro::executor, asio::execution::context);
-  detail::acquire_in<lease> acquire(std::move(impl), terms, context);
+asio::awaitable<lease> pool::co_lease_nearby(detail::acquire_in<lease> acquire) {
+  acquire.prefer(&asio::query(co_await asio::this_coro::executor, asio::execution::context));
   if (!acquire.is_ready()) co_await acquire.wait();
   co_return std::move(acquire.lease_or_throw());
 }

@@ -52,7 +52,7 @@ asio::awaitable<commit_status> pool::co_commit_status(std::shared_ptr<detail::po
   std::chrono::nanoseconds pause = first_pause;
   auto known = commit_status::unknown;
   for (;;) {
-    const answer got = co_await ask_once(co_lease_nearby(impl, detail::terms_of(*impl, how)), which, options.diag);
+    const answer got = co_await ask_once(co_lease_nearby({impl, detail::terms_of(*impl, how)}), which, options.diag);
     if (got.obstacle == asio::error::operation_aborted) throw error(got.obstacle);
     if (!got.obstacle) {
       known = got.status;

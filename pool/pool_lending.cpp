@@ -414,8 +414,8 @@ asio::awaitable<lease> pool::async_acquire(op_options options, std::source_locat
 // Out of the way of those who need not wait.
 [[gnu::noinline]] asio::awaitable<lease> pool::acquire_waiting(const op_options& options, std::source_location where,
                                                                time_point asked) {
-  if (impl_->prefers_shards()) return co_lease_nearby(impl_, detail::terms_of(options, where));
-  return co_lease(impl_, detail::terms_of(options, where), asked);
+  if (impl_->prefers_shards()) return co_lease_nearby({impl_, detail::terms_of(options, where)});
+  return co_lease({impl_, detail::terms_of(options, where), nullptr, asked});
 }
 
 }  // namespace v0

@@ -134,14 +134,14 @@ class pool {
   template <row_type Row = row, class... Args>
   [[nodiscard]] asio::awaitable<result<Row>> async_query(op_options options, std::string_view sql, Args&&... args) {
     detail::check_awaited<Args&&...>();
-    return co_query<Row, detail::by_name<Row, Args...>>(impl_, detail::terms_of(options, {}), options,
+    return co_query<Row, detail::by_name<Row, Args...>>({impl_, detail::terms_of(options, {})}, options,
                                                         detail::make_request(sql, args...));
   }
   template <row_type Row = row, class... Args>
   [[nodiscard]] asio::awaitable<result<Row>> async_query(const acquire_options& options, std::string_view sql,
                                                          Args&&... args) {
     detail::check_awaited<Args&&...>();
-    return co_query<Row, detail::by_name<Row, Args...>>(impl_, detail::terms_of(*impl_, options), options.plain(),
+    return co_query<Row, detail::by_name<Row, Args...>>({impl_, detail::terms_of(*impl_, options)}, options.plain(),
                                                         detail::make_request(sql, args...));
   }
 
@@ -257,8 +257,7 @@ class pool {
   static void begin_close(const std::shared_ptr<detail::pool_impl>& impl,
                           const std::shared_ptr<detail::pool_impl>& replicas, std::chrono::nanoseconds patience,
                           detail::any_completion<> done);
-  static asio::awaitable<lease> co_lease(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms,
-                                         time_point asked);
+  static asio::awaitable<lease> co_lease(detail::acquire_in<lease> acquire);
   static asio::awaitable<lease> co_replica(std::shared_ptr<detail::pool_impl> replicas,
                                            std::shared_ptr<detail::pool_impl> primary, std::chrono::nanoseconds max_lag,
                                            detail::acquire_terms terms, detail::acquire_terms on_primary);
@@ -269,17 +268,14 @@ class pool {
   static asio::awaitable<commit_status> co_commit_status(std::shared_ptr<detail::pool_impl> impl, transaction_id which,
                                                          op_options options);
   asio::awaitable<lease> acquire_waiting(const op_options& options, std::source_location where, time_point asked);
-  static asio::awaitable<lease> co_lease_nearby(std::shared_ptr<detail::pool_impl> impl, detail::acquire_terms terms);
+  static asio::awaitable<lease> co_lease_nearby(detail::acquire_in<lease> acquire);
 
   template <row_type Row, bool ByName>
-  [[gnu::hot]] static asio::awaitable<result<Row>> co_query(std::shared_ptr<detail::pool_impl> impl,
-                                                            detail::acquire_terms terms, op_options options,
+  [[gnu::hot]] static asio::awaitable<result<Row>> co_query(detail::acquire_in<result<Row>> acquire, op_options options,
                                                             detail::request statement) {
     // co_lease() and detail::co_query() in one: each coroutine between a query and its user costs 500 instructions.
-    const asio::execution_context* context = nullptr;
-    if (detail::prefers_shards(*impl))
-      context = &asio::query(co_await asio::this_coro::executor, asio::execution::context);
-    detail::acquire_in<result<Row>> acquire(std::move(impl), terms, context);
+    if (detail::prefers_shards(*acquire.pool()))
+      acquire.prefer(&asio::query(co_await asio::this_coro::executor, asio::execution::context));
     if (!acquire.is_ready()) co_await acquire.wait();
     const detail::op_plan plan{detail::op_kind::query, true, options};
     if constexpr (ByName) {

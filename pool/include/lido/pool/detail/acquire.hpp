@@ -55,10 +55,13 @@ class acquire_op {
   acquire_op(std::shared_ptr<pool_impl> pool, const acquire_terms& terms, const asio::execution_context* context,
              time_point asked) noexcept
       : pool_(std::move(pool)), wanted_{terms, asked, context} {}
+  // Before it is queued, which nothing knows of it by then.
+  acquire_op(acquire_op&& other) noexcept : pool_(std::move(other.pool_)), wanted_(other.wanted_) {}
   ~acquire_op() {
     if (has_node_) forget();
   }
 
+  void prefer(const asio::execution_context* context) noexcept { wanted_.context = context; }
   [[gnu::hot]] bool try_now() noexcept;  // without waiting; true: lease_ is there
   [[gnu::hot]] void enqueue() noexcept;  // completes through post(), never inside
   // True: lease_ or error() is final. False: what was granted has died meanwhile; it waits again, and belongs to the
@@ -166,21 +169,24 @@ class acquire_with final : public acquire_op {
   diagnostics* diag_;
 };
 
-// In a coroutine of type asio::awaitable<T>, and in its frame:
+// In a coroutine of type asio::awaitable<T>, and in its frame; as a parameter it is there once, where the pool and the
+// terms would be there beside it:
 //
-//   acquire_in<lease> op(pool, terms, context);
-//   if (!op.is_ready()) co_await op.wait();
-//   co_return std::move(op.lease_or_throw());
+//   asio::awaitable<lease> co_lease(acquire_in<lease> op) {
+//     if (!op.is_ready()) co_await op.wait();
+//     co_return std::move(op.lease_or_throw());
+//   }
 template <class T>
 class acquire_in final : public acquire_op {
  public:
-  acquire_in(std::shared_ptr<pool_impl> pool, const acquire_terms& terms, const asio::execution_context* context,
-             time_point asked = {}) noexcept
+  acquire_in(std::shared_ptr<pool_impl> pool, const acquire_terms& terms,
+             const asio::execution_context* context = nullptr, time_point asked = {}) noexcept
       : acquire_op(std::move(pool), terms, context, asked) {}
-  acquire_in(const acquire_in&) = delete;
-  acquire_in& operator=(const acquire_in&) = delete;
+  acquire_in(acquire_in&& other) noexcept : acquire_op(std::move(other)) {}  // before it waits
+  acquire_in& operator=(acquire_in&&) = delete;
   ~acquire_in() {}  // NOLINT(modernize-use-equals-default): with a union there is no default
 
+  using acquire_op::prefer;  // before is_ready(): the caller's io_context, which only its coroutine knows
   bool is_ready() noexcept { return try_now(); }
   std::error_code failure() const noexcept { return error(); }
   auto wait() noexcept { return suspend<T>(*this); }
