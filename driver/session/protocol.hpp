@@ -250,13 +250,14 @@ std::size_t protocol::take_rows(std::string_view bytes, const wire::limits& boun
   const std::size_t before = bytes.size();
   if (state_ != state::rows && (state_ != state::execute || !columns_)) return 0;
   const std::size_t columns = column_count_;
-  while (const std::size_t size = wire::data_row_frame(bytes, bounds)) {
-    const std::string_view body = bytes.substr(wire::header_size, size - wire::header_size);
+  const std::size_t most = wire::most_body(bounds);
+  while (const std::size_t size = wire::data_row_frame(bytes, most)) {
+    const std::string_view body = wire::body_of(bytes, size);
     if (!wire::is_data_row(body, columns)) break;
     sink(body);
     bytes.remove_prefix(size);
-    state_ = state::rows;
   }
+  if (bytes.size() != before) state_ = state::rows;
   return before - bytes.size();
 }
 
@@ -264,8 +265,9 @@ template <typename Sink>
 std::size_t protocol::take_copy_data(std::string_view bytes, const wire::limits& bounds, Sink&& sink) {
   const std::size_t before = bytes.size();
   if (state_ != state::copy_out) return 0;
-  while (const std::size_t size = wire::large_frame('d', bytes, bounds)) {
-    sink(bytes.substr(wire::header_size, size - wire::header_size));
+  const std::size_t most = wire::most_body(bounds);
+  while (const std::size_t size = wire::large_frame('d', bytes, most)) {
+    sink(wire::body_of(bytes, size));
     bytes.remove_prefix(size);
   }
   return before - bytes.size();
@@ -276,6 +278,7 @@ std::size_t protocol::take_answers(std::string_view bytes, const wire::limits& b
   constexpr std::string_view bind_complete{"2\0\0\0\4", 5};
   if (segment_ != segment::pipeline || closes_owed_ > 0) return 0;
   const std::size_t all = bytes.size();
+  const std::size_t most = wire::most_body(bounds);
   for (;;) {
     const std::size_t at = all - bytes.size();
     if (state_ == state::bind) {
@@ -286,9 +289,8 @@ std::size_t protocol::take_answers(std::string_view bytes, const wire::limits& b
     }
     if (bytes.empty() || (state_ != state::execute && state_ != state::rows)) return at;
     if (bytes.front() == 'D') {
-      const std::size_t size = columns_ ? wire::data_row_frame(bytes, bounds) : 0;
-      if (size == 0 || !wire::is_data_row(bytes.substr(wire::header_size, size - wire::header_size), column_count_))
-        return at;
+      const std::size_t size = columns_ ? wire::data_row_frame(bytes, most) : 0;
+      if (size == 0 || !wire::is_data_row(wire::body_of(bytes, size), column_count_)) return at;
       sink.row(at);
       bytes.remove_prefix(size);
       state_ = state::rows;

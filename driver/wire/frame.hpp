@@ -6,6 +6,7 @@
 
 #include <lido/driver/error.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -72,17 +73,25 @@ inline frame_result next_frame(std::string_view bytes, phase in, const limits& b
   return {frame_status::complete, {bytes[0], bytes.substr(header_size, length - 4)}, length + 1, {}};
 }
 
-// Bytes of the legal and whole frame of this large type in front, once the session is ready; 0 for anything else. For
-// loops over many.
-inline std::size_t large_frame(char type, std::string_view bytes, const limits& bounds) noexcept {
-  if (bytes.size() < header_size || bytes[0] != type) return 0;
-  const std::size_t length = load_u32(bytes.data() + 1);
-  return length >= 4 && length < bytes.size() && length <= bounds.max_message_bytes && length <= INT32_MAX ? length + 1
-                                                                                                           : 0;
+// How long the body of a large message may be.
+inline std::size_t most_body(const limits& bounds) noexcept {
+  return std::clamp<std::size_t>(bounds.max_message_bytes, 4, INT32_MAX) - 4;
 }
 
-inline std::size_t data_row_frame(std::string_view bytes, const limits& bounds) noexcept {
-  return large_frame('D', bytes, bounds);
+// Bytes of the legal and whole frame of this large type in front, once the session is ready; 0 for anything else. For
+// loops over many.
+inline std::size_t large_frame(char type, std::string_view bytes, std::size_t most_body) noexcept {
+  if (bytes.size() < header_size || bytes[0] != type) return 0;
+  const std::size_t length = load_u32(bytes.data() + 1);
+  return length - 4 <= most_body && length < bytes.size() ? length + 1 : 0;
+}
+
+inline std::size_t data_row_frame(std::string_view bytes, std::size_t most_body) noexcept {
+  return large_frame('D', bytes, most_body);
+}
+// Of such a frame.
+inline std::string_view body_of(std::string_view bytes, std::size_t size) noexcept {
+  return {bytes.data() + header_size, size - header_size};
 }
 
 }  // namespace lido::wire

@@ -55,11 +55,13 @@ enum class moment : std::uint8_t { finite, infinity, minus_infinity, malformed }
 // Inline: read by the thousand.
 inline constexpr std::int64_t epoch_days = 10'957;  // 1970-01-01 to 2000-01-01
 inline constexpr std::int64_t epoch_micros = epoch_days * 86'400 * 1'000'000;
-inline moment take_timestamp(value_reader& in, std::int64_t& micros_since_1970) noexcept {
-  const auto wire = in.take<std::int64_t>();
+inline moment moment_of(std::int64_t wire, std::int64_t& micros_since_1970) noexcept {
   if (wire == std::numeric_limits<std::int64_t>::max()) return moment::infinity;
   if (wire == std::numeric_limits<std::int64_t>::min()) return moment::minus_infinity;
   return __builtin_add_overflow(wire, epoch_micros, &micros_since_1970) ? moment::malformed : moment::finite;
+}
+inline moment take_timestamp(value_reader& in, std::int64_t& micros_since_1970) noexcept {
+  return moment_of(in.take<std::int64_t>(), micros_since_1970);
 }
 bool put_date(std::int64_t days_since_1970, value_writer& out);
 void put_infinite_date(bool positive, value_writer& out);
@@ -99,10 +101,16 @@ struct time_codec {
   static bool decode(value_reader& in, time& out) noexcept
     requires(readable_unit<Duration>)
   {
+    return decode_wire(in.take<std::int64_t>(), out);
+  }
+  // As rows do that are read by the thousand.
+  using wire = std::int64_t;
+  static bool decode_wire(wire value, time& out) noexcept
+    requires(readable_unit<Duration>)
+  {
     std::int64_t micros = 0;
     std::int64_t count = 0;
-    if (take_timestamp(in, micros) != moment::finite || !from_micros(micros, Duration::period::den, count))
-      return false;
+    if (moment_of(value, micros) != moment::finite || !from_micros(micros, Duration::period::den, count)) return false;
     out = time(Duration(count));
     return true;
   }

@@ -95,15 +95,49 @@ concept plain_number = sql_integer<T> || std::same_as<T, float> || std::same_as<
 template <class T>
 inline constexpr bool direct_text = std::same_as<T, std::string> || std::same_as<T, std::string_view>;
 
+// Types whose binary form is one integer, of which their codec makes a value or not.
 template <class T>
-concept has_direct = plain_number<T> || direct_text<T>;
+concept made_of_integer = requires(typename codec<T>::wire value, T& out) {
+  { codec<T>::decode_wire(value, out) } -> std::same_as<bool>;
+};
+
+template <class T>
+concept read_as_number = plain_number<T> || made_of_integer<T>;
+
+template <class T>
+concept has_direct = read_as_number<T> || direct_text<T>;
+
+// One from where it stands in a row. False when its codec takes it for none.
+template <read_as_number T>
+bool read_number(const char* from, T& out) noexcept {
+  if constexpr (plain_number<T>) {
+    using bits = std::conditional_t<sizeof(T) == 8, std::uint64_t,
+                                    std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint16_t>>;
+    bits wire;
+    std::memcpy(&wire, from, sizeof wire);
+    out = std::bit_cast<T>(big_endian(wire));
+    return true;
+  } else {
+    typename codec<T>::wire wire;
+    std::memcpy(&wire, from, sizeof wire);
+    return codec<T>::decode_wire(big_endian(wire), out);
+  }
+}
+template <read_as_number T>
+constexpr std::size_t number_size() noexcept {
+  if constexpr (plain_number<T>) {
+    return sizeof(T);
+  } else {
+    return sizeof(typename codec<T>::wire);
+  }
+}
 
 // The short way through decode_cell where the column is exactly what the type is when sent; taken once per result by
 // row_plan.
 template <class T>
 bool is_direct(const column& col) noexcept {
   if (!col.binary) return false;
-  if constexpr (plain_number<T>) {
+  if constexpr (read_as_number<T>) {
     return col.type_oid == codec<T>::type;
   } else {
     return direct_text<T> && col.type_oid != oid::jsonb && col.type_oid < oid::first_user_defined;
@@ -118,15 +152,10 @@ decode_status decode_direct(cell from, [[maybe_unused]] const column& col, T& ou
       return decode_status::ok;
     }
     return decode_direct(from, col, out.emplace());
-  } else if constexpr (plain_number<T>) {
-    using bits = std::conditional_t<sizeof(T) == 8, std::uint64_t,
-                                    std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint16_t>>;
-    if (from.size != static_cast<std::int32_t>(sizeof(T)))
+  } else if constexpr (read_as_number<T>) {
+    if (from.size != static_cast<std::int32_t>(number_size<T>()))
       return from.null() ? decode_status::null : decode_status::malformed;
-    bits wire;
-    std::memcpy(&wire, from.data, sizeof wire);
-    out = std::bit_cast<T>(big_endian(wire));
-    return decode_status::ok;
+    return read_number(from.data, out) ? decode_status::ok : decode_status::malformed;
   } else {
     if (from.null()) return decode_status::null;
     if constexpr (std::same_as<T, std::string>) {
@@ -142,16 +171,9 @@ decode_status decode_direct(cell from, [[maybe_unused]] const column& col, T& ou
 // value of T; `walker` may then stand anywhere.
 template <class T>
 bool take_straight(cell_walker& walker, const column& col, T& out) {
-  if constexpr (plain_number<T>) {
-    using bits = std::conditional_t<sizeof(T) == 8, std::uint64_t,
-                                    std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint16_t>>;
-    const char* const value = walker.next_of<sizeof(T)>();
-    if (value == nullptr) [[unlikely]]
-      return false;
-    bits wire;
-    std::memcpy(&wire, value, sizeof wire);
-    out = std::bit_cast<T>(big_endian(wire));
-    return true;
+  if constexpr (read_as_number<T>) {
+    const char* const value = walker.next_of<number_size<T>()>();
+    return value != nullptr && read_number(value, out);
   } else {
     cell from;
     if (!walker.next(from)) [[unlikely]]
