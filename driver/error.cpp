@@ -259,6 +259,19 @@ bool is_disconnect(const std::error_code& ec) noexcept {
          ec.category() == asio::error::get_addrinfo_category();
 }
 
+// What ends a session is FATAL or PANIC.
+static bool lets_live(const std::error_code& ec, const diagnostics& said) noexcept {
+  return ec.category() == sqlstate_category() && said.severity == "ERROR";
+}
+
+bool is_disconnect(const std::error_code& ec, const diagnostics& said) noexcept {
+  return !lets_live(ec, said) && is_disconnect(ec);
+}
+
+bool is_retryable(const std::error_code& ec, const diagnostics& said) noexcept {
+  return lets_live(ec, said) ? is_sqlstate_retryable(ec.value()) : is_retryable(ec);
+}
+
 bool is_retryable(const std::error_code& ec) noexcept {
   if (ec == errc::outcome_unknown) return false;
   if (ec.category() == sqlstate_category())

@@ -90,6 +90,15 @@ TEST(sqlstates, an_error_answers_for_its_class) {
   EXPECT_TRUE(error(make_sqlstate("40001")).retryable());
   EXPECT_FALSE(error(make_sqlstate("40001")).is_disconnect());
   EXPECT_TRUE(error(make_sqlstate("57P01")).is_disconnect());
+  for (const char* const state : {"08006", "08P01", "57P03"}) {
+    diagnostics said;
+    said.severity = "ERROR";  // raised by a function: the session goes on
+    EXPECT_FALSE(error(make_sqlstate(state), said).is_disconnect()) << state;
+    EXPECT_EQ(error(make_sqlstate(state), said).retryable(), std::string_view(state) == "57P03") << state;
+    said.severity = "FATAL";
+    EXPECT_TRUE(error(make_sqlstate(state), said).is_disconnect()) << state;
+    EXPECT_TRUE(error(make_sqlstate(state), said).retryable()) << state;
+  }
   EXPECT_FALSE(error(errc::outcome_unknown).retryable());
   diagnostics sent;
   sent.outcome_known = false;

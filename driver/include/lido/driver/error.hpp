@@ -108,12 +108,19 @@ std::error_code make_sqlstate(std::string_view five) noexcept;
 /// The five characters of a code of sqlstate_category(); empty for any other.
 std::string sqlstate_of(const std::error_code& ec);
 
+struct diagnostics;
+
 /// Whether `ec` says that the connection is gone, in whatever phase and from whatever layer it comes: SQLSTATE class
 /// 08, 57P01, 57P02, 57P03, 57P05, 25P03, errno, TLS, EOF, Lido's own. The pool uses this same function (contract I25).
+/// A code alone does not tell an SQLSTATE that ends the session from one that a function raised as an ERROR, as
+/// postgres_fdw and dblink do with class 08, after which the session goes on: with the diagnostics it does.
 /// noexcept, any thread.
 bool is_disconnect(const std::error_code& ec) noexcept;
-/// Whether trying the same transaction again may help. Never true when the outcome is unknown.
+bool is_disconnect(const std::error_code& ec, const diagnostics& said) noexcept;
+/// Whether trying the same transaction again may help. Whether it is safe, outcome_known() says. Never true of
+/// errc::outcome_unknown.
 bool is_retryable(const std::error_code& ec) noexcept;
+bool is_retryable(const std::error_code& ec, const diagnostics& said) noexcept;
 
 /// What the server (or Lido) said about a failed operation. Server text is untrusted: valid UTF-8 is not promised,
 /// length is capped at 64 KiB.
@@ -158,11 +165,11 @@ class error : public std::system_error {
   const diagnostics& diag() const noexcept { return said_->diag; }
   /// False: the statement was sent and may have taken effect.
   bool outcome_known() const noexcept { return said_->diag.outcome_known; }
-  /// Whether the connection is gone, as lido::is_disconnect().
-  bool is_disconnect() const noexcept { return v0::is_disconnect(code()); }
+  /// Whether the connection is gone, as lido::is_disconnect() with the diagnostics.
+  bool is_disconnect() const noexcept { return v0::is_disconnect(code(), diag()); }
   /// Whether trying the same transaction again may help, as is_retryable(). Not whether it is safe: for that, what was
   /// sent must be known to have had no effect, or must be harmless when it is done twice.
-  bool retryable() const noexcept { return is_retryable(code()); }
+  bool retryable() const noexcept { return is_retryable(code(), diag()); }
   /// "ERROR 23505: duplicate key value ..." or "the deadline of the operation passed; pool default: 16 of 16 ...".
   const char* what() const noexcept override { return said_->text.c_str(); }
 
