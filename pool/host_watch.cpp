@@ -1,8 +1,10 @@
 #include "pool/host_watch.hpp"
 
 #include <lido/driver/detail/addresses.hpp>
+#include <lido/driver/detail/any_completion.hpp>
 #include <lido/driver/detail/knobs.hpp>
 
+#include <asio/async_result.hpp>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/dispatch.hpp>
@@ -31,15 +33,14 @@ constexpr std::string_view question =
 
 }  // namespace
 
-host_watch::host_watch(const asio::any_io_executor& executor, core::endpoint_id host, connect_config config,
-                       std::chrono::nanoseconds interval, std::chrono::nanoseconds patience, host_news tell)
+host_watch::host_watch(const asio::any_io_executor& executor, watch_terms terms, config_source config_now,
+                       host_news tell)
     : strand_(asio::make_strand(executor)),
-      host_(host),
-      config_(std::move(config)),
-      interval_(interval),
-      patience_(patience),
+      terms_(std::move(terms)),
+      config_now_(std::move(config_now)),
       tell_(std::move(tell)),
-      timer_(strand_) {}
+      timer_(strand_),
+      addresses_(terms_.looks_until_left) {}
 
 void host_watch::start() {
   asio::co_spawn(
@@ -64,9 +65,9 @@ void host_watch::stop() {
 
 asio::awaitable<void> host_watch::run() {
   while (!stopped_) {
-    timer_.expires_after(interval_);
+    timer_.expires_after(terms_.interval);
     find_addresses();
-    co_await look();
+    if (terms_.asks) co_await look();
     if (stopped_) co_return;
     std::error_code woken;
     co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
@@ -77,28 +78,45 @@ asio::awaitable<void> host_watch::look() {
   const bool kept = session_.is_open();  // it may have died since: then once more, with a new one
   for (int attempt = kept ? 0 : 1; attempt < 2 && !stopped_; ++attempt) {
     try {
-      if (!session_.is_open()) session_ = co_await connection::async_connect(config_, within(patience_));
-      const result<> answer = co_await session_.async_query(within(patience_), question);
+      if (!session_.is_open() && !co_await connect()) break;
+      const result<> answer = co_await session_.async_query(within(terms_.patience), question);
       const row only = answer[0];
       core::sighting found;
       found.role = only.get<bool>(0) ? core::endpoint_role::standby : core::endpoint_role::primary;
       found.timeline = static_cast<std::uint32_t>(only.get<std::int64_t>(1));
       found.lag = std::chrono::milliseconds(only.get<std::int64_t>(2));
-      tell_.seen(host_, found);
+      tell_.seen(terms_.host, found);
       co_return;
     } catch (const error&) {
       session_ = {};
     }
   }
-  if (!stopped_) tell_.unreachable(host_);
+  if (!stopped_) tell_.unreachable(terms_.host);
+}
+
+// With what the pool's own connections go by now: credentials that a hook or a reload gives are the watch's, too.
+asio::awaitable<bool> host_watch::connect() {
+  using answer = any_completion<std::optional<connect_config>>;
+  std::optional<connect_config> config =
+      co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(std::optional<connect_config>)>(
+          [this](auto handler) {
+            auto done = std::make_shared<answer>(std::move(handler), strand_);
+            config_now_([done](std::optional<connect_config> found) { done->post(std::move(found)); });
+          },
+          asio::use_awaitable);
+  if (!config || stopped_) co_return false;
+  config->hosts = {terms_.name};
+  config->target_session_attrs = target_session_attrs::any;
+  session_ = co_await connection::async_connect(*config, within(terms_.patience));
+  co_return true;
 }
 
 void host_watch::find_addresses() {
-  forget_look_up_ = look_up_addresses(strand_, hosts_of(config_).front(),
-                                      [self = weak_from_this(), host = host_](const std::vector<std::string>& found) {
-                                        if (const auto me = self.lock(); me && !found.empty())
-                                          me->tell_.addresses(host, found);
-                                      });
+  forget_look_up_ = look_up_addresses(strand_, terms_.name, [self = weak_from_this()](std::vector<std::string> found) {
+    const auto me = self.lock();
+    if (!me || me->stopped_ || found.empty()) return;
+    if (const auto all = me->addresses_.found(std::move(found))) me->tell_.addresses(me->terms_.host, *all);
+  });
 }
 
 }  // namespace detail

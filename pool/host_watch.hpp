@@ -1,9 +1,10 @@
 // Looks at one host every so often, over a session of its own, so that it sees also when no connection of the pool is
 // free: primary or standby, on which timeline, how far behind, and which addresses its name has now. What follows from
-// that is the pool's.
+// that is the pool's. Where its role is all the same, only its name is looked up.
 #pragma once
 
 #include "pool/core/endpoints.hpp"
+#include "pool/host_addresses.hpp"
 
 #include <lido/driver/config.hpp>
 #include <lido/driver/connection.hpp>
@@ -14,8 +15,10 @@
 #include <asio/steady_timer.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,11 +33,21 @@ struct host_news {
   std::function<void(core::endpoint_id, const std::vector<std::string>&)> addresses;  // that its name has now
 };
 
+struct watch_terms {
+  core::endpoint_id host = 0;
+  host_entry name;   // complete (hosts_of())
+  bool asks = true;  // for its role
+  std::chrono::nanoseconds interval{};
+  std::chrono::nanoseconds patience{};
+  std::size_t looks_until_left = 1;  // as host_addresses has it
+};
+
+// What a session of this moment is connected with; none: there is nothing to go by, a hook failed.
+using config_source = std::function<void(std::function<void(std::optional<connect_config>)> done)>;
+
 class host_watch : public std::enable_shared_from_this<host_watch> {
  public:
-  // `config` is that of the one host.
-  host_watch(const asio::any_io_executor& executor, core::endpoint_id host, connect_config config,
-             std::chrono::nanoseconds interval, std::chrono::nanoseconds patience, host_news tell);
+  host_watch(const asio::any_io_executor& executor, watch_terms terms, config_source config_now, host_news tell);
 
   void start();
   // Any thread.
@@ -44,13 +57,12 @@ class host_watch : public std::enable_shared_from_this<host_watch> {
  private:
   asio::awaitable<void> run();
   asio::awaitable<void> look();
+  asio::awaitable<bool> connect();
   void find_addresses();
 
   const asio::any_io_executor strand_;
-  const core::endpoint_id host_;
-  const connect_config config_;
-  const std::chrono::nanoseconds interval_;
-  const std::chrono::nanoseconds patience_;
+  const watch_terms terms_;
+  const config_source config_now_;
   const host_news tell_;
 
   // on the strand
@@ -58,6 +70,7 @@ class host_watch : public std::enable_shared_from_this<host_watch> {
   asio::cancellation_signal stop_;
   bool stopped_ = false;
   std::function<void()> forget_look_up_;
+  host_addresses addresses_;
   connection session_;
 };
 

@@ -43,8 +43,8 @@ const char* failure_words(cancel_event what) noexcept {
 
 }  // namespace
 
-void pool_member::on_revoked() noexcept {
-  if (const auto pool = pool_.lock()) pool->on_revoked(*this);
+void pool_member::on_revoked(std::uint64_t of) noexcept {
+  if (const auto pool = pool_.lock()) pool->on_revoked(*this, of);
 }
 
 void pool_member::on_disconnected(std::error_code ec, bool endpoint) noexcept {

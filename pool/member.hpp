@@ -21,7 +21,7 @@ class pool_member final : public session_observer, public std::enable_shared_fro
   pool_member(const std::shared_ptr<pool_impl>& owner, core::slot_id slot)
       : id(slot), born(std::chrono::steady_clock::now()), pool_(owner) {}
 
-  void on_revoked() noexcept override;
+  void on_revoked(std::uint64_t of) noexcept override;
   void on_disconnected(std::error_code ec, bool endpoint) noexcept override;
   void on_cancel(cancel_event what, cancel_via by) noexcept override;
   void on_stray_cancel() noexcept override;
@@ -57,7 +57,8 @@ class pool_member final : public session_observer, public std::enable_shared_fro
   std::shared_ptr<connect_attempt> attempt;
   std::shared_ptr<managed_session> session;
   core::shard_id shard = 0;
-  core::endpoint_choice asked;                             // which hosts its connect went by
+  core::endpoint_choice asked;                             // which hosts its connect went by,
+  std::uint32_t hosts_era = 0;                             // and which those were
   core::lease_id lease;                                    // the current one
   std::source_location place;                              // where it was acquired
   holder_note whose;                                       // and for whom

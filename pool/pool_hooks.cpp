@@ -67,23 +67,44 @@ asio::awaitable<bool> pool_impl::call_hook(pool_hook which, connection& db) cons
 
 // ---- before_connect ----
 
-void pool_impl::ask_for_credentials(core::shard_id on, std::function<void(recovery::credentials)> done) {
-  if (!hooks_.before_connect) return done({settings_for_connect(), {}, {}});
+void pool_impl::run_before_connect(core::shard_id on,
+                                   std::function<void(const connect_config*, const std::string&)> done) {
   const auto asked = std::make_shared<connect_config>(config()->connect);
   run_hook(
       shards_[on].executor, config()->hook_timeout,
       [self = shared_from_this(), asked] { return passing(self->hooks_.before_connect, *asked); },
       [self = shared_from_this(), asked, done = std::move(done)](hook_end how, const std::string& words) {
+        if (how != hook_end::passed) self->hook_failed(pool_hook::before_connect, words);
+        done(how == hook_end::passed ? asked.get() : nullptr, words);
+      });
+}
+
+void pool_impl::ask_for_credentials(core::shard_id on, std::function<void(recovery::credentials)> done) {
+  if (!hooks_.before_connect) return done({settings_for_connect(), {}, {}});
+  run_before_connect(
+      on, [self = shared_from_this(), done = std::move(done)](const connect_config* changed, const std::string& words) {
         recovery::credentials got;
-        if (how == hook_end::passed) {
-          got.settings = with_credentials(*self->settings_for_connect(), *asked, got.error, got.diag.context);
+        if (changed != nullptr) {
+          got.settings = with_credentials(*self->settings_for_connect(), *changed, got.error, got.diag.context);
         } else {
-          self->hook_failed(pool_hook::before_connect, words);
           got.error = errc::connect_failed;
           got.diag = words_of(pool_hook::before_connect, words);
         }
         done(std::move(got));
       });
+}
+
+void pool_impl::ask_for_config(std::function<void(std::optional<connect_config>)> done) {
+  if (!hooks_.before_connect) return done(config()->connect);
+  run_before_connect(0, [self = shared_from_this(), done = std::move(done)](const connect_config* changed,
+                                                                            const std::string& /*words*/) {
+    if (changed == nullptr) return done(std::nullopt);
+    connect_config now = self->config()->connect;
+    if (now.database.empty()) now.database = now.user;  // not the new user's
+    now.user = changed->user;
+    now.password = changed->password;
+    done(std::move(now));
+  });
 }
 
 // ---- after_connect ----

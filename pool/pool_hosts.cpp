@@ -7,6 +7,7 @@
 #include "pool/member.hpp"
 #include "pool/pool_impl.hpp"
 
+#include <lido/driver/detail/addresses.hpp>
 #include <lido/driver/detail/knobs.hpp>
 
 #include <algorithm>
@@ -39,6 +40,11 @@ core::endpoint_wish wish_of(target_session_attrs wanted) noexcept {
   return core::endpoint_wish::any;
 }
 
+// Of one host whose role is nobody's concern, only the addresses are: by look-ups alone, seldom, and with patience,
+// since names that spread a load may tell of another address each time.
+constexpr std::chrono::nanoseconds least_look_up_interval = std::chrono::seconds(5);
+constexpr std::size_t looks_until_left = 10;
+
 void retire_all(const core::endpoint_set& which, core::time_point now, core::pool_core& c, core::action_list& out) {
   for (core::endpoint_id e = 0; e < core::most_endpoints; ++e) {
     if (which.has(e)) c.retire_endpoint(e, now, out);
@@ -46,6 +52,14 @@ void retire_all(const core::endpoint_set& which, core::time_point now, core::poo
 }
 
 }  // namespace
+
+bool has_other_hosts(const pool_config& now, const pool_config& next) {
+  const auto same = [](const host_entry& a, const host_entry& b) {
+    return a.host == b.host && a.hostaddr == b.hostaddr && a.port == b.port;
+  };
+  return !std::ranges::equal(hosts_of(now.connect), hosts_of(next.connect), same) ||
+         wish_of(now.connect.target_session_attrs) != wish_of(next.connect.target_session_attrs);
+}
 
 core::endpoints endpoints_of(const pool_config& config) {
   return {hosts_of(config.connect).size(), wish_of(config.connect.target_session_attrs), config.max_lag};
@@ -91,6 +105,7 @@ std::chrono::nanoseconds pool_impl::lag_of(const session_handle& lent) const {
 
 host_choice pool_impl::choose_hosts(pool_member& for_whom) {
   for_whom.asked = endpoints_.choice();
+  for_whom.hosts_era = hosts_era_;
   host_choice choice;
   choice.has_first = for_whom.asked.first != core::no_endpoint;
   choice.first = for_whom.asked.first;
@@ -98,10 +113,12 @@ host_choice pool_impl::choose_hosts(pool_member& for_whom) {
   return choice;
 }
 
-// In front: the connections to a host that this one takes over from.
+// In front: the connections to a host that this one takes over from. One that began before the hosts were others says
+// nothing about these, and is of an earlier generation.
 void pool_impl::settle_host(pool_member& who, core::time_point now, core::pool_core& c, core::action_list& out) {
   const auto where = static_cast<core::endpoint_id>(who.session->host());
-  retire_all(endpoints_.connected(where, role_for_core(who.session->role()), who.asked), now, c, out);
+  if (who.hosts_era == hosts_era_)
+    retire_all(endpoints_.connected(where, role_for_core(who.session->role()), who.asked), now, c, out);
   c.connected(who.id, where, now, out);
 }
 
@@ -117,6 +134,7 @@ void pool_impl::on_role(pool_member& who, server_role now, bool read_only) noexc
   if (!session) return;  // just being made: its role is asked for when it is there
   const auto host = static_cast<core::endpoint_id>(session->host());
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+    if (who.hosts_era != hosts_era_) return;
     const auto at = steady_now();
     retire_all(endpoints_.role_changed(host, role_for_core(now)), at, c, out);
     if (read_only && config_->connect.target_session_attrs == target_session_attrs::read_write)
@@ -134,6 +152,7 @@ void pool_impl::on_read_only_refusal(pool_member& who) noexcept {
   const server_role role = session->role();
   if (role == server_role::primary) return;
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+    if (who.hosts_era != hosts_era_) return;
     const auto at = steady_now();
     retire_all(endpoints_.role_changed(host, role_for_core(role)), at, c, out);
     c.retire(who.id, at, out);
@@ -143,41 +162,68 @@ void pool_impl::on_read_only_refusal(pool_member& who) noexcept {
 
 // ---- watching ----
 
-void pool_impl::start_watches() {
+std::vector<watch_terms> pool_impl::watches_of(const pool_config& how) {
+  std::vector<watch_terms> all;
+  if (how.role_probe_interval <= std::chrono::nanoseconds::zero()) return all;
+  const auto hosts = hosts_of(how.connect);
+  const bool one_will_do = hosts.size() == 1 && wish_of(how.connect.target_session_attrs) == core::endpoint_wish::any;
+  if (one_will_do && !has_look_up(hosts.front())) return all;
+  for (const host_entry& each : hosts) {
+    watch_terms terms;
+    terms.host = static_cast<core::endpoint_id>(all.size());
+    terms.name = each;
+    terms.asks = !one_will_do;
+    terms.interval = one_will_do ? std::max(how.role_probe_interval, least_look_up_interval) : how.role_probe_interval;
+    terms.patience = how.validation_timeout;
+    terms.looks_until_left = one_will_do ? looks_until_left : 1;
+    all.push_back(std::move(terms));
+  }
+  return all;
+}
+
+// In place of those that there are. News of a watch counts as long as the hosts are those that it was made for.
+void pool_impl::watch_hosts() {
   const auto how = config();
-  const auto hosts = hosts_of(how->connect);
-  const bool one_will_do = hosts.size() == 1 && wish_of(how->connect.target_session_attrs) == core::endpoint_wish::any;
-  if (one_will_do || how->role_probe_interval <= std::chrono::nanoseconds::zero()) return;
+  std::uint32_t era = 0;
+  {
+    const lock guard(mutex_);
+    era = hosts_era_;
+  }
   host_news news;
-  news.seen = [weak = weak_from_this()](core::endpoint_id host, const core::sighting& what) {
-    if (const auto self = weak.lock()) self->on_seen(host, what);
+  news.seen = [weak = weak_from_this(), era](core::endpoint_id host, const core::sighting& what) {
+    if (const auto self = weak.lock()) self->on_seen(era, host, what);
   };
-  news.unreachable = [weak = weak_from_this()](core::endpoint_id host) {
+  news.unreachable = [weak = weak_from_this(), era](core::endpoint_id host) {
     if (const auto self = weak.lock()) {
       const lock guard(self->mutex_);
-      self->endpoints_.unreachable(host);
+      if (era == self->hosts_era_) self->endpoints_.unreachable(host);
     }
   };
-  news.addresses = [weak = weak_from_this()](core::endpoint_id host, const std::vector<std::string>& now) {
-    if (const auto self = weak.lock()) self->on_addresses(host, now);
+  news.addresses = [weak = weak_from_this(), era](core::endpoint_id host, const std::vector<std::string>& now) {
+    if (const auto self = weak.lock()) self->on_addresses(era, host, now);
+  };
+  const config_source config_now = [weak = weak_from_this()](std::function<void(std::optional<connect_config>)> done) {
+    const auto self = weak.lock();
+    return self ? self->ask_for_config(std::move(done)) : done(std::nullopt);
   };
   std::vector<std::shared_ptr<host_watch>> made;
-  for (std::size_t i = 0; i < hosts.size(); ++i) {
-    connect_config config = how->connect;
-    config.hosts = {hosts[i]};
-    config.target_session_attrs = target_session_attrs::any;
-    made.push_back(std::make_shared<host_watch>(executor(), static_cast<core::endpoint_id>(i), std::move(config),
-                                                how->role_probe_interval, how->validation_timeout, news));
+  for (watch_terms& terms : watches_of(*how))
+    made.push_back(std::make_shared<host_watch>(executor(), std::move(terms), config_now, news));
+  std::vector<std::shared_ptr<host_watch>> old;
+  {
+    const lock guard(mutex_);
+    if (!watching_) return;
+    old = std::exchange(watches_, made);
   }
+  for (const auto& each : old) each->stop();
   for (const auto& each : made) each->start();
-  const lock guard(mutex_);
-  watches_ = std::move(made);
 }
 
 void pool_impl::stop_watches() noexcept {
   std::vector<std::shared_ptr<host_watch>> those;
   {
     const lock guard(mutex_);
+    watching_ = false;
     those.swap(watches_);
   }
   for (const auto& each : those) each->stop();
@@ -192,18 +238,20 @@ void pool_impl::look_at(std::size_t host) noexcept {
   if (that) that->look_now();
 }
 
-void pool_impl::on_seen(core::endpoint_id host, const core::sighting& what) noexcept {
-  tell([&](core::pool_core& c, core::action_list& out)
-           LIDO_REQUIRES(mutex_) { retire_all(endpoints_.seen(host, what), steady_now(), c, out); });
+void pool_impl::on_seen(std::uint32_t era, core::endpoint_id host, const core::sighting& what) noexcept {
+  tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+    if (era == hosts_era_) retire_all(endpoints_.seen(host, what), steady_now(), c, out);
+  });
 }
 
 // A connection to an address that its host's name does not have any more has no future.
-void pool_impl::on_addresses(core::endpoint_id host, const std::vector<std::string>& now) noexcept {
+void pool_impl::on_addresses(std::uint32_t era, core::endpoint_id host, const std::vector<std::string>& now) noexcept {
   std::vector<core::slot_id> gone;
   {
     const lock guard(mutex_);
+    if (era != hosts_era_) return;
     for (const auto& m : members_) {
-      if (!m || !m->session || m->session->host() != host) continue;
+      if (!m || !m->session || m->hosts_era != era || m->session->host() != host) continue;
       if (std::ranges::find(now, m->session->address()) == now.end()) gone.push_back(m->id);
     }
   }

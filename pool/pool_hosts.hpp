@@ -10,6 +10,8 @@ inline namespace v0 {
 namespace detail {
 
 core::endpoints endpoints_of(const pool_config& config);
+// Other ones, in another order, or for another purpose: what was known of their numbers is void.
+bool has_other_hosts(const pool_config& now, const pool_config& next);
 
 // A pool with replicas is two lanes, each with slots, waiters and a cap of its own: they are different servers.
 pool_config primary_lane(pool_config config);

@@ -127,7 +127,7 @@ void pool_impl::start() {
     deadline_entries_.back()->attach(s.deadlines, weak_from_this());
   }
   tell([](core::pool_core& c, core::action_list& out) { c.expire(steady_now(), out); });  // opens min_size
-  start_watches();
+  watch_hosts();
 }
 
 // ---- the core's decisions ----
@@ -401,8 +401,11 @@ void pool_impl::finished() {
 
 // ---- news of a member ----
 
-void pool_impl::on_revoked(pool_member& who) noexcept {
+// Whoever was told of the cancellation may have given the lease back already, and the next one is somebody else's: it
+// lives (I1).
+void pool_impl::on_revoked(pool_member& who, std::uint64_t tenure) noexcept {
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+    if (who.present_tenure() != tenure) return;
     const auto now = steady_now();
     tags_.ended(who.whose.tag, now - lent_since(who.id.index));
     forget_loan_of(who);

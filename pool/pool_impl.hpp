@@ -32,6 +32,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,6 +42,7 @@ inline namespace v0 {
 namespace detail {
 
 class host_watch;
+struct watch_terms;
 class pool_member;
 
 // Whose a lease is, when its acquire said so.
@@ -157,6 +159,8 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
     std::shared_ptr<const session_settings> settings;  // null: as they are
     std::vector<knob_change> changes;
     bool rolling = false;
+    bool other_hosts = false;
+    bool other_watches = false;
   };
   // Validates and reads the TLS files; throws, having changed nothing.
   prepared prepare(pool_config next);
@@ -167,7 +171,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
 
   // ---- news of a member ----
   void on_connected(pool_member& who, connect_result made);
-  void on_revoked(pool_member& who) noexcept;
+  void on_revoked(pool_member& who, std::uint64_t tenure) noexcept;
   void on_disconnected(pool_member& who, std::error_code ec, bool endpoint) noexcept;
   void on_role(pool_member& who, server_role now, bool read_only) noexcept;  // pool_hosts.cpp, as the next
   void on_read_only_refusal(pool_member& who) noexcept;
@@ -251,11 +255,12 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   void settle_host(pool_member& who, core::time_point now, core::pool_core& c, core::action_list& out)
       LIDO_REQUIRES(mutex_);
   std::shared_ptr<managed_session> session_of(const pool_member& who);
-  void start_watches();
+  static std::vector<watch_terms> watches_of(const pool_config& how);
+  void watch_hosts();
   void stop_watches() noexcept;
   void look_at(std::size_t host) noexcept;
-  void on_seen(core::endpoint_id host, const core::sighting& what) noexcept;
-  void on_addresses(core::endpoint_id host, const std::vector<std::string>& now) noexcept;
+  void on_seen(std::uint32_t era, core::endpoint_id host, const core::sighting& what) noexcept;
+  void on_addresses(std::uint32_t era, core::endpoint_id host, const std::vector<std::string>& now) noexcept;
   void queue_actions() LIDO_REQUIRES(mutex_);
   void work_off();
   void mind_sleep(core::time_point now) noexcept LIDO_REQUIRES(mutex_) {
@@ -306,6 +311,10 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   asio::awaitable<bool> call_hook(pool_hook which, connection& db) const;
   // Who a connect of this moment goes as: perhaps within the call, perhaps never when the io_context goes.
   void ask_for_credentials(core::shard_id on, std::function<void(recovery::credentials)> done);
+  // The same as a configuration, for sessions that are none of the pool's connections; none: the hook failed.
+  void ask_for_config(std::function<void(std::optional<connect_config>)> done);
+  void run_before_connect(core::shard_id on,
+                          std::function<void(const connect_config* changed, const std::string& words)> done);
   void set_up(const std::shared_ptr<pool_member>& who);
   void give_up_newborn(const std::shared_ptr<pool_member>& who, diagnostics why);
   bool is_wanted(const pool_member& who) const;
@@ -384,6 +393,8 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   mutable mutex mutex_;
   core::pool_core core_ LIDO_GUARDED_BY(mutex_);
   core::endpoints endpoints_ LIDO_GUARDED_BY(mutex_);
+  std::uint32_t hosts_era_ LIDO_GUARDED_BY(mutex_) = 0;  // how often the hosts became others
+  bool watching_ LIDO_GUARDED_BY(mutex_) = true;
   std::vector<std::shared_ptr<host_watch>> watches_ LIDO_GUARDED_BY(mutex_);  // by host; none: nobody needs to know
   sleep_watch sleep_watch_ LIDO_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<pool_member>> members_ LIDO_GUARDED_BY(mutex_);  // by slot

@@ -107,7 +107,8 @@ inline bool pool_impl::runs_here(core::shard_id shard) const noexcept {
 
 // It stays with this thread, for its next lease.
 [[gnu::always_inline]] inline bool pool_impl::keep(loan& what, core::time_point now) noexcept {
-  return what.db.handle().session.get() == what.session && runs_here(what.shard) && cache_.keep(what, now);
+  return what.db.handle().session.get() == what.session &&
+         cache_.keep(what, now, [this, &what] { return runs_here(what.shard); });
 }
 
 // One that is idle in the books.

@@ -52,18 +52,6 @@ void refuse_restarts(const std::string& pool, const std::vector<knob_change>& ch
   }
 }
 
-// The pool knows its hosts by number, and watches each.
-void refuse_other_hosts(const connect_config& now, const connect_config& next) {
-  const auto before = hosts_of(now);
-  const auto after = hosts_of(next);
-  if (before.size() == 1 && after.size() == 1) return;
-  const auto same = [](const host_entry& a, const host_entry& b) {
-    return a.host == b.host && a.hostaddr == b.hostaddr && a.port == b.port;
-  };
-  if (!std::ranges::equal(before, after, same))
-    throw_invalid_config("host: a list of several hosts cannot change while the pool runs; restart");
-}
-
 }  // namespace
 
 pool_impl::prepared pool_impl::prepare(pool_config next) {
@@ -86,10 +74,12 @@ pool_impl::prepared pool_impl::prepare(pool_config next) {
   next = lane_ == lane::replicas ? replica_lane(std::move(next)) : primary_lane(std::move(next));
   p.changes = now->changes_to(next);
   refuse_restarts(name_, p.changes);
-  refuse_other_hosts(now->connect, next.connect);
   if (stamps != stamps_of_tls_files(next.connect))
     p.changes.push_back({"TLS files", "as read", "as they are now", knob_class::rolling, "file"});
   p.rolling = std::ranges::any_of(p.changes, [](const knob_change& c) { return c.applies == knob_class::rolling; });
+  p.other_hosts = has_other_hosts(*now, next);
+  p.other_watches = p.other_hosts || now->role_probe_interval != next.role_probe_interval ||
+                    now->validation_timeout != next.validation_timeout;
   p.settings = settings_for(next);
   p.config = std::make_shared<const pool_config>(std::move(next));
   return p;
@@ -113,6 +103,12 @@ void pool_impl::apply(const prepared& p) noexcept {
     when_soiled_.store(left_soiled(*p.config), std::memory_order_relaxed);
     if (members_.size() < p.config->max_size) members_.resize(p.config->max_size);
     ++configured_;
+    if (p.other_hosts) {
+      endpoints_ = endpoints_of(*p.config);
+      ++hosts_era_;
+    } else {
+      endpoints_.allow_lag(p.config->max_lag);
+    }
     for (const auto& m : members_) {
       if (m && m->session) living.push_back(m->session);
     }
@@ -124,6 +120,7 @@ void pool_impl::apply(const prepared& p) noexcept {
   });
   for (const auto& session : living) session->set_budgets(how.budgets);
   renew_controls(*p.config, p.rolling);
+  if (p.other_watches) watch_hosts();
 }
 
 // A session takes its own lock, so not under the pool's; and not older ones after apply() has given it newer.

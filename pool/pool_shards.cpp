@@ -92,11 +92,11 @@ void pool_impl::let_go() noexcept {
   {
     const lock guard(mutex_);
     if (std::exchange(gone_, true)) return;
+    let_go_of_kept();  // which members have them
     watches.swap(watches_);
     members.swap(members_);
     closers.swap(closers_);
     errands.swap(errands_);
-    let_go_of_kept();
     for (const auto& e : errands) core_.forget(*e);
     waiting = take_waiters(core::any_shard);
   }

@@ -46,7 +46,7 @@ void pool_impl::read_endpoints(pool_stats& out) const {
     e.lag = endpoints_.lag(which);
   }
   for (const auto& member : members_) {
-    if (member && member->session && member->session->host() < out.endpoints.size())
+    if (member && member->session && member->hosts_era == hosts_era_ && member->session->host() < out.endpoints.size())
       ++out.endpoints[member->session->host()].connections;
   }
 }

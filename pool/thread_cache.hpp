@@ -51,11 +51,13 @@ class thread_cache {
   }
 
   // True: it is kept, and nobody's but this cache's from here on, the cache itself included.
-  [[gnu::always_inline]] bool keep(loan& what, core::time_point now) noexcept {
+  // `may` is asked with the cell locked and of this era: what it looks at, the pool still has.
+  template <class May>
+  [[gnu::always_inline]] bool keep(loan& what, core::time_point now, May may) noexcept {
     cell& mine = here();
     if (!mine.m.try_lock()) [[unlikely]]
       return false;
-    const bool fits = mine.kept == nullptr && mine.era == what.era && now < mine.until;
+    const bool fits = mine.kept == nullptr && mine.era == what.era && now < mine.until && may();
     if (fits) {
       what.rest(now);
       what.until = mine.until;

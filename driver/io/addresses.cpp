@@ -13,9 +13,13 @@ namespace lido {
 inline namespace v0 {
 namespace detail {
 
+bool has_look_up(const host_entry& host) {
+  return !is_unix_socket(host) && host.hostaddr.empty() && !transport::is_numeric_address(host.host);
+}
+
 std::function<void()> look_up_addresses(const asio::any_io_executor& executor, const host_entry& host,
                                         std::function<void(std::vector<std::string>)> done) {
-  if (is_unix_socket(host) || !host.hostaddr.empty() || transport::is_numeric_address(host.host)) {
+  if (!has_look_up(host)) {
     asio::post(executor, [done = std::move(done)] { done({}); });
     return [] {};
   }

@@ -238,7 +238,7 @@ class engine final : public detail::managed_session,
   void was_reset(detail::session_reset how) LIDO_REQUIRES(mutex_);
 
   // engine_recovery.cpp: the fence
-  void revoke(aftermath& after) LIDO_REQUIRES(mutex_);
+  void revoke(std::uint64_t tenure, aftermath& after) LIDO_REQUIRES(mutex_);
   void begin_settle(const detail::recovery_budgets& budgets, aftermath& after) LIDO_REQUIRES(mutex_);
   void hurry_settle(const detail::recovery_budgets& smaller, aftermath& after) LIDO_REQUIRES(mutex_);
   session::cancel_permission permission(const detail::recovery_budgets& budgets, aftermath& after)

@@ -76,15 +76,18 @@ void engine::abandon(detail::operation& op) noexcept {
     if (!op.was_sent()) {
       count(cancel_event::requested, after);
       count(cancel_event::suppressed_unsent, after);  // gone without trace; the lease stays (I19)
-    } else if (tenure_.load(std::memory_order_acquire) == op.tenure) {
-      revoke(after);
+    } else {
+      revoke(op.tenure, after);
     }
   }
   after.run_from_user();
 }
 
-void engine::revoke(aftermath& after) {
-  tenure_.fetch_add(1, std::memory_order_acq_rel);  // the lease is over, for each of its handles (I13)
+// The lease is over, for each of its handles (I13). Unless it was given back in this very moment, by who need not wait
+// for the mutex: then its connection is dealt with as any that comes back in use, and may be another's soon.
+void engine::revoke(std::uint64_t tenure, aftermath& after) {
+  std::uint64_t expected = tenure;
+  if (!tenure_.compare_exchange_strong(expected, tenure + 1, std::memory_order_acq_rel)) return;
   abandoned_ = true;
   if (observer_.expired()) {
     alive_ = shared_from_this();  // a session of nobody's: stop the query on the server, then close
@@ -93,7 +96,7 @@ void engine::revoke(aftermath& after) {
     recovered_ = [this](recovery_failure) { close_now(); };
     begin_settle(budgets, after);
   } else {
-    tell(after, [](detail::session_observer& o) { o.on_revoked(); });
+    tell(after, [tenure](detail::session_observer& o) { o.on_revoked(tenure); });
   }
 }
 
@@ -123,7 +126,7 @@ void engine::cancel_running(std::uint64_t tenure) noexcept {
     if (queued_ && queued_->tenure == tenure) waiting = queued_;
     // a stream or COPY between two of its steps
     const bool between = in_exchange() && !current_ && !exchange_->left();
-    if (between && tenure_.load(std::memory_order_acquire) == tenure && link_ == link_state::open) revoke(after);
+    if (between && link_ == link_state::open) revoke(tenure, after);
   }
   after.run_from_user();
   if (waiting) waiting->cancel(asio::cancellation_type::terminal);

@@ -86,7 +86,7 @@ class listener_impl final : public session_observer, public std::enable_shared_f
   }
 
   // ---- from the session ----
-  void on_revoked() noexcept override {}
+  void on_revoked(std::uint64_t /*tenure*/) noexcept override {}
   void on_disconnected(std::error_code, bool) noexcept override {
     on_strand([](listener_impl& self) { self.lost(); });
   }

@@ -87,9 +87,9 @@ constexpr std::array knobs{
         "statement_timeout_from_deadline", rolling,
         "tell the server of deadlines, as statement_timeout in the same flush"),
     duration<&config::role_probe_interval>(
-        "role_probe_interval", an_age, restart,
-        "how often each of several hosts is asked whether it is primary or standby; 0: never"),
-    duration<&config::max_lag>("max_lag", an_age, restart,
+        "role_probe_interval", an_age, live,
+        "how often each of several hosts is asked whether it is primary or standby, and names are looked up; 0: never"),
+    duration<&config::max_lag>("max_lag", an_age, live,
                                "a standby further behind is not used where a standby is wanted; 0: however far"),
     count<&config::replica, &replica::max_size>(
         "replica.max_size", between(0, 100'000), restart,

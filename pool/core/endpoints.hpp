@@ -54,6 +54,8 @@ class endpoints {
  public:
   endpoints(std::size_t hosts, endpoint_wish wish, duration max_lag) noexcept;
 
+  void allow_lag(duration most) noexcept { max_lag_ = most; }
+
   // For the next connect.
   [[nodiscard]] endpoint_choice choice() const noexcept;
 

@@ -73,7 +73,7 @@ class control_session final : public detail::session_observer,
   void abandon() noexcept;                 // its io_context stands still or goes: nothing will be heard any more
   control_state state() const noexcept;
 
-  void on_revoked() noexcept override {}
+  void on_revoked(std::uint64_t /*tenure*/) noexcept override {}
   void on_disconnected(std::error_code ec, bool endpoint) noexcept override;
   void on_cancel(detail::cancel_event, detail::cancel_via) noexcept override {}
   void on_stray_cancel() noexcept override {}

@@ -49,7 +49,7 @@ void world::spoil(lido::pool_config& c) {
     case 2: c.reset.timeout = 0ms; break;
     case 3: c.connect_backoff_min = c.connect_backoff_max + 1ms; break;
     case 4: c.name = "another"; break;
-    default: c.role_probe_interval += 1s; break;
+    default: c.replica.max_size += 1; break;
   }
 }
 

@@ -185,7 +185,13 @@ void simulated_session::abandon(detail::operation& op) noexcept {
   if (!op.was_sent() || op.tenure != tenure_) return;
   ++tenure_;
   abandoned_ = true;
-  if (const auto o = observer_.lock()) return o->on_revoked();
+  const auto o = observer_.lock();
+  if (o && !server_.chance(20)) return o->on_revoked(op.tenure);
+  // Its thread was held up: by now the lease may be back, and another's.
+  if (o)
+    return server_.time().after(server_.some(std::chrono::milliseconds(3)), [who = observer_, of = op.tenure] {
+      if (const auto still = who.lock()) still->on_revoked(of);
+    });
   die(lido::errc::connection_closed, false);  // a session of nobody's
 }
 

@@ -84,7 +84,9 @@ class control_client {
 // Who hears about a session; held weakly. Called without locks, from any thread. Must not throw.
 class session_observer {
  public:
-  virtual void on_revoked() noexcept = 0;  // a terminal cancel or a deadline ended the lease: recover() is wanted
+  // A terminal cancel or a deadline ended the lease of this tenure: recover() is wanted. By the time it is told, the
+  // lease may have been given back and another one begun.
+  virtual void on_revoked(std::uint64_t tenure) noexcept = 0;
   virtual void on_disconnected(
       std::error_code ec,
       bool endpoint) noexcept = 0;  // the session died by itself; endpoint: others of that server are suspect
