@@ -5,6 +5,8 @@
 
 #include <asio/this_coro.hpp>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 
 namespace lido {
@@ -92,9 +94,53 @@ void pool::begin_warm_up(const std::shared_ptr<detail::pool_impl>& impl, std::si
   impl->warm_up(connections, options, mode, std::move(done));
 }
 
-void pool::begin_pause(const std::shared_ptr<detail::pool_impl>& impl, const op_options& options,
-                       admin_completion done) {
-  impl->pause(options, std::move(done));
+namespace {
+
+// Both lanes are at rest, or one has failed: told once both have ended, so that a lease of either counts.
+struct both_paused {
+  struct lane_end {
+    std::error_code error;
+    std::size_t connections = 0;
+    diagnostics words;
+  };
+  std::array<lane_end, 2> lanes;
+  std::atomic<int> open{2};
+  diagnostics* diag = nullptr;
+  detail::any_completion<std::error_code, std::size_t> done;
+
+  void one_has() {
+    if (open.fetch_sub(1) != 1) return;
+    const auto& [primary, replicas] = lanes;
+    if (diag != nullptr && (primary.error || replicas.error)) {
+      *diag = primary.error ? primary.words : replicas.words;
+      if (primary.error && replicas.error && !replicas.words.context.empty())
+        diag->context += (diag->context.empty() ? "" : "; ") + replicas.words.context;
+    }
+    done.post(primary.error ? primary.error : replicas.error, primary.connections + replicas.connections);
+  }
+};
+
+}  // namespace
+
+void pool::begin_pause(const std::shared_ptr<detail::pool_impl>& impl,
+                       const std::shared_ptr<detail::pool_impl>& replicas, op_options options, admin_completion done) {
+  if (!replicas) return impl->pause(options, std::move(done));
+  // One wait for both.
+  if (options.deadline == time_point::max()) options.deadline = within(impl->config()->acquire_timeout).deadline;
+  auto both = std::make_shared<both_paused>();
+  both->diag = options.diag;
+  both->done = std::move(done);
+  const std::array lanes{impl, replicas};
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    options.diag = &both->lanes[i].words;
+    lanes[i]->pause(options, admin_completion(
+                                 [both, i](std::error_code ec, std::size_t connections) {
+                                   both->lanes[i].error = ec;
+                                   both->lanes[i].connections = connections;
+                                   both->one_has();
+                                 },
+                                 lanes[i]->executor()));
+  }
 }
 
 namespace {
@@ -129,7 +175,17 @@ void pool::resume() noexcept {
   if (replicas_) replicas_->resume();
 }
 pool_readiness pool::readiness() const { return impl_->readiness(); }
-close_progress pool::close_progress() const { return impl_->progress(); }
+close_progress pool::close_progress() const {
+  auto all = impl_->progress();
+  if (!replicas_) return all;
+  const auto more = replicas_->progress();
+  all.phase = std::min(all.phase, more.phase);
+  all.leased += more.leased;
+  all.recovering += more.recovering;
+  all.closing += more.closing;
+  all.until_forced = std::max(all.until_forced, more.until_forced);
+  return all;
+}
 
 pool_stats pool::stats() const { return impl_->stats(); }
 const std::string& pool::name() const noexcept { return impl_->name(); }

@@ -27,6 +27,7 @@
 #include <iostream>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -348,6 +349,73 @@ TEST(failover, an_acquire_by_role_takes_options_tokens_and_cancellation) {
   from_replica.release();
   ASSERT_TRUE(turn_until([&] { return future.wait_for(0s) == std::future_status::ready; }));
   EXPECT_TRUE(future.get());
+}
+
+// A switchover must not begin, nor a close be told as over, while somebody still reads from a replica.
+TEST(failover, pause_and_close_progress_wait_for_the_leases_of_replicas) {
+  pair_of_servers servers;
+  pool_config config = pool_over({servers.primary.get(), servers.standby.get()}, target_session_attrs::any);
+  config.replica.max_size = 1;
+  asio::io_context io;
+  lido::pool pool(io.get_executor(), config);
+  ASSERT_TRUE(eventually([&] { return port_of(io, pool, 1h) == servers.standby->port(); }, 20s));
+  const auto turn_until = [&io](const std::function<bool()>& condition) {
+    return eventually([&] {
+      io.restart();
+      io.poll();
+      return condition();
+    });
+  };
+  lease out;
+  const auto lend_replica = [&] {
+    pool.async_acquire(role::replica, std::chrono::nanoseconds::max(), within(5s),
+                       [&](std::error_code, lease db) { out = std::move(db); });
+    return turn_until([&] { return static_cast<bool>(out); });
+  };
+  ASSERT_TRUE(lend_replica());
+  ASSERT_EQ(pool.replica_stats().leased, 1U);
+
+  std::optional<std::error_code> ended;
+  std::size_t connections = 0;
+  const auto pause = [&](op_options options) {
+    ended.reset();
+    pool.async_pause(options, [&](std::error_code ec, std::size_t n) { (ended = ec), connections = n; });
+  };
+  diagnostics words;
+  pause(within(50ms, &words));
+  ASSERT_TRUE(turn_until([&] { return ended.has_value(); }));
+  EXPECT_EQ(*ended, errc::timeout) << "at rest with the lease of a replica out";
+  EXPECT_EQ(words.context, "pause of pool default_replica: 1 leases are still out");
+  EXPECT_EQ(pool.stats().phase, pool_phase::paused);
+  EXPECT_EQ(pool.replica_stats().phase, pool_phase::paused);
+
+  pause(within(1h));
+  io.restart();
+  io.poll();
+  EXPECT_FALSE(ended.has_value());
+  out.release();
+  ASSERT_TRUE(turn_until([&] { return ended.has_value(); }));
+  EXPECT_EQ(*ended, std::error_code());
+  EXPECT_EQ(connections, pool.stats().size() + pool.replica_stats().size());
+
+  pool.resume();
+  ASSERT_TRUE(lend_replica());
+  pause(within(1h));
+  pool.resume();
+  ASSERT_TRUE(turn_until([&] { return ended.has_value(); }));
+  EXPECT_EQ(*ended, asio::error::operation_aborted);
+
+  bool closed = false;
+  pool.async_close(1h, [&] { closed = true; });
+  ASSERT_TRUE(turn_until([&] { return pool.stats().phase == pool_phase::closed; }));
+  auto at = pool.close_progress();
+  EXPECT_EQ(at.phase, pool_phase::draining);
+  EXPECT_EQ(at.leased, 1U);
+  EXPECT_GT(at.until_forced, 59min);
+  EXPECT_FALSE(closed);
+  out.release();
+  ASSERT_TRUE(turn_until([&] { return closed; }));
+  EXPECT_EQ(pool.close_progress().phase, pool_phase::closed);
 }
 
 TEST(failover, a_replica_that_does_not_replay_is_too_far_behind) {

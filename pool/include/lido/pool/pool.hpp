@@ -171,7 +171,7 @@ class pool {
         token, impl_, replicas_, patience);
   }
 
-  /// How far a close has come: for a log line while the process ends. Any thread.
+  /// How far a close has come, with that of the replicas: for a log line while the process ends. Any thread.
   [[nodiscard]] lido::close_progress close_progress() const;
 
   /// Opens connections until `connections` (at most max_size) are ready, connect_concurrency at a time, and keeps them
@@ -191,19 +191,21 @@ class pool {
         token, impl_, connections, options, mode);
   }
 
-  /// From here acquires wait (to their own deadlines), leases go on. Completes when no lease is out and no connection
-  /// is being cleaned up. Throws lido::error: errc::timeout when that has not come by the deadline (acquire_timeout
-  /// without one), and the pool stays paused; operation_aborted when it was resumed meanwhile; pool_closed. Any thread.
+  /// From here acquires wait (to their own deadlines), leases go on; those of replicas, too. Completes when no lease is
+  /// out and no connection is being cleaned up. Throws lido::error: errc::timeout when that has not come by the
+  /// deadline (acquire_timeout without one), and the pool stays paused; operation_aborted when it was resumed
+  /// meanwhile; pool_closed. Any thread.
   [[nodiscard]] asio::awaitable<void> async_pause(op_options options = {});
   /// Handler: void(std::error_code, std::size_t), the number of open connections.
   template <asio::completion_token_for<void(std::error_code, std::size_t)> Token>
   auto async_pause(op_options options, Token&& token) {
     return asio::async_initiate<Token, void(std::error_code, std::size_t)>(
-        [](auto handler, std::shared_ptr<detail::pool_impl> impl, op_options opts) {
+        [](auto handler, std::shared_ptr<detail::pool_impl> impl, std::shared_ptr<detail::pool_impl> replicas,
+           op_options opts) {
           const auto fallback = detail::executor_of(*impl);
-          begin_pause(impl, opts, admin_completion(std::move(handler), fallback));
+          begin_pause(impl, replicas, opts, admin_completion(std::move(handler), fallback));
         },
-        token, impl_, options);
+        token, impl_, replicas_, options);
   }
   /// Ends a pause: who waits is served, first come, first served. Any thread, idempotent.
   void resume() noexcept;
@@ -252,7 +254,8 @@ class pool {
   using admin_completion = detail::any_completion<std::error_code, std::size_t>;
   static void begin_warm_up(const std::shared_ptr<detail::pool_impl>& impl, std::size_t connections,
                             const op_options& options, warm_up_mode mode, admin_completion done);
-  static void begin_pause(const std::shared_ptr<detail::pool_impl>& impl, const op_options& options,
+  static void begin_pause(const std::shared_ptr<detail::pool_impl>& impl,
+                          const std::shared_ptr<detail::pool_impl>& replicas, op_options options,
                           admin_completion done);
   static void begin_close(const std::shared_ptr<detail::pool_impl>& impl,
                           const std::shared_ptr<detail::pool_impl>& replicas, std::chrono::nanoseconds patience,
