@@ -174,6 +174,10 @@ void pool::resume() noexcept {
   impl_->resume();
   if (replicas_) replicas_->resume();
 }
+void pool::retire_connections() noexcept {
+  impl_->retire_connections();
+  if (replicas_) replicas_->retire_connections();
+}
 pool_readiness pool::readiness() const { return impl_->readiness(); }
 close_progress pool::close_progress() const {
   auto all = impl_->progress();

@@ -138,6 +138,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
                any_completion<std::error_code, std::size_t> done);
   void pause(const op_options& options, any_completion<std::error_code, std::size_t> done);
   void resume() noexcept;
+  void retire_connections() noexcept;
   pool_readiness readiness() const;
   close_progress progress() const;
   void cancel_all() noexcept;

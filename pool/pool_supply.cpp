@@ -56,6 +56,15 @@ void pool_impl::resume() noexcept {
   tell([](core::pool_core& c, core::action_list& out) { c.unpause(steady_now(), out); });
 }
 
+// As by a rolling change of the configuration that changes nothing.
+void pool_impl::retire_connections() noexcept {
+  tell([this](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+    c.new_generation(steady_now(), out);
+    outdate_controls();
+  });
+  renew_controls(*config(), true);
+}
+
 void pool_impl::await(std::unique_ptr<errand> what) {
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
     core::goal& goal = *what;

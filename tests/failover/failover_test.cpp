@@ -399,6 +399,8 @@ TEST(failover, pause_and_close_progress_wait_for_the_leases_of_replicas) {
   EXPECT_EQ(connections, pool.stats().size() + pool.replica_stats().size());
 
   pool.resume();
+  pool.retire_connections();
+  EXPECT_EQ(pool.replica_stats().generation, 1U) << "replicas are replaced, too";
   ASSERT_TRUE(lend_replica());
   pause(within(1h));
   pool.resume();

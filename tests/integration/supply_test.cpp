@@ -161,6 +161,72 @@ TEST(pause, a_lease_that_stays_out_is_told_and_the_pool_stays_paused) {
   });
 }
 
+asio::awaitable<int> backend_of(connection& db) {
+  const auto rows = co_await db.async_query<int>("select pg_backend_pid()");
+  co_return rows.one();
+}
+
+TEST(retire_connections, idle_ones_go_now_leased_ones_as_they_come_back_and_nobody_is_failed) {
+  run([](asio::io_context& io) -> asio::awaitable<void> {
+    pool pool(io.get_executor(), pool_of(unix_config(shared_cluster()), 2));
+    lease out = co_await pool.async_acquire();
+    const int leased = co_await backend_of(*out);
+    int idle = 0;
+    {
+      lease other = co_await pool.async_acquire();
+      idle = co_await backend_of(*other);
+    }
+    int served = 0;
+    std::error_code failed;
+    pool.retire_connections();
+    EXPECT_FALSE(pool.try_acquire()) << "what was idle goes at once";
+    EXPECT_EQ(co_await backend_of(*out), leased) << "a lease keeps its connection";
+    {
+      lease fresh = co_await pool.async_acquire();
+      const int pid = co_await backend_of(*fresh);
+      EXPECT_NE(pid, idle);
+      pool.async_acquire([&](std::error_code ec, lease next) { (failed = ec), served += next ? 1 : 0; });
+      pool.retire_connections();
+      out.release();  // what comes back is not what the waiter gets
+      EXPECT_TRUE(co_await comes_true(io, [&] { return served == 1 || failed; }));
+      EXPECT_FALSE(failed) << failed.message();
+    }
+    lease last = co_await pool.async_acquire();
+    const int pid = co_await backend_of(*last);
+    EXPECT_NE(pid, leased);
+    EXPECT_NE(pid, idle);
+    last.release();
+    EXPECT_EQ(pool.stats().generation, 2U);
+    EXPECT_EQ(pool.stats().of(close_reason::stale_generation), 3U);
+    EXPECT_EQ(pool.stats().created, 4U);
+    co_await pool.async_close();
+    pool.retire_connections();  // nothing is left
+  });
+}
+
+TEST(retire_connections, the_control_session_is_replaced_and_cancels_go_on) {
+  run([](asio::io_context& io) -> asio::awaitable<void> {
+    auto config = pool_of(unix_config(shared_cluster()), 1);
+    config.cancel.channel = cancel_channel_choice::session;
+    pool pool(io.get_executor(), std::move(config));
+    for (const std::uint64_t round : {1U, 2U}) {
+      lease out = co_await pool.async_acquire();
+      try {
+        co_await out->async_query(within(50ms), "select pg_sleep(3600)");
+        ADD_FAILURE() << "it ran to its end";
+      } catch (const error& e) {
+        EXPECT_EQ(e.code(), errc::timeout);
+      }
+      out.release();
+      EXPECT_TRUE(co_await comes_true(io, [&] { return pool.stats().idle == 1; }));
+      EXPECT_EQ(pool.stats().cancels.control_opened, round);
+      pool.retire_connections();
+      EXPECT_TRUE(co_await comes_true(io, [&] { return pool.stats().size() == 0; }));
+    }
+    co_await pool.async_close();
+  });
+}
+
 TEST(closing_down, I21_its_progress_can_be_seen) {
   run([](asio::io_context& io) -> asio::awaitable<void> {
     pool pool(io.get_executor(), pool_of(unix_config(shared_cluster()), 2));

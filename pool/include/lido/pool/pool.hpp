@@ -220,6 +220,12 @@ class pool {
   /// (contract I24).
   void cancel_all() noexcept;
 
+  /// Replaces all present connections, those to replicas and the control session among them: the idle ones now, a
+  /// leased one when it comes back, one that is being opened when it is open. Nobody who waits or holds a lease is
+  /// failed. For what the pool does not notice by itself: changed grants, role settings or extensions on the server, a
+  /// proxy that balances connections anew. Any thread, noexcept.
+  void retire_connections() noexcept;
+
   /// Another configuration for the running pool, all of it or - throwing lido::error, errc::invalid_config or
   /// errc::tls_failed - nothing. Live knobs take effect at once. A rolling one (user, host, TLS, ...) lets the
   /// connections made so far go, the idle ones now, the others as they come back. A smaller max_size takes effect as
