@@ -57,7 +57,8 @@ void pool_member::on_cancel(cancel_event what, cancel_via by) noexcept {
   count(pool->counters(), what, by == cancel_via::session ? cancel_channel::session : cancel_channel::request);
   const char* const where = failure_words(what);
   if (where == nullptr) return;
-  pool->sink().line("pool " + pool->name() + ": a query could not be cancelled on the server: " + where,
+  pool->sink().line(stats::topic::cancel,
+                    "pool " + pool->name() + ": a query could not be cancelled on the server: " + where,
                     std::chrono::steady_clock::now());
 }
 

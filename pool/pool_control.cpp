@@ -34,7 +34,7 @@ std::shared_ptr<control_session> pool_impl::control_for(const std::shared_ptr<co
   around.keeps = weak_from_this();
   around.counters = &counters_;
   around.log = [this](const std::string& text) {
-    sink_.line("pool " + name_ + ": " + text, std::chrono::steady_clock::now());
+    sink_.line(stats::topic::control_session, "pool " + name_ + ": " + text, std::chrono::steady_clock::now());
   };
   auto made = std::make_shared<control_session>(std::move(around), recovery::channel_limits(*how));
   made->start();
@@ -88,7 +88,8 @@ void pool_impl::usable(pool_member& who) { hooks_.after_connect ? set_up(who.sha
 
 // Nobody knows whom a statement that was never answered may still hit: this one is not used, another one is opened.
 void pool_impl::reject(const std::shared_ptr<pool_member>& who) {
-  sink_.line("pool " + name_ + ": a new connection was closed unused: an unanswered cancel names its process",
+  sink_.line(stats::topic::rejected,
+             "pool " + name_ + ": a new connection was closed unused: an unanswered cancel names its process",
              std::chrono::steady_clock::now());
   who->session->close(within(config()->connect.close_timeout).deadline, [self = shared_from_this(), who](bool) {
     self->tell([&](core::pool_core& c, core::action_list& out) {

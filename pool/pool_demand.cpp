@@ -209,9 +209,13 @@ void pool_impl::told_long(const core::action& a) noexcept try {
     if (!who || !(who->id == a.slot)) return;
     const lease_holder h = holder_of(a.slot.index, now);
     if (!taken && h.held < config_->leak_threshold) return;  // it came back meanwhile
-    text = "pool " + name_ + (taken ? ": a lease was taken away (leak_reclaim), " : ": a long lease, ") + h.to_string();
+    text = h.to_string();
   }
-  sink_.line(text, now);
+  const auto due = sink_.lease(taken ? stats::topic::taken_lease : stats::topic::long_lease, std::move(text), now);
+  if (due == core::never) return;
+  const lock guard(mutex_);
+  tell_leases_at_ = std::min(tell_leases_at_, due);
+  arm_earlier();
 } catch (const std::bad_alloc&) {
   return;  // the counter tells
 }
@@ -219,7 +223,8 @@ void pool_impl::told_long(const core::action& a) noexcept try {
 void pool_impl::told_slow(const acquire_node& node, std::chrono::nanoseconds waited) noexcept try {
   counters_.slow_acquire();
   const std::string_view tag = tags_.name(node.note.tag);
-  sink_.line("pool " + name_ + ": a slow acquire" + in_words(node.place) +
+  sink_.line(stats::topic::slow_acquire,
+             "pool " + name_ + ": a slow acquire" + in_words(node.place) +
                  (tag.empty() ? "" : " by " + std::string(tag)) + " waited for " + in_words(waited),
              steady_now());
 } catch (const std::bad_alloc&) {
@@ -234,6 +239,7 @@ void pool_impl::told_nested(const std::source_location& place, std::uint32_t hol
     if (!gone_) has = holder_of(holds, now).to_string();
   }
   sink_.line(
+      stats::topic::nested_wait,
       "pool " + name_ + ": a task waits for a further connection" + in_words(place) + " while it has one (" + has + ")",
       now);
 } catch (const std::bad_alloc&) {

@@ -35,7 +35,8 @@ diagnostics words_of(pool_hook which, const std::string& words) {
 
 void pool_impl::hook_failed(pool_hook which, const std::string& words) noexcept {
   counters_.hook_failed(which);
-  sink_.line("pool " + name_ + ": " + words_of(which, words).context, std::chrono::steady_clock::now());
+  sink_.line(stats::topic::hook, "pool " + name_ + ": " + words_of(which, words).context,
+             std::chrono::steady_clock::now());
 }
 
 void pool_impl::run_hook_with(const std::shared_ptr<pool_member>& who, pool_hook which,

@@ -93,7 +93,7 @@ pool_impl::pool_impl(std::vector<asio::any_io_executor> executors, pool_config c
       shards_(make_shards(std::move(executors))),
       sharded_(shards_.size() > 1),
       tags_(config_->max_tags),
-      sink_(config_->log, config_->on_notice, counters_),
+      sink_(name_, config_->log, config_->on_notice, counters_),
       hooks_(config_->hooks),
       budget_(config_->cancel.concurrency, config_->cancel.rate),
       core_(limits_for(*config_), steady_now()),
@@ -184,7 +184,7 @@ void pool_impl::work_off() {
 
 void pool_impl::arm_earlier() {
   if (core_.is_closed()) return;
-  core::time_point next = std::min({core_.next_deadline(), force_at_, cache_ends_});
+  core::time_point next = std::min({core_.next_deadline(), force_at_, cache_ends_, tell_leases_at_});
   if (sharded_) next = std::min(next, steady_now() + shard_check_interval);
   if (next >= armed_) return;
   armed_ = next;
@@ -194,13 +194,16 @@ void pool_impl::arm_earlier() {
 void pool_impl::on_deadline(time_point now) noexcept {
   {
     const lock guard(mutex_);
-    armed_ = core::never;
+    armed_ = tell_leases_at_ = core::never;
   }
   if (sharded_) check_shards();
-  tell([now, this](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
+  const core::time_point more_leases = sink_.tell_leases(now);
+  tell([now, more_leases, this](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
     mind_sleep(now);
     tell_beginnings();
     c.expire(now, out);
+    tell_leases_at_ = std::min(tell_leases_at_, more_leases);
+    if (tell_leases_at_ != core::never) arm_earlier();  // arm() does not look
     if (now < force_at_) return;
     force_at_ = core::never;
     c.force_close(now, out);
@@ -292,7 +295,7 @@ void pool_impl::ready(pool_member& who) {
 
 void pool_impl::connect_failed(pool_member& who, std::error_code ec, diagnostics diag, bool permanent) {
   const auto now = steady_now();
-  sink_.line("pool " + name_ + ": a connect failed: " + error(ec, diag).what(), now);
+  sink_.line(stats::topic::connect, "pool " + name_ + ": a connect failed: " + error(ec, diag).what(), now);
   tell([&](core::pool_core& c, core::action_list& out) LIDO_REQUIRES(mutex_) {
     last_error_ = ec;
     last_diag_ = std::move(diag);
@@ -386,6 +389,7 @@ void pool_impl::close_slot(const core::action& a) {
 }
 
 void pool_impl::finished() {
+  sink_.tell_last_leases();
   const auto closers = std::make_shared<std::vector<any_completion<>>>();
   {
     const lock guard(mutex_);

@@ -420,6 +420,7 @@ class pool_impl final : public deadline_target, public std::enable_shared_from_t
   std::vector<shard_state> shard_states_ LIDO_GUARDED_BY(mutex_);
   bool gone_ LIDO_GUARDED_BY(mutex_) = false;  // its io_context is being destroyed: nothing is performed any more
   core::time_point force_at_ LIDO_GUARDED_BY(mutex_) = core::never;
+  core::time_point tell_leases_at_ LIDO_GUARDED_BY(mutex_) = core::never;  // when the log may have the held-back ones
   std::vector<std::unique_ptr<deadline_entry>> deadline_entries_;  // one a shard: any living one serves the pool
 };
 

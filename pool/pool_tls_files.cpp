@@ -31,6 +31,7 @@ std::shared_ptr<const session_settings> pool_impl::settings_for_connect() {
     return fresh;
   } catch (const std::exception& e) {
     sink_.line(
+        stats::topic::tls_files,
         "pool " + name_ + ": the TLS files have changed and cannot be used, those before them still serve: " + e.what(),
         std::chrono::steady_clock::now());
     return settings;

@@ -234,6 +234,40 @@ TEST_F(demand, P82_a_lease_that_lasts_too_long_is_logged_with_the_place_of_its_a
   EXPECT_TRUE(static_cast<bool>(leaked)) << "it is told of, nothing more";
 }
 
+// The limit of one line a second loses none of them, nor does it let one kind of trouble hide another.
+TEST_F(demand, P82_leases_that_last_too_long_at_the_same_time_are_all_told) {
+  use(4, [](pool_config& c) {
+    c.leak_threshold = 30ms;
+    c.slow_acquire_threshold = 1ms;
+  });
+  std::vector<lease> leaked;
+  for (const std::string_view tag : {"first", "second", "third", "fourth"}) leaked.push_back(take(tagged(tag)));
+  std::string what;
+  std::error_code ec;
+  const task_ptr slow = w->start(acquires(*w->pool, tagged("patient"), what, ec));
+  for (const std::string_view tag : {"first", "second", "third", "fourth"})
+    EXPECT_TRUE(w->turn_until([&] { return logged("by " + std::string(tag) + " at "); })) << tag;
+  EXPECT_EQ(w->stats().long_holds, 4U);
+  leaked.pop_back();
+  ASSERT_TRUE(w->turn_until([&] { return slow->done; }));
+  EXPECT_FALSE(ec) << what;
+  EXPECT_TRUE(logged("a slow acquire")) << "within the same second";
+}
+
+TEST_F(demand, P82_what_the_limit_holds_back_is_told_when_the_pool_closes) {
+  use(2, [](pool_config& c) { c.leak_threshold = 30ms; });
+  std::vector<lease> leaked;
+  leaked.push_back(take(tagged("first")));
+  ASSERT_TRUE(w->turn_until([&] { return logged("by first"); }));
+  leaked.push_back(take(tagged("second")));
+  ASSERT_TRUE(w->turn_until([&] { return w->stats().long_holds == 2; }));
+  leaked.clear();
+  bool closed = false;
+  w->pool->async_close(1s, [&] { closed = true; });
+  ASSERT_TRUE(w->turn_until([&] { return closed; }));
+  EXPECT_TRUE(logged("by second"));
+}
+
 TEST_F(demand, a_reclaimed_lease_is_revoked_and_its_connection_serves_the_next) {
   use(1, [](pool_config& c) { c.leak_reclaim = 500ms; });
   lease leaked = take(tagged("forgotten"));

@@ -202,8 +202,8 @@ struct pool_config {
   std::chrono::nanoseconds hook_timeout = std::chrono::seconds(5);  ///< for each run of a hook
 
   /// Called with one line when something fails behind the users' backs: a connect, a cancel connection. At most one
-  /// line a second; never a secret. Any thread, no lock held; what it throws is counted (lido_sink_errors_total) and
-  /// swallowed.
+  /// line a second of each kind, and the next one says how many were swallowed; long leases are all told, several in a
+  /// line. Never a secret. Any thread, no lock held; what it throws is counted (lido_sink_errors_total) and swallowed.
   std::function<void(std::string_view)> log;
   /// Called for each NOTICE and WARNING of the server, on the io thread. Same rules, but at most
   /// 1,000 a second of one connection (lido_notices_dropped_total).
@@ -211,7 +211,8 @@ struct pool_config {
 
   /// Reads [pool.NAME] of a TOML file, and what the environment says over it (config_sources). Throws lido::error
   /// (errc::invalid_config) with file and line or the variable's name and, for an unknown key, the nearest one; never
-  /// with a value. A file that holds a password must be readable by its owner alone.
+  /// with a value. A file that holds a secret itself, beside others in files of their own or not, must be readable by
+  /// its owner alone.
   static pool_config load(const std::string& path, std::string_view pool_name = "default");
   static pool_config load(const config_sources& sources, std::string_view pool_name = "default");
   /// From text, without the environment; `origin` takes the file's place in messages.
