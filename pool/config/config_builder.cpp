@@ -44,12 +44,17 @@ void add_origins(std::span<const knob<Config>> table, const Config& config,
 }  // namespace
 
 bool config_builder::set(std::string_view key, std::string_view value, const std::string& where,
-                         const std::string& source) {
+                         const std::string& source, secrecy kept) {
   if (!set_knob(pool_knobs(), config_, key, value, where) &&
       !set_knob(connect_knobs(), config_.connect, key, value, where))
     return false;
+  note_secret(key, value, kept);
   sources_[std::string(key)] = source;
   return true;
+}
+
+void config_builder::note_secret(std::string_view key, std::string_view value, secrecy kept) {
+  if (kept == secrecy::in_the_open && !value.empty() && is_secret(key)) open_secret_ = true;
 }
 
 void config_builder::set_parameter(std::string_view name, std::string_view value, const std::string& source) {
@@ -63,11 +68,12 @@ void config_builder::set_parameter(std::string_view name, std::string_view value
   sources_["parameters." + std::string(name)] = source;
 }
 
-void config_builder::set_dsn(std::string_view dsn, const std::string& where, const std::string& source) {
+void config_builder::set_dsn(std::string_view dsn, const std::string& where, const std::string& source, secrecy kept) {
   const std::string before = where.empty() ? std::string() : where + ": ";
   std::vector<dsn_setting> settings;
   try {
     settings = split_dsn(dsn);
+    for (const dsn_setting& s : settings) note_secret(s.key, s.value.reveal(), kept);  // not what a service file adds
     if (services_) expand_service(settings, services_);
   } catch (const error& e) {
     throw_invalid_config(before + e.diag().context);
@@ -115,7 +121,6 @@ secret config_builder::secret_from(std::string_view path, const std::string& whe
   // The path is not shown: it may be the secret itself, put where its file's name belongs.
   if (!file.eof()) throw_invalid_config(where + ": the file cannot be read, or is larger than 64 KiB");
   files_.emplace_back(path);
-  secret_file_ = true;
   std::string_view value = text.reveal();
   while (value.ends_with('\n') || value.ends_with('\r')) value.remove_suffix(1);
   return secret(value);

@@ -5,6 +5,7 @@
 
 #include <lido/driver/detail/libpq_files.hpp>
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -27,17 +28,22 @@ struct config_origins {
 
 class config_builder {
  public:
+  // Whether a secret stands where the rest does, or came out of a file that holds nothing else.
+  enum class secrecy : std::uint8_t { in_the_open, in_own_file };
+
   // False: there is no such knob. `where` begins errors; `source` is what effective() shows.
-  bool set(std::string_view key, std::string_view value, const std::string& where, const std::string& source);
+  bool set(std::string_view key, std::string_view value, const std::string& where, const std::string& source,
+           secrecy kept = secrecy::in_the_open);
   void set_parameter(std::string_view name, std::string_view value, const std::string& source);
   // From here on a DSN may name a service, whose files are where these variables say; before, it is refused.
   void read_services(variable_look_up variables) { services_ = std::move(variables); }
   void set_service(std::string_view name, const std::string& source);
-  void set_dsn(std::string_view dsn, const std::string& where, const std::string& source);
+  void set_dsn(std::string_view dsn, const std::string& where, const std::string& source,
+               secrecy kept = secrecy::in_the_open);
   // The text of a file that holds a secret, without the end of its last line; wiped by the caller's secret.
   secret secret_from(std::string_view path, const std::string& where);
-  // A password out of a file of its own does not make the configuration file a secret.
-  bool has_secret_file() const noexcept { return secret_file_; }
+  // Any that was set so far was in the open, even if another source overruled it: whoever may read that, has it.
+  bool has_open_secret() const noexcept { return open_secret_; }
   void was_read(std::string file) { files_.push_back(std::move(file)); }
 
   // Of what a file and the environment may set; with "dsn", without parameters.
@@ -49,11 +55,12 @@ class config_builder {
 
  private:
   void apply(const std::vector<dsn_setting>& settings, const std::string& before, const std::string& source);
+  void note_secret(std::string_view key, std::string_view value, secrecy kept);
 
   pool_config config_;
   std::map<std::string, std::string, std::less<>> sources_;
   std::vector<std::string> files_;
-  bool secret_file_ = false;
+  bool open_secret_ = false;
   variable_look_up services_;
 };
 

@@ -65,6 +65,8 @@ class pool_variables {
       if (rest == "DSN") into_.set_dsn(v.value, std::string(v.name), std::string(v.name));
       if (rest == "DSN_FILE") {
         const std::string name(v.name);
+        if (!value_of(variables_, prefix_ + "DSN").empty())
+          throw_invalid_config(name + ": " + prefix_ + "DSN is set too: which one is meant?");
         const secret dsn = into_.secret_from(v.value, name);
         into_.set_dsn(dsn.reveal(), name, name);
       }

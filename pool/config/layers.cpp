@@ -28,7 +28,7 @@ pool_config build(const config_sources& from, const open_file& file, std::string
   if (!from.file.empty()) {
     builder.was_read(from.file);
     read_pool_table(file.text, from.file, pool_name, builder);
-    if (file.open_to_others && !builder.config().connect.password.empty() && !builder.has_secret_file())
+    if (file.open_to_others && builder.has_open_secret())
       throw_invalid_config(from.file + ": holds a password and is open to group or others: chmod 600");
   }
   if (from.environment) {

@@ -37,24 +37,28 @@ class pool_table_reader {
   void read(const toml::table& table) {
     // The DSN first: what stands beside it is more special, whatever the order in the file.
     if (const toml::node* dsn = table.get("dsn")) set_dsn(*dsn, text_of("dsn", *dsn));
-    if (const toml::node* dsn = table.get("dsn_file"))
-      set_dsn(*dsn, into_.secret_from(text_of("dsn_file", *dsn), where(*dsn)).reveal());
+    if (const toml::node* dsn = table.get("dsn_file")) {
+      require_alone("dsn", *dsn, table);
+      set_dsn(*dsn, into_.secret_from(text_of("dsn_file", *dsn), where(*dsn)).reveal(), secrecy::in_own_file);
+    }
     for (const auto& [key, node] : table) {
-      if (key.str() != "dsn" && key.str() != "dsn_file") entry(std::string(key.str()), node);
+      if (key.str() != "dsn" && key.str() != "dsn_file") entry(std::string(key.str()), node, table);
     }
   }
 
   std::string where(const toml::node& node) const { return origin_ + ":" + std::to_string(node.source().begin.line); }
 
  private:
-  void entry(const std::string& key, const toml::node& node) {
+  using secrecy = config_builder::secrecy;
+
+  void entry(const std::string& key, const toml::node& node, const toml::table& around) {
     if (const toml::table* nested = node.as_table()) {
       for (const auto& [inner, value] : *nested) {
         const std::string name(inner.str());
         if (key == "parameters") {
           into_.set_parameter(name, text_of("parameters." + name, value), where(value));
         } else {
-          entry(std::string(key).append(1, '.').append(name), value);
+          entry(std::string(key).append(1, '.').append(name), value, *nested);
         }
       }
       return;
@@ -65,11 +69,19 @@ class pool_table_reader {
     constexpr std::string_view suffix = "_file";
     const std::string_view knob = std::string_view(key).substr(0, key.size() - std::min(key.size(), suffix.size()));
     if (key.ends_with(suffix) && config_builder::is_secret(knob)) {
+      require_alone(knob, node, around);
       const secret contents = into_.secret_from(text, at);
-      into_.set(knob, contents.reveal(), at, at);
+      into_.set(knob, contents.reveal(), at, at, secrecy::in_own_file);
       return;
     }
     unknown(key, node);
+  }
+
+  // A secret and the file that holds it: as with the variables, none of them is the more special one.
+  void require_alone(std::string_view knob, const toml::node& in_file, const toml::table& around) const {
+    if (around.get(knob) == nullptr) return;
+    const std::string name(knob);
+    throw_invalid_config(where(in_file) + ": " + name + "_file: " + name + " is set too: which one is meant?");
   }
 
   [[noreturn]] void unknown(const std::string& key, const toml::node& node) const {
@@ -80,9 +92,9 @@ class pool_table_reader {
     throw_unknown_key(where(node), key, nearest_name(key, names));
   }
 
-  void set_dsn(const toml::node& node, std::string_view dsn) {
+  void set_dsn(const toml::node& node, std::string_view dsn, secrecy kept = secrecy::in_the_open) {
     if (!node.is_string()) throw_bad_value(where(node), "dsn", "a text");
-    into_.set_dsn(dsn, where(node), where(node));
+    into_.set_dsn(dsn, where(node), where(node), kept);
   }
 
   // What the knobs' setters read: TOML's own types written as one would in a DSN; lists with commas.

@@ -159,6 +159,40 @@ TEST_F(layers, secrets_come_out_of_files) {
   EXPECT_EQ(load().connect.password.reveal(), "hunter2");
 }
 
+// Whichever secret it is, whatever else is in files of its own, and though another source overrules it.
+TEST_F(layers, S14_a_file_that_is_open_to_others_holds_no_secret_at_all) {
+  const std::string own = write("own", "hunter1");
+  const std::string dsn = write("dsn", "postgresql://app:hunter2@db/app");
+  const auto judged = [&](const std::string& entries) {
+    write("[pool.web]\n" + entries);
+    EXPECT_EQ(::chmod(from.file.c_str(), 0644), 0);
+    return refused();
+  };
+  for (const std::string& inline_secret :
+       {"password = \"hunter2\"\nsslpassword_file = \"" + own + "\"", std::string("sslpassword = \"hunter2\""),
+        "dsn = \"postgresql://app:hunter2@db/app\"\npassword_file = \"" + own + "\"",
+        "password = \"hunter2\"\ndsn_file = \"" + dsn + "\"", std::string("dsn = \"sslpassword=hunter2\"")}) {
+    EXPECT_THAT(judged(inline_secret).text, AllOf(HasSubstr("chmod 600"), Not(HasSubstr("hunter")))) << inline_secret;
+  }
+  for (const std::string& none : {"dsn_file = \"" + dsn + "\"", "sslpassword_file = \"" + own + "\"",
+                                  std::string("password = \"\""), std::string("dsn = \"postgresql://app@db/app\"")}) {
+    EXPECT_EQ(judged(none).text, "") << none;
+  }
+}
+
+TEST_F(layers, a_secret_beside_the_file_that_holds_it_is_an_error_everywhere) {
+  const std::string own = write("own", "hunter1");
+  write("[pool.web]\npassword = \"hunter2\"\npassword_file = \"" + own + "\"");
+  EXPECT_THAT(refused().text,
+              AllOf(HasSubstr(from.file + ":3: password_file: password is set too: which one is meant?"),
+                    Not(HasSubstr("hunter"))));
+  write("[pool.web]\ndsn = \"host=db\"\ndsn_file = \"" + own + "\"");
+  EXPECT_THAT(refused().text, HasSubstr("which one is meant?"));
+  write("[pool.web]");
+  variables = {"LIDO__WEB__DSN=host=db", "LIDO__WEB__DSN_FILE=" + own};
+  EXPECT_THAT(refused().text, HasSubstr("LIDO__WEB__DSN is set too: which one is meant?"));
+}
+
 TEST_F(layers, effective_shows_every_knob_and_no_secret) {
   write("[pool.web]\npassword = \"hunter2\"\nmax_size = 5");
   const auto c = load();
