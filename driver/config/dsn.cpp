@@ -66,9 +66,10 @@ std::string place_of(const dsn_setting& s) {
   return s.where.empty() ? "DSN, position " + std::to_string(s.position) : s.where;
 }
 
-void apply_setting(connect_config& config, const dsn_setting& s, std::string_view before) {
+void apply_setting(connect_config& config, host_settings& hosts, const dsn_setting& s, std::string_view before) {
   if (has_no_effect(s.key)) return;
   const std::string where = std::string(before) + place_of(s);
+  if (hosts.set(s.key, s.value.reveal(), where)) return;
   if (set_knob(connect_knobs(), config, s.key, s.value.reveal(), where)) return;
   const std::string_view why = why_not_supported(s.key);
   if (!why.empty()) throw_invalid_config(where + ": " + s.key + " " + std::string(why));
@@ -79,21 +80,28 @@ void apply_setting(connect_config& config, const dsn_setting& s, std::string_vie
   throw_unknown_key(where, s.key, nearest_name(s.key, names));
 }
 
-// C24: who gives an address and no name has given no name, and not "localhost".
-void settle_settings(connect_config& config, const std::vector<dsn_setting>& all) {
+bool names_no_host(const std::vector<dsn_setting>& all) {
   const auto given = [&all](std::string_view key) { return std::ranges::find(all, key, &dsn_setting::key); };
   const auto address = given("hostaddr");
-  if (address == all.end() || address->value.empty() || given("host") != all.end()) return;
+  return address != all.end() && !address->value.empty() && given("host") == all.end();
+}
+
+void clear_default_host(connect_config& config) {
   if (config.hosts.empty() && config.host == connect_config{}.host) config.host.clear();
+}
+
+void apply_settings(connect_config& config, const std::vector<dsn_setting>& all) {
+  host_settings hosts;
+  for (const dsn_setting& s : all) apply_setting(config, hosts, s);
+  hosts.apply(config);
+  if (names_no_host(all)) clear_default_host(config);
 }
 
 }  // namespace detail
 
 connect_config connect_config::parse(std::string_view dsn) {
   connect_config config;
-  const auto all = detail::split_dsn(dsn);
-  for (const auto& s : all) detail::apply_setting(config, s);
-  detail::settle_settings(config, all);
+  detail::apply_settings(config, detail::split_dsn(dsn));
   return config;
 }
 

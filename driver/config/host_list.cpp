@@ -133,6 +133,50 @@ std::string host_ports(const connect_config& c) {
   return joined(c.hosts, [&c](const host_entry& h) { return std::to_string(h.port == 0 ? c.port : h.port); });
 }
 
+// ---- together ----
+
+bool host_settings::set(std::string_view key, std::string_view value, std::string_view where) {
+  entry* into = nullptr;
+  if (key == "host") into = &host_;
+  if (key == "hostaddr") into = &address_;
+  if (key == "port") into = &port_;
+  if (into == nullptr) return false;
+  connect_config alone;
+  set_knob(connect_knobs(), alone, key, value, where);
+  into->value.assign(value);
+  into->where.assign(where);
+  into->given = true;
+  return true;
+}
+
+std::size_t host_settings::entry::size() const noexcept {
+  return 1 + static_cast<std::size_t>(std::ranges::count(value, ','));
+}
+
+void host_settings::throw_misfit(const entry& which, std::string_view what, const entry& than, std::string_view of) {
+  const auto number = [](std::size_t n, std::string_view unit) {
+    const std::string_view plural = unit.ends_with('s') ? "es" : "s";
+    return std::to_string(n) + " " + std::string(unit) + std::string(n == 1 ? "" : plural);
+  };
+  throw_invalid_config(which.where + ": " + number(which.size(), what) + " for " + number(than.size(), of) + " (" +
+                       than.where + ")");
+}
+
+// As libpq: as many addresses as names, and one port for all or one each.
+void host_settings::apply(connect_config& config) const {
+  const bool addressed = address_.given && !address_.value.empty();
+  const bool named = host_.given && !host_.value.empty();
+  if (addressed && named && host_.size() != address_.size()) throw_misfit(host_, "host", address_, "address");
+  if (port_.given && port_.size() > 1) {
+    if (addressed && port_.size() != address_.size()) throw_misfit(port_, "port", address_, "address");
+    if (!addressed && named && port_.size() != host_.size()) throw_misfit(port_, "port", host_, "host");
+  }
+  const bool fits = (!host_.given || set_hosts(config, host_.value)) &&
+                    (!address_.given || set_host_addresses(config, address_.value)) &&
+                    (!port_.given || set_ports(config, port_.value));
+  if (!fits) throw_invalid_config("host, hostaddr and port do not fit each other");
+}
+
 bool is_unix_socket(const host_entry& host) noexcept { return host.hostaddr.empty() && host.host.starts_with('/'); }
 
 std::vector<host_entry> hosts_of(const connect_config& c) {

@@ -179,8 +179,7 @@ connect_config connect_config::load(std::string_view dsn) {
   keep_last_of_each(all);
 
   connect_config config;
-  for (const dsn_setting& s : all) apply_setting(config, s);
-  settle_settings(config, all);
+  apply_settings(config, all);
   if (config.passfile.empty()) config.passfile = default_passfile(&process_variable);
   return config;
 }

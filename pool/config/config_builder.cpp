@@ -45,9 +45,10 @@ void add_origins(std::span<const knob<Config>> table, const Config& config,
 
 bool config_builder::set(std::string_view key, std::string_view value, const std::string& where,
                          const std::string& source, secrecy kept) {
-  if (!set_knob(pool_knobs(), config_, key, value, where) &&
+  if (!set_knob(pool_knobs(), config_, key, value, where) && !hosts_.set(key, value, where) &&
       !set_knob(connect_knobs(), config_.connect, key, value, where))
     return false;
+  if (key == "host") no_host_named_ = false;
   note_secret(key, value, kept);
   sources_[std::string(key)] = source;
   return true;
@@ -100,10 +101,11 @@ void config_builder::apply(const std::vector<dsn_setting>& settings, const std::
       sources_[std::string(key)] = source;
       continue;
     }
-    apply_setting(config_.connect, s, before);
+    apply_setting(config_.connect, hosts_, s, before);
+    if (s.key == "host") no_host_named_ = false;
     sources_[s.key] = s.where.empty() ? source : s.where;
   }
-  settle_settings(config_.connect, settings);
+  if (names_no_host(settings)) no_host_named_ = true;
 }
 
 secret config_builder::secret_from(std::string_view path, const std::string& where) {
@@ -138,6 +140,8 @@ bool config_builder::is_secret(std::string_view key) {
 }
 
 pool_config config_builder::finish() && {
+  hosts_.apply(config_.connect);
+  if (no_host_named_) clear_default_host(config_.connect);
   auto origins = std::make_shared<config_origins>();
   add_origins(pool_knobs(), config_, sources_, *origins);
   add_origins(connect_knobs(), config_.connect, sources_, *origins);

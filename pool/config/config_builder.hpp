@@ -58,6 +58,8 @@ class config_builder {
   void note_secret(std::string_view key, std::string_view value, secrecy kept);
 
   pool_config config_;
+  host_settings hosts_;
+  bool no_host_named_ = false;  // by the last source that could have
   std::map<std::string, std::string, std::less<>> sources_;
   std::vector<std::string> files_;
   bool open_secret_ = false;

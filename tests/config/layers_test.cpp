@@ -90,6 +90,51 @@ TEST_F(layers, each_one_overrules_those_before) {
   EXPECT_EQ(knob_of(c, "name").applies, knob_class::restart);
 }
 
+std::string hosts_of(const pool_config& c) {
+  std::string out;
+  for (const host_entry& h : detail::hosts_of(c.connect)) {
+    out += (out.empty() ? "" : " ") + h.host + (h.hostaddr.empty() ? "" : "(" + h.hostaddr + ")") + ":" +
+           std::to_string(h.port);
+  }
+  return out;
+}
+
+// host, hostaddr and port belong together, however many there were before and in whatever order they come.
+TEST_F(layers, lists_of_hosts_are_overruled_by_lists_of_other_lengths) {
+  write("[pool.web]\nhost = \"a,b\"\nport = \"5,6\"");
+  EXPECT_EQ(hosts_of(load()), "a:5 b:6");
+  const auto with = [&](std::vector<std::string> env, std::string_view dsn = "") {
+    variables = std::move(env);
+    from.dsn = std::string(dsn);
+    const auto c = load();
+    from.dsn = std::string();
+    return hosts_of(c);
+  };
+  EXPECT_EQ(with({"PGHOST=x", "PGPORT=7"}), "x:7");
+  EXPECT_EQ(with({"PGPORT=7"}), "a:7 b:7");
+  EXPECT_EQ(with({"PGHOST=x,y"}), "x:5 y:6");
+  EXPECT_EQ(with({"LIDO__WEB__DSN=postgresql://x:7/db"}), "x:7");
+  EXPECT_EQ(with({"LIDO__WEB__PORT=7,8,9", "LIDO__WEB__HOST=x,y,z"}), "x:7 y:8 z:9");
+  EXPECT_EQ(with({"LIDO__WEB__HOST=x,y,z", "LIDO__WEB__PORT=7,8,9"}), "x:7 y:8 z:9");
+  EXPECT_EQ(with({}, "postgresql://x:7,y:8,z:9/db"), "x:7 y:8 z:9");
+  EXPECT_EQ(with({"PGHOSTADDR=10.0.0.1"}, "host=x port=7"), "x(10.0.0.1):7");
+  EXPECT_EQ(with({"PGHOST=x", "LIDO__WEB__PORT=7"}), "x:7") << "what fits in the end";
+  EXPECT_EQ(knob_of(load(), "host").value, "x");
+  EXPECT_EQ(knob_of(load(), "host").source, "PGHOST");
+}
+
+TEST_F(layers, lists_of_hosts_that_do_not_fit_are_told_with_their_lengths_and_places) {
+  write("[pool.web]\nhost = \"a,b\"\nport = \"5,6\"");
+  variables = {"PGHOST=x"};
+  EXPECT_THAT(refused().text, HasSubstr(from.file + ":3: 2 ports for 1 host (PGHOST)"));
+  variables = {"LIDO__WEB__PORT=1,2,3"};
+  EXPECT_THAT(refused().text, HasSubstr("LIDO__WEB__PORT: 3 ports for 2 hosts (" + from.file + ":2)"));
+  variables = {"PGHOSTADDR=10.0.0.1,10.0.0.2,10.0.0.3"};
+  EXPECT_THAT(refused().text, HasSubstr(from.file + ":2: 2 hosts for 3 addresses (PGHOSTADDR)"));
+  variables = {"PGPORT=x"};
+  EXPECT_THAT(refused().text, HasSubstr("PGPORT: port expects"));
+}
+
 TEST_F(layers, dotted_knobs_and_parameters_have_variables) {
   write("[pool.web]");
   variables = {"LIDO__WEB__CANCEL__TIMEOUT=3s", "LIDO__WEB__MAX_SIZE=4", "LIDO__WEB__PARAMETERS__SEARCH_PATH=app",

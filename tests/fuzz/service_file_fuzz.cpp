@@ -8,7 +8,7 @@ LIDO_FUZZ_TARGET(service_file, input) {
     const auto settings = lido::detail::service_in(input, "web", "file");
     if (!settings) return;
     lido::connect_config config;
-    for (const auto& s : *settings) lido::detail::apply_setting(config, s);
+    lido::detail::apply_settings(config, *settings);
   } catch (const lido::error& e) {
     lido::fuzz::require(e.code() == lido::errc::invalid_config);
   }

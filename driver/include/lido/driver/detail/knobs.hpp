@@ -146,10 +146,37 @@ struct dsn_setting {
 /// its last value.
 std::vector<dsn_setting> split_dsn(std::string_view dsn);
 std::string place_of(const dsn_setting& s);
-/// Sets one; throws for a key that is unknown or does not go together with Lido.
-void apply_setting(connect_config& config, const dsn_setting& s, std::string_view before = {});
-/// What only the whole list tells; after its last one was set.
-void settle_settings(connect_config& config, const std::vector<dsn_setting>& all);
+/// host, hostaddr and port, which have to fit each other and come from anywhere, one after the other: each is kept with
+/// its last value, and they are put together when all are known.
+class host_settings {
+ public:
+  /// False: another key. Throws for a value that is none for itself.
+  bool set(std::string_view key, std::string_view value, std::string_view where);
+  /// Throws when the lists are not of one length.
+  void apply(connect_config& config) const;
+
+ private:
+  struct entry {
+    std::string value;
+    std::string where;
+    bool given = false;
+    [[nodiscard]] std::size_t size() const noexcept;
+  };
+  [[noreturn]] static void throw_misfit(const entry& which, std::string_view what, const entry& than,
+                                        std::string_view of);
+  entry host_;
+  entry address_;
+  entry port_;
+};
+
+/// Sets one; throws for a key that is unknown or does not go together with Lido. The hosts are only kept.
+void apply_setting(connect_config& config, host_settings& hosts, const dsn_setting& s, std::string_view before = {});
+/// All of them.
+void apply_settings(connect_config& config, const std::vector<dsn_setting>& all);
+/// Whether they give an address and no name: then there is none, and not "localhost" (C24).
+bool names_no_host(const std::vector<dsn_setting>& all);
+/// Takes the default name away again.
+void clear_default_host(connect_config& config);
 /// Keeps the last setting of each key.
 void keep_last_of_each(std::vector<dsn_setting>& all);
 
