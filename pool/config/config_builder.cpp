@@ -58,6 +58,11 @@ void config_builder::note_secret(std::string_view key, std::string_view value, s
   if (kept == secrecy::in_the_open && !value.empty() && is_secret(key)) open_secret_ = true;
 }
 
+void config_builder::set_table(std::string_view name, const std::string& source) {
+  config_.name.assign(name);
+  sources_["name"] = source;
+}
+
 void config_builder::set_parameter(std::string_view name, std::string_view value, const std::string& source) {
   auto& all = config_.connect.parameters;
   const auto found = std::ranges::find(all, name, &std::pair<std::string, std::string>::first);

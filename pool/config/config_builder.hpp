@@ -34,6 +34,8 @@ class config_builder {
   // False: there is no such knob. `where` begins errors; `source` is what effective() shows.
   bool set(std::string_view key, std::string_view value, const std::string& where, const std::string& source,
            secrecy kept = secrecy::in_the_open);
+  // What it is called unless the file, a variable or code says otherwise.
+  void set_table(std::string_view name, const std::string& source);
   void set_parameter(std::string_view name, std::string_view value, const std::string& source);
   // From here on a DSN may name a service, whose files are where these variables say; before, it is refused.
   void read_services(variable_look_up variables) { services_ = std::move(variables); }
@@ -71,6 +73,10 @@ void read_pool_table(std::string_view text, std::string_view origin, std::string
 std::vector<std::string> pools_in(std::string_view text, std::string_view origin);
 // The file's text; `open_to_others` when its mode lets group or others read it.
 std::string contents_of(const std::string& path, bool& open_to_others);
+
+// Of the knobs that an error names: " (min_size: lido.toml:3, max_size: LIDO__WEB__MAX_SIZE)"; empty when all of them
+// are at their defaults.
+std::string sources_of(const pool_config& config, std::string_view error);
 
 // "NAME=value" each, as in environ.
 using environment = std::vector<std::string_view>;

@@ -68,6 +68,22 @@ void compare_parameters(const pool_config& from, const pool_config& to, std::vec
 
 }  // namespace
 
+std::string detail::sources_of(const pool_config& config, std::string_view error) {
+  constexpr std::string_view of_names = "abcdefghijklmnopqrstuvwxyz0123456789_.";
+  const std::vector<effective_knob> all = config.effective();
+  std::vector<std::string_view> told;
+  std::string out;
+  for (std::size_t at = 0; (at = error.find_first_of(of_names, at)) != std::string_view::npos;) {
+    const std::string_view word = error.substr(at, error.find_first_not_of(of_names, at) - at);
+    at += word.size();
+    const auto k = std::ranges::find(all, word, &effective_knob::name);
+    if (k == all.end() || k->source == "default" || std::ranges::find(told, word) != told.end()) continue;
+    told.push_back(word);
+    out += (out.empty() ? " (" : ", ") + k->name + ": " + k->source;
+  }
+  return out.empty() ? out : out + ")";
+}
+
 std::vector<effective_knob> pool_config::effective() const {
   std::vector<effective_knob> out;
   add(detail::pool_knobs(), *this, *this, out);

@@ -42,7 +42,8 @@ pool_config build(const config_sources& from, const open_file& file, std::string
     config.validate();
   } catch (const error& e) {
     const std::string before = from.file.empty() ? "pool " : from.file + ", pool ";
-    throw_invalid_config(before + std::string(pool_name) + ": " + e.diag().context);
+    throw_invalid_config(before + std::string(pool_name) + ": " + e.diag().context +
+                         sources_of(config, e.diag().context));
   }
   return config;
 }

@@ -84,12 +84,22 @@ class pool_table_reader {
     throw_invalid_config(where(in_file) + ": " + name + "_file: " + name + " is set too: which one is meant?");
   }
 
+  static bool is_plain(std::string_view key) {
+    constexpr std::size_t longest = 40;
+    return key.size() <= longest && std::ranges::all_of(key, [](char c) {
+             return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+           });
+  }
+
   [[noreturn]] void unknown(const std::string& key, const toml::node& node) const {
     const std::string_view why = why_not_supported(key);
     if (!why.empty()) throw_invalid_config(where(node) + ": " + key + " " + std::string(why));
     std::vector<std::string_view> names = config_builder::names();
     names.insert(names.end(), {"parameters", "dsn_file", "password_file"});
-    throw_unknown_key(where(node), key, nearest_name(key, names));
+    const std::string_view nearest = nearest_name(key, names);
+    // What TOML took for a key is none of a value's pieces, as it may be in a DSN: it can be shown.
+    if (nearest.empty() && is_plain(key)) throw_invalid_config(where(node) + ": unknown key \"" + key + "\"");
+    throw_unknown_key(where(node), key, nearest);
   }
 
   void set_dsn(const toml::node& node, std::string_view dsn, secrecy kept = secrecy::in_the_open) {
@@ -160,6 +170,7 @@ void read_pool_table(std::string_view text, std::string_view origin, std::string
   const toml::table* const table = found->as_table();
   if (table == nullptr)
     throw_invalid_config(line_of(origin, *found) + ": [pool." + std::string(pool_name) + "] is expected to be a table");
+  into.set_table(pool_name, line_of(origin, *found));
   pool_table_reader(origin, into).read(*table);
 }
 
@@ -195,13 +206,13 @@ std::string contents_of(const std::string& path, bool& open_to_others) {
 
 pool_config pool_config::parse_toml(std::string_view text, std::string_view origin, std::string_view pool_name) {
   detail::config_builder builder;
-  builder.config().name.assign(pool_name);
   detail::read_pool_table(text, origin, pool_name, builder);
   pool_config config = std::move(builder).finish();
   try {
     config.validate();
   } catch (const error& e) {
-    detail::throw_invalid_config(std::string(origin) + ", [pool." + std::string(pool_name) + "]: " + e.diag().context);
+    detail::throw_invalid_config(std::string(origin) + ", [pool." + std::string(pool_name) + "]: " + e.diag().context +
+                                 detail::sources_of(config, e.diag().context));
   }
   return config;
 }

@@ -248,6 +248,32 @@ TEST_F(layers, effective_shows_every_knob_and_no_secret) {
                           HasSubstr("max_size = 5  # " + from.file + ":3, live")));
 }
 
+TEST_F(layers, a_pool_is_called_as_its_table_and_the_source_says_so) {
+  write("\n[pool.web]\nmax_size = 5\n[pool.jobs]\nname = \"nightly\"");
+  EXPECT_EQ(knob_of(load(), "name").value, "web");
+  EXPECT_EQ(knob_of(load(), "name").source, from.file + ":2");
+  EXPECT_EQ(knob_of(load("jobs"), "name").source, from.file + ":5");
+  from.code = [](pool_config& c) { c.name = "other"; };
+  EXPECT_EQ(knob_of(load(), "name").source, "code");
+}
+
+TEST_F(layers, an_unknown_key_is_named_though_no_other_is_near) {
+  write("[pool.web]\nmax_conns = 5");
+  EXPECT_THAT(refused().text, HasSubstr(from.file + ":2: unknown key \"max_conns\""));
+  write("[pool.web]\n[pool.web.limits]\nopen = 5");
+  EXPECT_THAT(refused().text, HasSubstr(from.file + ":3: unknown key \"limits.open\""));
+}
+
+TEST_F(layers, knobs_that_do_not_go_together_are_told_with_their_places) {
+  write("[pool.web]\nmin_size = 7");
+  variables = {"LIDO__WEB__MAX_SIZE=5"};
+  EXPECT_THAT(refused().text, HasSubstr("min_size must not be above max_size (min_size: " + from.file +
+                                        ":2, max_size: LIDO__WEB__MAX_SIZE)"));
+  variables.clear();
+  write("[pool.web]\nmin_size = 100");
+  EXPECT_THAT(refused().text, HasSubstr("(min_size: " + from.file + ":2)")) << "the other one is at its default";
+}
+
 TEST_F(layers, code_after_loading_is_noticed) {
   write("[pool.web]\nmax_size = 5\npassword = \"a\"");
   auto c = load();
