@@ -32,6 +32,22 @@ class house_rules(unittest.TestCase):
         status, output, _ = run("house_rules.py", {"driver/wire/a.hpp": HEAD + "#include <lido/driver/error.hpp>\n#include <span>\n"})
         self.assertEqual(status, 0, output)
 
+    def test_a_knob_in_the_documents_that_there_is_not(self):
+        schema = """{"definitions": {"pool": {"properties": {"max_size": {}, "parameters": {"additionalProperties": {"type": "string"}},
+                     "cancel": {"properties": {"after": {}}}}}}}"""
+
+        def tree(text):
+            return {"docs/reference/lido.schema.json": schema, "docs/a.md": text}
+
+        good = "[pool.web]\nmax_size = 5\ncancel.after = 1\nparameters.search_path = 'a'\n[pool.web.cancel]\nafter = 2\n"
+        indented = "text:\n\n    " + good.replace("\n", "\n    ") + "\n\nint max_sise = 1\n"
+        for text in ("```toml\n" + good + "```\n```cpp\nint x = 1;\n```\n", indented, "    [pgbouncer]\n    pool_mode = session\n"):
+            status, output, _ = run("house_rules.py", tree(text))
+            self.assertEqual(status, 0, output)
+        self.expect(tree("```toml\n[pool.web]\nmax_sise = 5\n```\n"), "docs/a.md:3: there is no knob max_sise")
+        self.expect(tree("    [pool.web]\n    reset_mode = 5\n"), "docs/a.md:2: there is no knob reset_mode")
+        self.expect(tree("```toml\n[pool.web.cancel]\nbefore = 5\n```\n"), "docs/a.md:3: there is no knob cancel.before")
+
     def test_wire_does_not_include_session(self):
         self.expect({"driver/wire/a.hpp": HEAD + '#include "driver/session/b.hpp"\n'}, "driver/wire may not include driver/session")
 

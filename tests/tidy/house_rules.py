@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """house_rules.py ROOT: what no compiler checks. Who may include whom, where foreign libraries may appear, sizes, words, promises without a test,
-tests that the docs name and nobody has written.
+tests that the docs name and nobody has written, knobs that the docs set and nobody reads.
 
 Prints one line per violation, path:line: text, and exits 1 if there is any.
 """
 import fnmatch
+import json
 import re
 import shutil
 import subprocess
@@ -29,7 +30,7 @@ LAYERS = {
                   "asio", "absl"),
     "pool/include": ("pool/include", "driver/include", "asio"),
     "pool/core": ("absl",),
-    "pool/stats": ("pool/core", "pool/include", "driver/include", "absl"),
+    "pool/stats": ("driver", "pool/core", "pool/include", "driver/include", "absl"),
     "pool/recovery": ("driver", "pool/core", "pool/stats", "pool/include", "driver/include", "asio", "absl"),
     "pool/config": ("pool/core", "pool/include", "driver/include", "absl", "toml"),
     "pool": ("driver", "pool/core", "pool/stats", "pool/recovery", "pool/config", "pool/include", "driver/include", "asio", "absl"),
@@ -57,6 +58,11 @@ WORDS = (
 SLEEP = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep)\b")
 # The test support's own waiting primitive is the one place that may sleep.
 SLEEP_ALLOWED = ("tests/support/eventually",)
+
+
+# In the documents: [pool.web], [pool.web.cancel] (group 1 is "cancel"), max_size = 5
+TOML_TABLE = re.compile(r"^\s*\[pool\.\w+\.?((?:\w+\.)*\w+)?\]")
+TOML_SETTING = re.compile(r"^\s*([a-z_][a-z0-9_.]*)\s*=(?!=)")
 
 
 def layer_of(path):
@@ -160,6 +166,41 @@ def proofs(root, sources, report):
                     report(page, number, f"there is no test {test}")
 
 
+def settings_in_docs(root, report):
+    """Each knob in a TOML block of the documents is one: docs/reference/lido.schema.json, which a test holds to the parser's own table."""
+    schema = root / "docs/reference/lido.schema.json"
+    if not schema.exists():
+        return
+    pool = json.loads(schema.read_text())["definitions"]["pool"]
+
+    def is_knob(key):
+        at = pool
+        for part in key.split("."):
+            if at.get("additionalProperties"):  # parameters: any name
+                return True
+            at = at.get("properties", {}).get(part)
+            if at is None:
+                return False
+        return True
+
+    for page in sorted((root / "docs").rglob("*.md")):
+        fenced, table = False, None  # a block that is indented begins with its table
+        for number, line in enumerate(page.read_text().splitlines(), 1):
+            if line.startswith("```"):
+                fenced, table = line == "```toml", None
+                continue
+            if not fenced and line.strip() and not line.startswith("    "):
+                table = None
+            if not fenced and not line.startswith("    "):
+                continue
+            header = TOML_TABLE.match(line)
+            if header:
+                table = header.group(1) + "." if header.group(1) else ""
+            setting = TOML_SETTING.match(line)
+            if setting and table is not None and not is_knob(table + setting.group(1)):
+                report(page.relative_to(root), number, f"there is no knob {table + setting.group(1)}")
+
+
 def files_of(root):
     """What git knows or would add; without git (a tarball), everything in the project's folders."""
     if shutil.which("git"):
@@ -190,6 +231,7 @@ def main():
             check_source(name, lines, report)
     promises(root, sources, report)
     proofs(root, sources, report)
+    settings_in_docs(root, report)
 
     print("\n".join(violations) if violations else f"house rules: {len(sources)} files hold them")
     return 1 if violations else 0
