@@ -191,7 +191,16 @@ class listener_impl final : public session_observer, public std::enable_shared_f
     if (std::ranges::count_if(wishes_, same) <= 1) subscriptions_.leave(channel);
   }
 
+  // Certificates and keys as they are now; those that cannot be read leave the ones before them in use.
+  void renew_settings() {
+    if (!settings_->tls) return;
+    std::error_code ec;
+    std::string why;
+    if (auto fresh = make_session_settings(settings_->config, ec, why)) settings_ = std::move(fresh);
+  }
+
   void connect() {
+    if (ever_connected_ || state_ == state::pausing) renew_settings();
     state_ = state::connecting;
     attempt_ = connect_session(strand_, settings_, make_deadline_queue(strand_),
                                std::weak_ptr<session_observer>(shared_from_this()),
@@ -358,7 +367,7 @@ class listener_impl final : public session_observer, public std::enable_shared_f
   }
 
   const asio::any_io_executor strand_;
-  const std::shared_ptr<const session_settings> settings_;
+  std::shared_ptr<const session_settings> settings_;  // on the strand
   const listener_options options_;
   const std::chrono::nanoseconds connect_timeout_;
   std::atomic<std::uint64_t> last_id_{0};

@@ -1,9 +1,13 @@
 // Certificates that are rotated under a running pool (F31).
 #include "tests/faults/users.hpp"
+#include "tests/support/coroutines.hpp"
 #include "tests/support/files.hpp"
+
+#include <lido/driver/listener.hpp>
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 
@@ -60,6 +64,32 @@ TEST(faults, F31_new_connections_go_by_the_certificates_as_they_are_now_and_open
   second.release();
   third.release();
   EXPECT_TRUE(w.close());
+}
+
+// A listener connects again by itself, for years.
+TEST(faults, F31_a_listener_connects_again_by_the_certificates_as_they_are_now) {
+  postgres_cluster server;
+  const temporary_folder folder{"lido-rotation-"};
+  const auto authority = folder.path() / "ca.crt";
+  write_file(authority, read_file(server.ca_file()));
+  run([&](asio::io_context& io) -> asio::awaitable<void> {
+    connect_config config;
+    config.host = "localhost";
+    config.port = server.port();
+    config.user = server.user();
+    config.database = server.database();
+    config.password = std::string_view(server.password());
+    config.sslrootcert = authority;
+    listener_options options;
+    options.backoff_max = std::chrono::milliseconds(20);
+    listener ears(io.get_executor(), config, options);
+    co_await ears.async_listen("news");
+    rotate(server);
+    put(authority, read_file(server.wrong_ca_file()));
+    server.sql("select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%'");
+    EXPECT_EQ((co_await ears.async_next()).what, listener_event::kind::gap);
+    ears.close();
+  });
 }
 
 }  // namespace
