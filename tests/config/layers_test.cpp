@@ -105,9 +105,9 @@ TEST_F(layers, lists_of_hosts_are_overruled_by_lists_of_other_lengths) {
   EXPECT_EQ(hosts_of(load()), "a:5 b:6");
   const auto with = [&](std::vector<std::string> env, std::string_view dsn = "") {
     variables = std::move(env);
-    from.dsn = std::string(dsn);
+    from.dsn = dsn;
     const auto c = load();
-    from.dsn = std::string();
+    from.dsn = "";
     return hosts_of(c);
   };
   EXPECT_EQ(with({"PGHOST=x", "PGPORT=7"}), "x:7");

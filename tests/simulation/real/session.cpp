@@ -186,13 +186,12 @@ void simulated_session::abandon(detail::operation& op) noexcept {
   ++tenure_;
   abandoned_ = true;
   const auto o = observer_.lock();
-  if (o && !server_.chance(20)) return o->on_revoked(op.tenure);
-  // Its thread was held up: by now the lease may be back, and another's.
-  if (o)
-    return server_.time().after(server_.some(std::chrono::milliseconds(3)), [who = observer_, of = op.tenure] {
-      if (const auto still = who.lock()) still->on_revoked(of);
-    });
-  die(lido::errc::connection_closed, false);  // a session of nobody's
+  if (!o) return die(lido::errc::connection_closed, false);  // a session of nobody's
+  if (!server_.chance(20)) return o->on_revoked(op.tenure);
+  // The thread was held up: by the time that it tells, the lease may be back, and another's.
+  server_.time().after(server_.some(std::chrono::milliseconds(3)), [who = observer_, of = op.tenure] {
+    if (const auto still = who.lock()) still->on_revoked(of);
+  });
 }
 
 void simulated_session::soft_cancel(detail::operation& op) noexcept {
