@@ -109,10 +109,12 @@ std::error_code pool_impl::verdict_on(const errand& what) const {
 diagnostics pool_impl::words_for(const errand& what, std::size_t ready) const {
   const bool is_warm_up = what.kind == core::goal_kind::warm;
   diagnostics diag = is_warm_up && what.end == core::goal_end::failed ? last_diag_ : diagnostics{};
-  const std::string text =
-      is_warm_up ? "warm-up of pool " + name_ + ": " + std::to_string(ready) + " of " + std::to_string(what.target) +
-                       " connections are ready"
-                 : "pause of pool " + name_ + ": " + std::to_string(leases_out()) + " leases are still out";
+  std::string text = is_warm_up
+                         ? "warm-up of pool " + name_ + ": " + std::to_string(ready) + " of " +
+                               std::to_string(what.target) + " connections are ready"
+                         : "pause of pool " + name_ + ": " + std::to_string(leases_out()) + " leases are still out";
+  if (const auto n = core_.slots().count(core::slot_state::recovering); !is_warm_up && n > 0)
+    text += ", " + std::to_string(n) + " connections are being cleaned up";
   diag.context += (diag.context.empty() ? "" : "; ") + text;
   if (is_warm_up && what.end == core::goal_end::timeout && last_error_)
     diag.context += "; the last connect failed: " + last_failure();

@@ -144,6 +144,29 @@ TEST(pause, acquires_wait_leases_end_and_resume_serves_in_order) {
   });
 }
 
+TEST(pause, a_connection_that_is_being_cleaned_up_is_told_where_no_lease_is_out) {
+  run([](asio::io_context& io) -> asio::awaitable<void> {
+    auto config = pool_of(unix_config(shared_cluster()), 2);
+    bool cleaned = false;
+    config.hooks.after_release = [&io, &cleaned](connection&) -> asio::awaitable<void> {
+      co_await comes_true(io, [&] { return cleaned; });
+    };
+    pool pool(io.get_executor(), std::move(config));
+    lease out = co_await pool.async_acquire();
+    out.release();
+    try {
+      co_await pool.async_pause(within(20ms));
+      ADD_FAILURE() << "at rest with a connection that is not clean";
+    } catch (const error& e) {
+      EXPECT_EQ(e.code(), errc::timeout);
+      EXPECT_EQ(e.diag().context, "pause of pool default: 0 leases are still out, 1 connections are being cleaned up");
+    }
+    cleaned = true;
+    co_await pool.async_pause(within(hang_guard));
+    co_await pool.async_close();
+  });
+}
+
 TEST(pause, a_lease_that_stays_out_is_told_and_the_pool_stays_paused) {
   run([](asio::io_context& io) -> asio::awaitable<void> {
     pool pool(io.get_executor(), pool_of(unix_config(shared_cluster()), 2));
