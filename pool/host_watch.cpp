@@ -18,20 +18,22 @@
 namespace lido {
 inline namespace v0 {
 namespace detail {
-namespace {
 
 // A standby whose receiver is not running shows what it has, however old: its lag is the age of that. With one that
-// runs and nothing left to replay it is level, however long nobody has written.
-constexpr std::string_view question =
-    "SELECT r,"
-    " CASE WHEN r THEN 0"
-    " ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int8 END,"
-    " CASE WHEN NOT r THEN 0"
-    " WHEN pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn() AND EXISTS (SELECT FROM pg_stat_wal_receiver) THEN 0"
-    " ELSE coalesce((extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000)::int8, 86400000)"
-    " END FROM (SELECT pg_is_in_recovery() AS r) AS s";
-
-}  // namespace
+// runs and nothing left to replay it is level, however long nobody has written. Everything is qualified, operators and
+// types too: the role's search_path is not ours to trust.
+std::string_view host_question() noexcept {
+  return "SELECT s.r,"
+         " CASE WHEN s.r THEN 0"
+         " ELSE ('x' OPERATOR(pg_catalog.||) pg_catalog.substr(pg_catalog.pg_walfile_name("
+         "pg_catalog.pg_current_wal_lsn()), 1, 8))::pg_catalog.bit(32)::pg_catalog.int8 END,"
+         " CASE WHEN NOT s.r THEN 0"
+         " WHEN pg_catalog.pg_last_wal_replay_lsn() OPERATOR(pg_catalog.>=) pg_catalog.pg_last_wal_receive_lsn()"
+         " AND EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver) THEN 0"
+         " ELSE coalesce((extract(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)"
+         " pg_catalog.pg_last_xact_replay_timestamp()) OPERATOR(pg_catalog.*) 1000)::pg_catalog.int8, 86400000)"
+         " END FROM (SELECT pg_catalog.pg_is_in_recovery() AS r) AS s";
+}
 
 host_watch::host_watch(const asio::any_io_executor& executor, watch_terms terms, config_source config_now,
                        host_news tell)
@@ -79,7 +81,7 @@ asio::awaitable<void> host_watch::look() {
   for (int attempt = kept ? 0 : 1; attempt < 2 && !stopped_; ++attempt) {
     try {
       if (!session_.is_open() && !co_await connect()) break;
-      const result<> answer = co_await session_.async_query(within(terms_.patience), question);
+      const result<> answer = co_await session_.async_query(within(terms_.patience), host_question());
       const row only = answer[0];
       core::sighting found;
       found.role = only.get<bool>(0) ? core::endpoint_role::standby : core::endpoint_role::primary;

@@ -20,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lido {
@@ -44,6 +45,9 @@ struct watch_terms {
 
 // What a session of this moment is connected with; none: there is nothing to go by, a hook failed.
 using config_source = std::function<void(std::function<void(std::optional<connect_config>)> done)>;
+
+// What a host is asked: whether it is in recovery, its timeline when not, its lag in ms when it is.
+std::string_view host_question() noexcept;
 
 class host_watch : public std::enable_shared_from_this<host_watch> {
  public:

@@ -78,12 +78,14 @@ void add(std::vector<std::string>& names, std::string_view name) {
 }  // namespace
 
 // A name is looked up as SQL would, then, of an extension's type outside of the search path, anywhere, if there is only
-// one of that name. Operators are qualified, too: pg_catalog need not be first in the path.
+// one of that name. Operators are qualified, too: pg_catalog need not be first in the path. NULLIF, IN, BETWEEN and
+// CASE x WHEN take theirs from the path, and cannot be used.
 std::string_view look_up_statement() noexcept {
   return "select n.name, t.oid, t.typarray, t.typbasetype,"
          " array(select a.atttypid from pg_catalog.pg_attribute a where a.attrelid operator(pg_catalog.=) t.typrelid"
          " and a.attnum operator(pg_catalog.>) 0 and not a.attisdropped order by a.attnum),"
-         " array(select coalesce(nullif(b.typbasetype, 0::pg_catalog.oid), b.oid)"
+         " array(select case when b.typbasetype operator(pg_catalog.=) 0::pg_catalog.oid then b.oid else b.typbasetype "
+         "end"
          " from pg_catalog.pg_attribute a join pg_catalog.pg_type b on b.oid operator(pg_catalog.=) a.atttypid"
          " where a.attrelid operator(pg_catalog.=) t.typrelid and a.attnum operator(pg_catalog.>) 0"
          " and not a.attisdropped order by a.attnum)"
