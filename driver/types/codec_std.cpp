@@ -68,6 +68,8 @@ bool is_text_type(std::uint32_t type) noexcept {
 bool text_of_value(value_reader& in, std::string_view& out) noexcept {
   if (in.binary() && in.type() == oid::jsonb && in.take<std::uint8_t>() != 1) return false;  // version of the format
   out = in.take_all();
+  // The empty "char" is one byte in binary, a NUL; its text form is empty.
+  if (in.binary() && in.type() == oid::single_char && out == std::string_view("\0", 1)) out = {};
   // Arrays, row types and ranges have counts and lengths in their binary form, hence NULs, which no text has.
   const bool may_be_binary = in.binary() && in.type() >= oid::first_user_defined;
   return !may_be_binary || out.find('\0') == std::string_view::npos;

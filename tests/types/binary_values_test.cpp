@@ -70,6 +70,13 @@ TEST(binary_values, text_is_sent_as_text_whose_type_the_server_infers) {
   EXPECT_EQ(decode<std::string_view>(oid::jsonb, unhex("017b7d")).value, "{}");
 }
 
+TEST(binary_values, the_empty_char_is_a_nul_and_reads_as_the_empty_string) {
+  const std::string nul(1, '\0');
+  EXPECT_EQ(decode<std::string>(oid::single_char, nul).value, "");
+  EXPECT_EQ(decode<std::string_view>(oid::single_char, nul).value, "");
+  EXPECT_EQ(decode<std::string>(oid::single_char, "x").value, "x");
+}
+
 TEST(binary_values, bytea_holds_every_byte) {
   std::vector<std::byte> all;
   for (int i = 0; i < 256; ++i) all.push_back(static_cast<std::byte>(i));

@@ -60,6 +60,18 @@ TEST(timestamps, infinity_is_kept_by_the_wrapper_and_refused_by_a_plain_time_poi
   EXPECT_GT(timestamptz::infinity(), timestamptz(at(9999, 1, 1)));
 }
 
+TEST(timestamps, a_finite_one_that_would_read_as_an_infinity_is_refused) {
+  const auto wire = big(most - 946684800000000);  // 294247-01-10 04:00:54.775807
+  EXPECT_FALSE(decode<timestamptz>(oid::timestamptz, wire).ok());
+  EXPECT_FALSE(decode<timestamp>(oid::timestamp, wire).ok());
+  const auto before = big(most - 946684800000001);
+  EXPECT_EQ(decode<timestamptz>(oid::timestamptz, before).value, timestamptz(sys_micros(microseconds(most - 1))));
+  EXPECT_EQ(decode<timestamp>(oid::timestamp, before).value, timestamp(local_micros(microseconds(most - 1))));
+  for (const std::int32_t day :
+       {std::numeric_limits<std::int32_t>::max() - 1, std::numeric_limits<std::int32_t>::min() + 1})
+    EXPECT_TRUE(decode<date>(oid::date, big(day)).value.finite()) << "days are counted in more bits than the wire has";
+}
+
 TEST(timestamps, nothing_overflows_at_either_end) {
   // Not representable in the wire's epoch, or would become an infinity there.
   EXPECT_FALSE(encode(sys_micros(microseconds(least))).has_value());

@@ -334,5 +334,15 @@ TEST_F(differential, text_search) {
   });
 }
 
+TEST_F(differential, the_empty_char_is_the_empty_string) {
+  run([](asio::io_context&) -> asio::awaitable<void> {
+    connection db = co_await open();
+    EXPECT_EQ((co_await db.async_query<std::string>("select ''::\"char\"")).one(), "");
+    EXPECT_EQ((co_await db.async_query<std::string>("select 'r'::\"char\"")).one(), "r");
+    const std::vector<std::string> both{"", "r"};
+    EXPECT_EQ((co_await db.async_query<std::vector<std::string>>("select array['', 'r']::\"char\"[]")).one(), both);
+  });
+}
+
 }  // namespace
 }  // namespace lido::testing

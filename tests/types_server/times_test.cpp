@@ -4,6 +4,7 @@
 #include <lido/driver/types/time.hpp>
 
 #include <limits>
+#include <tuple>
 
 namespace lido::testing {
 namespace {
@@ -69,6 +70,18 @@ TEST_F(differential, dates) {
   const std::vector<lido::date> edges{
       lido::date::infinity(), lido::date::minus_infinity(), day(0), day(10'957), day(-2'440'588), day(2'145'031'948)};
   compare("date", with_random(edges, [&] { return day(number(2'440'588)); }), print);
+}
+
+TEST_F(differential, a_moment_that_would_become_an_infinity_is_refused) {
+  run([](asio::io_context&) -> asio::awaitable<void> {
+    connection db = co_await open();
+    const auto there = co_await db.async_query("select '294247-01-10 04:00:54.775807+00'::timestamptz");
+    EXPECT_THROW(std::ignore = there.one().get<lido::timestamptz>(0), error);
+    const auto local = co_await db.async_query("select '294247-01-10 04:00:54.775807'::timestamp");
+    EXPECT_THROW(std::ignore = local.one().get<lido::timestamp>(0), error);
+    const auto ec = co_await error_of(db.async_query<lido::timestamptz>("select 'infinity'::timestamptz"));
+    EXPECT_FALSE(ec) << ec.message();
+  });
 }
 
 TEST_F(differential, timestamps) {

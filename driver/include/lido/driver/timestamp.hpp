@@ -130,7 +130,10 @@ struct unbounded_codec {
   static bool decode(value_reader& in, unbounded<Time>& out) noexcept {
     std::int64_t count = 0;
     switch (Take(in, count)) {
-      case moment::finite: out = Time(typename Time::duration(count)); return true;
+      case moment::finite:
+        out = Time(typename Time::duration(count));
+        return out
+            .finite();  // the server's calendar has the moment that is an infinity here: sent back it would be one
       case moment::infinity: out = unbounded<Time>::infinity(); return true;
       case moment::minus_infinity: out = unbounded<Time>::minus_infinity(); return true;
       case moment::malformed: break;
