@@ -1,4 +1,5 @@
 #include "driver/config/host_list.hpp"
+#include "driver/key_file.hpp"
 
 #include <lido/driver/detail/knobs.hpp>
 
@@ -105,7 +106,8 @@ void check_client_certificate(const connect_config& c) {
   struct stat status{};
   require_that(::stat(c.sslkey.c_str(), &status) == 0, "the file of sslkey cannot be opened");
   require_that(S_ISREG(status.st_mode), "sslkey is not a file");
-  require_that((status.st_mode & (S_IRWXG | S_IRWXO)) == 0, "the file of sslkey is open to group or others: chmod 600");
+  require_that(detail::is_private_key(status),
+               "the file of sslkey is open to group or others: chmod 600, or 640 when it is root's");
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "driver/transport/tls_context.hpp"
 
+#include "driver/key_file.hpp"
+
 #include <lido/driver/error.hpp>
 
 #include <openssl/err.h>
@@ -92,16 +94,15 @@ bool load_revocations(SSL_CTX* ctx, const connect_config& config, std::string& c
   return X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) == 1;
 }
 
-// libpq's rule: the owner alone, or root with its group reading.
 bool key_is_private(const std::string& file, std::string& context) {
   struct stat info{};
   if (::stat(file.c_str(), &info) != 0) {
     context = "sslkey: cannot read \"" + file + "\"";
     return false;
   }
-  const mode_t forbidden = info.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;
-  if (S_ISREG(info.st_mode) && (info.st_mode & forbidden) == 0) return true;
-  context = "sslkey: \"" + file + "\" must be a file that nobody but its owner can read (chmod 0600)";
+  if (S_ISREG(info.st_mode) && lido::detail::is_private_key(info)) return true;
+  context = "sslkey: \"" + file +
+            "\" must be a file that nobody but its owner can read (chmod 0600, or 0640 when it is root's)";
   return false;
 }
 

@@ -1,3 +1,4 @@
+#include "driver/key_file.hpp"
 #include "tests/config/config_errors.hpp"
 
 #include <lido/driver/detail/knobs.hpp>
@@ -61,7 +62,7 @@ TEST_F(key_file, must_be_closed_to_others) {
   connect_config c;
   c.sslcert = "/c.pem";
   c.sslkey = path;
-  for (const ::mode_t open : {0640U, 0604U, 0620U, 0601U, 0666U}) {
+  for (const ::mode_t open : {0604U, 0620U, 0601U, 0666U, 0660U, 0644U}) {
     ASSERT_EQ(::chmod(path.c_str(), open), 0);
     EXPECT_THAT(judged(c).text, HasSubstr("chmod 600")) << open;
   }
@@ -69,6 +70,34 @@ TEST_F(key_file, must_be_closed_to_others) {
     ASSERT_EQ(::chmod(path.c_str(), closed), 0);
     EXPECT_FALSE(judged(c).code) << closed;
   }
+}
+
+// As libpq has it.
+TEST(key_file_rule, S14_the_group_may_read_what_is_roots) {
+  struct stat file{};
+  for (const ::mode_t mode : {0600U, 0400U, 0640U, 0440U}) {
+    file.st_mode = S_IFREG | mode;
+    file.st_uid = 0;
+    EXPECT_TRUE(detail::is_private_key(file)) << mode;
+    file.st_uid = 1000;
+    EXPECT_EQ(detail::is_private_key(file), mode == 0600U || mode == 0400U) << mode;
+  }
+  for (const ::mode_t mode : {0660U, 0650U, 0604U, 0641U, 0642U}) {
+    file.st_mode = S_IFREG | mode;
+    file.st_uid = 0;
+    EXPECT_FALSE(detail::is_private_key(file)) << mode;
+  }
+}
+
+TEST_F(key_file, S14_its_group_may_read_it_when_it_is_roots) {
+  connect_config c;
+  c.sslcert = "/c.pem";
+  c.sslkey = path;
+  ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
+  EXPECT_EQ(judged(c).code == std::error_code{}, ::geteuid() == 0) << "the file is whose the test is";
+  if (::geteuid() != 0) return;
+  ASSERT_EQ(::chown(path.c_str(), 65534, static_cast<::gid_t>(-1)), 0);
+  EXPECT_THAT(judged(c).text, HasSubstr("chmod 600"));
 }
 
 TEST_F(key_file, must_be_a_file_and_have_a_certificate) {
