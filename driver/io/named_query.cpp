@@ -28,22 +28,25 @@ namespace detail {
 namespace {
 
 using found_type = std::tuple<std::string, std::optional<std::int64_t>, std::optional<std::int64_t>,
-                              std::optional<std::int64_t>, std::vector<std::int64_t>, std::vector<std::int64_t>>;
+                              std::optional<std::int64_t>, std::optional<std::int64_t>, std::vector<std::int64_t>,
+                              std::vector<std::int64_t>, std::vector<std::int64_t>>;
 
 std::uint32_t number_in(const std::optional<std::int64_t>& value) noexcept {
   return static_cast<std::uint32_t>(value.value_or(0));
 }
 
 types::named_type named_type_of(const found_type& row) {
-  const auto& [name, number, array, base, attributes, bases] = row;
+  const auto& [name, number, array, base, base_array, attributes, bases, elements] = row;
   types::named_type out;
   out.number = number_in(number);
   out.array = number_in(array);
   out.base = number_in(base);
-  for (std::size_t i = 0; i < attributes.size() && i < bases.size(); ++i) {
+  out.base_array = number_in(base_array);
+  for (std::size_t i = 0; i < attributes.size() && i < bases.size() && i < elements.size(); ++i) {
     types::named_type::attribute each;
     each.type = static_cast<std::uint32_t>(attributes[i]);
     each.base = static_cast<std::uint32_t>(bases[i]);
+    each.element = static_cast<std::uint32_t>(elements[i]);
     out.attributes.push_back(each);
   }
   return out;
@@ -203,13 +206,13 @@ void number_columns(const session_handle& on, row_description& columns, std::spa
   }
 }
 
-std::uint32_t copy_numbers::number_of(const type_use& use) {
+const copy_numbers::known& copy_numbers::find(const type_use& use) {
   for (const known& each : known_) {
     if (each.use.what.name.data() == use.what.name.data() && each.use.what.part == use.what.part &&
         each.use.attribute == use.attribute)
-      return each.number;
+      return each;
   }
-  std::uint32_t number = 0;
+  types::type_number number;
   types::fill_result found = catalogue_of(on_).number_for(use, number);
   if (found.error) {
     if (catalogue_of(on_).number_of(use.what) == 0)
@@ -217,14 +220,22 @@ std::uint32_t copy_numbers::number_of(const type_use& use) {
                       "\" is not there, or was not looked up before the COPY began: begin it with async_copy_in<Row>()";
     refuse(found.error, std::move(found.context));
   }
-  known_.push_back({use, number});
-  return number;
+  known_.push_back({use, number.number, number.element});
+  return known_.back();
 }
 
+// Elements last: that of an array of a named type has been written as its own by then.
 void copy_numbers::fill(std::string& bytes) {
+  bool elements = false;
   for (const type_use& use : uses_) {
-    const std::uint32_t wire = big_endian(number_of(use));
+    const known& found = find(use);
+    const std::uint32_t wire = big_endian(found.number);
     std::memcpy(bytes.data() + use.where, &wire, sizeof wire);
+    elements = elements || found.element != 0;
+  }
+  if (!elements) return;
+  for (const type_use& use : uses_) {
+    if (const known& found = find(use); found.element != 0) types::put_element(bytes, use.where, found.element);
   }
 }
 

@@ -27,6 +27,10 @@ std::uint32_t part_of(const named_type& type, detail::type_part part) noexcept {
   return part == detail::type_part::array ? type.array : type.number;
 }
 
+std::uint32_t base_part_of(const named_type& type, detail::type_part part) noexcept {
+  return part == detail::type_part::array ? type.base_array : type.base;
+}
+
 std::string written(const detail::type_ref& type) {
   return type.named() ? std::string(type.name) + (type.part == detail::type_part::array ? "[]" : "")
                       : type_name(type.oid);
@@ -75,26 +79,48 @@ void add(std::vector<std::string>& names, std::string_view name) {
   if (std::ranges::find(names, name) == names.end()) names.emplace_back(name);
 }
 
+// What a type is made of below all its domains, as a FROM item; of no type no row.
+std::string base_of(std::string_view type) {
+  return "(with recursive up(oid) as (select " + std::string(type) +
+         " union all select p.typbasetype from up join pg_catalog.pg_type p on p.oid operator(pg_catalog.=) up.oid"
+         " where p.typbasetype operator(pg_catalog.<>) 0::pg_catalog.oid)"
+         " select p.oid, p.typrelid, p.typelem, p.typarray from up join pg_catalog.pg_type p"
+         " on p.oid operator(pg_catalog.=) up.oid where p.typbasetype operator(pg_catalog.=) 0::pg_catalog.oid)";
+}
+
 }  // namespace
 
 // A name is looked up as SQL would, then, of an extension's type outside of the search path, anywhere, if there is only
 // one of that name. Operators are qualified, too: pg_catalog need not be first in the path. NULLIF, IN, BETWEEN and
 // CASE x WHEN take theirs from the path, and cannot be used.
-std::string_view look_up_statement() noexcept {
-  return "select n.name, t.oid, t.typarray, t.typbasetype,"
-         " array(select a.atttypid from pg_catalog.pg_attribute a where a.attrelid operator(pg_catalog.=) t.typrelid"
-         " and a.attnum operator(pg_catalog.>) 0 and not a.attisdropped order by a.attnum),"
-         " array(select case when b.typbasetype operator(pg_catalog.=) 0::pg_catalog.oid then b.oid else b.typbasetype "
-         "end"
-         " from pg_catalog.pg_attribute a join pg_catalog.pg_type b on b.oid operator(pg_catalog.=) a.atttypid"
-         " where a.attrelid operator(pg_catalog.=) t.typrelid and a.attnum operator(pg_catalog.>) 0"
-         " and not a.attisdropped order by a.attnum)"
-         " from pg_catalog.unnest($1::pg_catalog.text[]) as n(name)"
-         " left join pg_catalog.pg_type t on t.oid operator(pg_catalog.=)"
-         " coalesce(pg_catalog.to_regtype(n.name)::pg_catalog.oid, (select pg_catalog.min(u.oid) from "
-         "pg_catalog.pg_type u"
-         " where u.typname operator(pg_catalog.=) n.name::pg_catalog.name"
-         " having pg_catalog.count(*) operator(pg_catalog.=) 1))";
+// e: what the fields that are arrays, or domains over arrays, are arrays of; f: and that below its domains.
+std::string_view look_up_statement() {
+  static const std::string text =
+      "select n.name, t.oid, t.typarray, b.oid, b.typarray,"
+      " coalesce(c.types, '{}'), coalesce(c.bases, '{}'), coalesce(c.elements, '{}')"
+      " from pg_catalog.unnest($1::pg_catalog.text[]) as n(name)"
+      " left join pg_catalog.pg_type t on t.oid operator(pg_catalog.=)"
+      " coalesce(pg_catalog.to_regtype(n.name)::pg_catalog.oid,"
+      " (select pg_catalog.min(u.oid) from pg_catalog.pg_type u"
+      " where u.typname operator(pg_catalog.=) n.name::pg_catalog.name"
+      " having pg_catalog.count(*) operator(pg_catalog.=) 1))"
+      " left join lateral " +
+      base_of("t.oid") +
+      " b on true"
+      " left join lateral (select pg_catalog.array_agg(a.atttypid order by a.attnum) as types,"
+      " pg_catalog.array_agg(case when e.oid is null then d.oid else f.typarray end order by a.attnum) as bases,"
+      " pg_catalog.array_agg(case when e.oid is null or e.oid operator(pg_catalog.=) f.oid then 0::pg_catalog.oid"
+      " else e.oid end order by a.attnum) as elements"
+      " from pg_catalog.pg_attribute a cross join lateral " +
+      base_of("a.atttypid") +
+      " d left join pg_catalog.pg_type e"
+      " on e.oid operator(pg_catalog.=) d.typelem and e.typarray operator(pg_catalog.=) d.oid"
+      " left join lateral " +
+      base_of("e.oid") +
+      " f on true"
+      " where a.attrelid operator(pg_catalog.=) b.typrelid and a.attnum operator(pg_catalog.>) 0"
+      " and not a.attisdropped) c on true";
+  return text;
 }
 
 std::string_view describe_statement() noexcept {
@@ -102,6 +128,16 @@ std::string_view describe_statement() noexcept {
          " from pg_catalog.pg_type t"
          " left join pg_catalog.pg_type e on e.typarray operator(pg_catalog.=) t.oid"
          " where t.oid operator(pg_catalog.=) $1::pg_catalog.int8::pg_catalog.oid";
+}
+
+// A field: its type, its length, the value; an array: its dimensions, whether it has NULLs, the type of its elements.
+void put_element(std::string& bytes, std::size_t field, std::uint32_t element) noexcept {
+  constexpr std::size_t before = 2 * sizeof(std::int32_t);
+  std::int32_t length = 0;
+  std::memcpy(&length, bytes.data() + field + sizeof element, sizeof length);
+  if (detail::big_endian(length) < static_cast<std::int32_t>(before + sizeof element)) return;  // NULL
+  const std::uint32_t wire = detail::big_endian(element);
+  std::memcpy(bytes.data() + field + sizeof element + sizeof length + before, &wire, sizeof wire);
 }
 
 type_catalogue::entry type_catalogue::find(std::string_view name) const {
@@ -136,7 +172,7 @@ std::vector<std::string> type_catalogue::missing(const std::vector<std::string>&
   return out;
 }
 
-fill_result type_catalogue::number_for(const detail::type_use& use, std::uint32_t& number) const {
+fill_result type_catalogue::number_for(const detail::type_use& use, type_number& into) const {
   const auto refuse = [](std::string context) {
     fill_result out;
     out.error = errc::not_encodable;
@@ -152,7 +188,7 @@ fill_result type_catalogue::number_for(const detail::type_use& use, std::uint32_
   if (!type || type->number == 0) return refuse(unknown(use.what.name));
   if (use.field.named() && (!field || field->number == 0)) return refuse(unknown(use.field.name));
   if (use.attribute < 0) {
-    number = part_of(*type, use.what.part);
+    into.number = part_of(*type, use.what.part);
     return {};
   }
   const auto index = static_cast<std::size_t>(use.attribute);
@@ -162,27 +198,35 @@ fill_result type_catalogue::number_for(const detail::type_use& use, std::uint32_
   }
   const named_type::attribute& there = type->attributes[index];
   const std::uint32_t sent = field ? part_of(*field, use.field.part) : use.field.oid;
-  if (sent != 0 && !same_bytes(sent, there.type) && !same_bytes(sent, there.base)) {
+  const std::uint32_t below = field ? base_part_of(*field, use.field.part) : sent;
+  if (sent != 0 && !same_bytes(sent, there.type) && !same_bytes(below, there.base)) {
     return refuse("field " + std::to_string(index + 1) + " of the type " + quoted(use.what.name) + " is " +
                   type_name(there.type) + ", the C++ type sends " + written(use.field) + " (" +
                   std::string(use.cpp_type) + ")");
   }
-  number = there.type;
+  into.number = there.type;
+  into.element = there.element;
   return {};
 }
 
+// Elements last: that of an array of a named type has been written as its own by then.
 fill_result type_catalogue::fill(detail::request& into) const {
   fill_result out;
+  std::vector<std::pair<std::size_t, std::uint32_t>> elements;
   each_use(into, [&](const detail::type_use& use, std::size_t statement) {
     if (out.error) return;
-    std::uint32_t number = 0;
-    out = number_for(use, number);
+    type_number found;
+    out = number_for(use, found);
     if (out.error) {
       out.context.insert(0, place_of(into, use));
     } else {
-      put_number(into, use, statement, number);
+      put_number(into, use, statement, found.number);
+      if (found.element != 0) elements.emplace_back(use.where, found.element);
     }
   });
+  if (elements.empty()) return out;
+  std::string& bytes = into.is_pipeline() ? into.pipeline()->values : into.values();
+  for (const auto& [where, element] : elements) put_element(bytes, where, element);
   return out;
 }
 

@@ -22,17 +22,19 @@ namespace lido::types {
 struct named_type {
   struct attribute {
     std::uint32_t type = 0;
-    std::uint32_t base = 0;  // of a domain what it is made of, else the type itself
+    std::uint32_t base = 0;     // what it is made of below all domains: of an array of a domain, the array of its base
+    std::uint32_t element = 0;  // of an array of a domain, the domain: an array says in itself what it is made of
   };
   std::uint32_t number = 0;  // 0: there is none of that name
   std::uint32_t array = 0;
-  std::uint32_t base = 0;             // of a domain: what its columns say they are
-  std::vector<attribute> attributes;  // of a composite
+  std::uint32_t base = 0;             // below all domains: what its columns say they are
+  std::uint32_t base_array = 0;       // the array of that
+  std::vector<attribute> attributes;  // of a composite, or a domain over one
   std::vector<std::uint32_t> others;  // of the same name in other schemas, of which a column was
 };
 
 // What asks for the columns that learn() takes. $1: the names.
-std::string_view look_up_statement() noexcept;
+std::string_view look_up_statement();
 // What asks what a type is, by its number ($1): its name with the schema, its own, and that of its elements.
 std::string_view describe_statement() noexcept;
 
@@ -40,6 +42,13 @@ struct fill_result {
   std::error_code error;  // a type that does not exist, or is not known; a field of another type
   std::string context;
 };
+
+struct type_number {
+  std::uint32_t number = 0;
+  std::uint32_t element = 0;  // of a field that is an array of a domain, for put_element()
+};
+// Of the field whose type is written at `field`, an array, unless it is NULL.
+void put_element(std::string& bytes, std::size_t field, std::uint32_t element) noexcept;
 
 class type_catalogue {
  public:
@@ -51,7 +60,7 @@ class type_catalogue {
   // Writes the numbers into a request, or the statements and values of a pipeline, that waits for them.
   fill_result fill(detail::request& into) const;
   // The number for one place.
-  fill_result number_for(const detail::type_use& use, std::uint32_t& number) const;
+  fill_result number_for(const detail::type_use& use, type_number& into) const;
   // Of a name as it is written in C++; 0: not known.
   std::uint32_t number_of(const detail::type_ref& what) const;
   // Whether a column of this type is what its name says, as far as is known.

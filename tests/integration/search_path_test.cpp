@@ -51,7 +51,7 @@ declare
   fn text[];
 begin
   foreach op slice 1 in array array[
-    ['=', 'oid', 'oid', 'bool'], ['=', 'name', 'name', 'bool'], ['=', 'text', 'text', 'bool'],
+    ['=', 'oid', 'oid', 'bool'], ['<>', 'oid', 'oid', 'bool'], ['=', 'name', 'name', 'bool'], ['=', 'text', 'text', 'bool'],
     ['=', 'int4', 'int4', 'bool'], ['=', 'int8', 'int8', 'bool'], ['=', 'int8', 'int4', 'bool'],
     ['=', 'inet', 'inet', 'bool'], ['>', 'int2', 'int4', 'bool'], ['>=', 'pg_lsn', 'pg_lsn', 'bool'],
     ['||', 'text', 'text', 'text'], ['-', 'timestamptz', 'timestamptz', 'interval'],

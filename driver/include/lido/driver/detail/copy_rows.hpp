@@ -190,8 +190,9 @@ class copy_numbers {
   struct known {
     type_use use;
     std::uint32_t number = 0;
+    std::uint32_t element = 0;  // of a field that is an array of a domain
   };
-  std::uint32_t number_of(const type_use& use);
+  const known& find(const type_use& use);
 
   session_handle on_;
   type_uses uses_;
