@@ -458,6 +458,8 @@ void engine::refuse_copy(aftermath& after) {
 
 void engine::on_ready(aftermath& after) {
   if (settle_statement()) return run_again(after);
+  if (current_ && current_->kind == detail::op_kind::describe) [[unlikely]]
+    take_description();
   if (protocol_.copied_out() && collects() && !current_->outcome.error) {
     current_->outcome = op_outcome::failed(errc::copy_unexpected, true);
     current_->outcome.diag->context = "COPY TO STDOUT needs the COPY interface";

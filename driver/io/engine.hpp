@@ -147,6 +147,9 @@ class engine final : public detail::managed_session,
   [[gnu::hot]] void launch(const detail::op_ptr& op, aftermath& after) LIDO_REQUIRES(mutex_);
   [[gnu::hot]] void encode(detail::operation& op) LIDO_REQUIRES(mutex_);
   session::statement_cache::entry* admit(const detail::request& statement) LIDO_REQUIRES(mutex_);
+  session::statement_cache::entry* keep(const detail::request& statement, session::dirt left) LIDO_REQUIRES(mutex_);
+  void encode_description(const detail::operation& op) LIDO_REQUIRES(mutex_);
+  void take_description() noexcept LIDO_REQUIRES(mutex_);
   unsigned close_evicted() LIDO_REQUIRES(mutex_);
   [[gnu::hot]] std::string_view encode_statement(detail::operation& op) LIDO_REQUIRES(mutex_);
   void launch_internal(aftermath& after) LIDO_REQUIRES(mutex_);

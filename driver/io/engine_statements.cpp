@@ -50,6 +50,8 @@ void engine::encode(detail::operation& op) {
     if (op.kind == op_kind::exchange) open_exchange(op);
     return;
   }
+  if (op.kind == op_kind::describe) [[unlikely]]
+    return encode_description(op);
   const bool streams = op.kind == op_kind::exchange;
   const std::string_view name = encode_statement(op);
   if (streams) {
@@ -88,6 +90,37 @@ std::string_view engine::encode_statement(detail::operation& op) {
   return name;
 }
 
+// A statement that is asked about, not run: what it would leave behind is not there. It is kept as any, but for one
+// that makes the server forget the others.
+void engine::encode_description(const detail::operation& op) {
+  entry_ = cache_.find(op.statement);
+  const bool known = entry_ != nullptr && entry_->prepared;
+  const unsigned closes = cache_.has_closable() ? close_evicted() : 0;
+  if (entry_ == nullptr) {
+    const session::dirt left = session::dirt_of(op.statement.sql());
+    if (!any(left & session::dirt::forgets)) entry_ = keep(op.statement, left);
+  }
+  const std::string_view name = entry_ != nullptr ? std::string_view{entry_->name} : std::string_view{};
+  if (!known) wire::append_parse(out_, name, op.statement);
+  wire::append_describe_statement(out_, name);
+  wire::append_sync(out_);
+  protocol_.begin(known ? session::segment::describe : session::segment::prepare);
+  if (closes > 0) protocol_.expect_close_complete(closes);
+}
+
+// For detail::description_of().
+void engine::take_description() noexcept {
+  if (!collects() || current_->outcome.error) return;
+  const std::vector<std::uint32_t>& types = protocol_.described();
+  try {
+    auto& results = current_->outcome.results;
+    if (results.empty()) results.emplace_back();
+    results.back().bytes.assign(reinterpret_cast<const char*>(types.data()), types.size() * sizeof(std::uint32_t));
+  } catch (const std::bad_alloc&) {
+    current_->outcome.error = std::make_error_code(std::errc::not_enough_memory);
+  }
+}
+
 // A new text: what it may leave behind is judged here, once for all that run it from the cache.
 session::statement_cache::entry* engine::admit(const detail::request& statement) {
   const session::dirt left = session::dirt_of(statement.sql());
@@ -96,6 +129,10 @@ session::statement_cache::entry* engine::admit(const detail::request& statement)
     cache_.evict_all();  // itself, too, would be gone
     return nullptr;
   }
+  return keep(statement, left);
+}
+
+session::statement_cache::entry* engine::keep(const detail::request& statement, session::dirt left) {
   auto* const added = cache_.insert(statement);
   if (added == nullptr) return nullptr;
   added->commits = commits(statement);

@@ -15,6 +15,7 @@ std::string exceeded(op_kind kind, bool was_sent) {
                      : kind == op_kind::commit                           ? "COMMIT"
                      : kind == op_kind::rollback                         ? "ROLLBACK"
                      : kind == op_kind::query || kind == op_kind::simple ? "query"
+                     : kind == op_kind::describe                         ? "describing a statement"
                                                                          : "stream or COPY";
   text += " exceeded its deadline";
   text += was_sent ? ": it was sent, and is being cancelled on the server" : ": it was not sent yet";

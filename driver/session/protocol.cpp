@@ -39,7 +39,9 @@ void protocol::begin(segment kind, std::shared_ptr<const detail::row_description
   error_.clear();
   switch (kind) {
     case segment::simple: state_ = state::query; break;
+    case segment::prepare:
     case segment::prepare_and_run: state_ = state::parse; break;
+    case segment::describe: state_ = state::parameters; break;
     case segment::run: state_ = state::bind; break;
     case segment::sync: state_ = state::sync; break;
     case segment::pipeline: break;  // begin_pipeline()
@@ -248,19 +250,21 @@ event_kind protocol::on_parse_complete(const wire::frame& frame) {
 
 event_kind protocol::on_parameter_description(const wire::frame& frame) {
   if (frame.type != 't') return on_other(frame, "ParameterDescription was owed");
-  const auto types = wire::parse_parameter_description(frame.body);
+  auto types = wire::parse_parameter_description(frame.body);
   if (!types) return violation("malformed ParameterDescription");
   wanted_count_ = types->size();
+  if (describes()) described_ = std::move(*types);
   state_ = state::describe;
   return event_kind::none;
 }
 
 event_kind protocol::on_description(const wire::frame& frame) {
-  if (frame.type == 'T') return on_row_description(frame.body, state::bind);
+  const state next = describes() ? state::sync : state::bind;
+  if (frame.type == 'T') return on_row_description(frame.body, next);
   if (frame.type != 'n') return on_other(frame, "RowDescription or NoData was owed");
   if (!frame.body.empty()) return violation("malformed NoData");
   columns_.reset();
-  state_ = state::bind;
+  state_ = next;
   if (segment_ == segment::pipeline) note_description();
   return event_kind::none;
 }
@@ -269,7 +273,7 @@ event_kind protocol::on_row_description(std::string_view body, state next) {
   auto columns = wire::parse_row_description(body);
   if (!columns) return violation("malformed RowDescription");
   // Described before Bind, a statement's columns have no format yet; our Bind asks for binary ones.
-  if (segment_ == segment::prepare_and_run || segment_ == segment::pipeline) {
+  if (segment_ == segment::prepare_and_run || segment_ == segment::pipeline || describes()) {
     for (column& each : *columns) each.binary = true;
   }
   column_count_ = columns->size();

@@ -28,6 +28,8 @@ enum class segment {
   simple,           // Query
   prepare_and_run,  // Parse, Describe(statement), Bind, Execute, Sync
   run,              // Bind, Execute, Sync; columns are known from the cache
+  prepare,          // Parse, Describe(statement), Sync
+  describe,         // Describe(statement), Sync
   sync,             // Sync alone: the ping
   pipeline,         // any number of Parse, Describe(statement), Bind, Execute, with a Sync behind each or behind all
 };
@@ -132,6 +134,8 @@ class protocol {
     return copied_out_;
   }  // the segment was a COPY TO STDOUT, its data drained unseen (B80)
   const std::shared_ptr<const detail::row_description>& columns() const noexcept { return columns_; }
+  // Of a segment that describes a statement: the types of its parameters.
+  const std::vector<std::uint32_t>& described() const noexcept { return described_; }
   std::string_view tag() const noexcept { return tag_; }  // valid until the next frame
   diagnostics& diag() noexcept { return diag_; }
   const wire::notification& note() const noexcept { return note_; }         // valid until the next frame
@@ -198,6 +202,7 @@ class protocol {
   event_kind on_parameter(std::string_view body);
   event_kind violation(const char* rule);
   [[gnu::hot]] state after_command() noexcept;
+  bool describes() const noexcept { return segment_ == segment::prepare || segment_ == segment::describe; }
   state next_run() noexcept;
   event_kind on_pipeline_ready();
   void note_description();
@@ -210,6 +215,7 @@ class protocol {
   state state_ = state::idle;
   state behind_ = state::idle;  // a prologue
   segment segment_ = segment::sync;
+  std::vector<std::uint32_t> described_;
   std::unique_ptr<owed_runs> runs_;  // of a pipeline
   bool error_at_sync_ = false;
   bool error_at_bind_ = false;

@@ -43,6 +43,25 @@ TEST(protocol, a_prepared_run_gives_columns_rows_and_its_tag) {
   EXPECT_NE(p.columns(), nullptr) << "the statement cache takes them after the segment";
 }
 
+TEST(protocol, a_description_runs_nothing_and_tells_the_types_of_parameters) {
+  const std::string two = bytes{}.u16(2).u32(23).u32(25);
+  protocol p;
+  p.begin(segment::prepare);
+  EXPECT_EQ(feed(p, "1"), (events{none}));
+  EXPECT_EQ(feed_body(p, 't', two), none);
+  EXPECT_EQ(feed(p, "TZ"), (events{columns, ready}));
+  EXPECT_EQ(p.described(), (std::vector<std::uint32_t>{23, 25}));
+  EXPECT_TRUE(p.columns()->at(1).binary) << "as a query's";
+  p.begin(segment::describe);
+  EXPECT_EQ(feed(p, "tnZ"), (events{none, none, ready}));
+  EXPECT_TRUE(p.described().empty());
+  EXPECT_EQ(p.columns(), nullptr);
+  p.begin(segment::describe);
+  EXPECT_EQ(feed(p, "EZ"), (events{server_error, ready}));
+  p.begin(segment::describe);
+  EXPECT_EQ(feed(p, "tT2"), (events{none, columns, violation})) << "nothing was bound";
+}
+
 TEST(protocol, a_run_takes_its_columns_from_the_cache) {
   const auto cached = test::two_columns();
   protocol p;

@@ -7,6 +7,7 @@
 // server said. Cancellation and threads: <lido/driver/connection.hpp>.
 #pragma once
 
+#include <lido/driver/description.hpp>
 #include <lido/driver/detail/copy_rows.hpp>
 #include <lido/driver/detail/initiate.hpp>
 #include <lido/driver/detail/named_query.hpp>
@@ -66,6 +67,22 @@ class statements {
     return asio::async_initiate<Token, void(std::error_code, result<Row>)>(
         start{}, token, handle_, detail::op_plan{detail::op_kind::query, true, options},
         scope_.guard(detail::make_request(sql, args...)));
+  }
+
+  /// What the server makes of a statement, which is not run: the types of its parameters, as it infers them from the
+  /// text alone, and its columns. One round trip; the statement is prepared, and cached as any. Errors are those that
+  /// preparing it has (a syntax error, a table that is not there, 42P18 for a parameter whose type nothing says), in a
+  /// failed transaction the server's 25P02; else async_query's. A cancel is one of a query: nothing has happened.
+  [[nodiscard]] asio::awaitable<statement_description> async_describe(std::string_view sql, op_options options = {}) {
+    return detail::co_describe(handle_, {detail::op_kind::describe, true, options},
+                               scope_.guard(detail::begin_request(sql)));
+  }
+  /// Handler: void(std::error_code, statement_description).
+  template <asio::completion_token_for<void(std::error_code, statement_description)> Token>
+  auto async_describe_with(Token&& token, std::string_view sql, op_options options = {}) {
+    return asio::async_initiate<Token, void(std::error_code, statement_description)>(
+        detail::start_operation<detail::finish_describe>{}, token, handle_,
+        detail::op_plan{detail::op_kind::describe, true, options}, scope_.guard(detail::begin_request(sql)));
   }
 
   /// The rows a batch at a time, with back-pressure; defined in <lido/driver/stream.hpp>, which tells all about it. Of

@@ -35,6 +35,7 @@ enum class op_kind : std::uint8_t {
   rollback,
   exchange,  // opens a stream or a COPY
   step,      // of one that is open
+  describe,  // is not run
 };
 
 // unsent -> sent happens when the session takes it to the wire. From either, exactly one of the others, once.
