@@ -9,6 +9,7 @@
 #include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/experimental/as_tuple.hpp>
+#include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/strand.hpp>
 #include <asio/use_awaitable.hpp>
@@ -60,34 +61,42 @@ constexpr std::chrono::milliseconds pause_after_error{5};
 
 // Strikes a running statement after a while, unless the statement ends before. On the task's own executor, as Asio
 // demands of emit().
-class assassin {
+//
+// How an operation ends is decided by a latch, and whoever wins it posts the completion to the task's strand at once
+// (contract I2): what was decided before a strike is in the strand's queue by then. So a mark is posted just before
+// emit(). A task that resumes before the mark has come through was decided before the strike, by an error or a result
+// that was there already; one that resumes behind it, after. On one thread that is exact. With more, a thread that has
+// won the latch and has not yet posted is taken for one that came after: some instructions wide.
+class assassin : public std::enable_shared_from_this<assassin> {
  public:
   explicit assassin(const asio::any_io_executor& executor) : alarm_{executor} {}
 
   asio::cancellation_slot slot() { return signal_.slot(); }
 
-  void aim(std::chrono::nanoseconds delay, const std::shared_ptr<assassin>& self) {
-    struck_ = false;
+  void aim(std::chrono::nanoseconds delay) {
     alarm_.expires_after(delay);
-    alarm_.async_wait([self, mission = ++mission_](std::error_code ec) {
+    alarm_.async_wait([self = shared_from_this(), mission = ++mission_](std::error_code ec) {
       if (!ec && mission == self->mission_) self->strike();
     });
   }
 
   // A new statement: what befell the last one is over.
-  void stand_down() noexcept { struck_ = false; }
+  void stand_down() noexcept { done_ = storm::strike::none; }
 
   void call_off() {
     ++mission_;  // the alarm may have gone off already, its handler waiting for its turn
     alarm_.cancel();
   }
 
-  [[nodiscard]] bool struck() const noexcept { return struck_; }
+  [[nodiscard]] storm::strike done() const noexcept { return done_; }
   [[nodiscard]] clock::time_point when() const noexcept { return when_; }
 
  private:
   void strike() {
-    struck_ = true;
+    done_ = storm::strike::too_late;
+    asio::post(alarm_.get_executor(), [self = shared_from_this(), mission = mission_] {
+      if (mission == self->mission_) self->done_ = storm::strike::in_time;
+    });
     when_ = clock::now();
     signal_.emit(asio::cancellation_type::terminal);
   }
@@ -95,7 +104,7 @@ class assassin {
   asio::steady_timer alarm_;
   asio::cancellation_signal signal_;
   std::uint64_t mission_ = 0;
-  bool struck_ = false;
+  storm::strike done_ = storm::strike::none;
   clock::time_point when_;
 };
 
@@ -128,17 +137,19 @@ class storm_engine::task {
   asio::awaitable<bool> one_operation() {
     diagnostics said;
     outcome o;
+    o.during = stage::acquiring;
     const auto asked = clock::now();
     try {
       lease db = co_await state_->on.async_acquire();
       state_->into.acquired(clock::now() - asked);
+      o.during = stage::statement;
       co_await use(db, o, said);
     } catch (const error& e) {
       o.error = e.code();
       said = e.diag();
     }
     state_->into.ended(o, o.error ? o.error.message() + " " + said.summary() : "another task's result, or none");
-    co_return !o.error || o.cancel_emitted;
+    co_return !o.error || o.cancel == strike::in_time;
   }
 
   asio::awaitable<void> use(lease& db, outcome& o, diagnostics& said) {
@@ -146,7 +157,7 @@ class storm_engine::task {
     const bool chosen = std::bernoulli_distribution{load.cancel_ratio}(random_);
     const std::string& sql = chosen ? load.sql : load.bystander_sql;
     killer_->stand_down();
-    if (chosen) killer_->aim(delay(), killer_);
+    if (chosen) killer_->aim(delay());
     const auto nonce = static_cast<std::int64_t>(random_() >> 1U);
     const op_options options = within(load.statement_deadline, &said);
     auto token = asio::bind_cancellation_slot(killer_->slot(), asio::experimental::as_tuple(asio::use_awaitable));
@@ -163,8 +174,8 @@ class storm_engine::task {
     const auto now = clock::now();
     killer_->call_off();
     o.error = ec;
-    o.cancel_emitted = killer_->struck();
-    if (o.cancel_emitted) state_->into.resumed(now - killer_->when());
+    o.cancel = killer_->done();
+    if (o.cancel != strike::none) state_->into.resumed(now - killer_->when());
     o.own_result = !ec && is_own(rows, nonce);
   }
 

@@ -7,8 +7,9 @@
 namespace lido::storm {
 namespace {
 
-// Errors of Lido's own that say that the world is broken, not Lido.
-bool excusable(errc e) noexcept {
+// What may keep somebody from getting a connection. Not here: plaintext_before_tls and server_not_proven, which are an
+// attack or a very broken proxy, and nobody's everyday.
+bool excusable_while_acquiring(errc e) noexcept {
   switch (e) {
     case errc::resolve_failed:
     case errc::connect_failed:
@@ -21,27 +22,43 @@ bool excusable(errc e) noexcept {
     case errc::server_shutdown:
     case errc::timeout:
     case errc::acquire_timeout:
-    case errc::outcome_unknown:
-    case errc::rolled_back:
     case errc::too_many_waiters: return true;
     default: return false;
   }
+}
+
+// What may befall a statement on a connection that stood: its end, or its own. An error of connecting or of TLS is
+// there the cancel path's, which no caller is to see.
+bool excusable_in_statement(errc e) noexcept {
+  switch (e) {
+    case errc::connection_lost:
+    case errc::server_shutdown:
+    case errc::timeout:
+    case errc::outcome_unknown:
+    case errc::rolled_back: return true;
+    default: return false;
+  }
+}
+
+bool excusable(errc e, stage during) noexcept {
+  return during == stage::acquiring ? excusable_while_acquiring(e) : excusable_in_statement(e);
 }
 
 }  // namespace
 
 verdict judge(const outcome& o) noexcept {
   const std::error_code& ec = o.error;
+  const bool struck = o.cancel == strike::in_time;
   if (!ec) return o.own_result ? verdict::completed : verdict::unexpected;
   if (ec == asio::error::make_error_code(asio::error::operation_aborted)) {
-    return o.cancel_emitted ? verdict::cancelled : verdict::unexpected;
+    return struck ? verdict::cancelled : verdict::unexpected;
   }
-  if (ec == condition::query_canceled) return o.cancel_emitted ? verdict::unexpected : verdict::stray_cancel;
+  // Whatever the cancel path, the connection or the server did after the signal: it is not this task's any more.
+  if (struck) return verdict::unexpected;
+  if (ec == condition::query_canceled) return verdict::stray_cancel;
   if (ec.category() == sqlstate_category()) return verdict::error;
-  if (ec.category() == lido_category()) {
-    return excusable(static_cast<errc>(ec.value())) ? verdict::error : verdict::unexpected;
-  }
-  return is_disconnect(ec) ? verdict::error : verdict::unexpected;
+  if (ec.category() == lido_category() && excusable(static_cast<errc>(ec.value()), o.during)) return verdict::error;
+  return verdict::unexpected;  // with them every raw error of a socket or of TLS
 }
 
 std::string label_of(const std::error_code& ec) {
