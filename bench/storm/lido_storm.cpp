@@ -2,6 +2,7 @@
 #include "bench/storm/metrics_server.hpp"
 #include "bench/storm/options.hpp"
 #include "bench/storm/pool_rest.hpp"
+#include "bench/storm/rehearsal.hpp"
 #include "bench/storm/report.hpp"
 #include "bench/storm/runtime.hpp"
 #include "bench/storm/storm_engine.hpp"
@@ -44,15 +45,6 @@ lido::pool_config configuration(const options& o) {
   }
   if (o.channel) cfg.cancel.channel = *o.channel;
   return cfg;
-}
-
-// A server that cannot be reached, or a DSN that is wrong, is told once and not once for each operation.
-void check_server(lido::pool& pool) {
-  const auto probe = [&pool]() -> asio::awaitable<void> {
-    lido::lease db = co_await pool.async_acquire(lido::within(10s));
-    (void)co_await db->async_query(lido::within(10s), "select 1");
-  };
-  asio::co_spawn(pool.get_executor(), probe, asio::use_future).get();
 }
 
 // Redraws one line of a terminal.
@@ -113,8 +105,9 @@ int run(const options& o) {
   const lido::pool_config cfg = configuration(o);
   tally seen;  // outlives the threads
   runtime threads{o.threads};
+  // A server that cannot be reached, or a DSN that is wrong, is told once and not once for each operation.
+  rehearse(threads.io().get_executor(), cfg, o.load);
   lido::pool pool{threads.io().get_executor(), cfg};
-  check_server(pool);
   std::unique_ptr<metrics_server> metrics;
   if (!o.metrics_address.empty()) metrics = std::make_unique<metrics_server>(o.metrics_address, pool);
 

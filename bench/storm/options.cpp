@@ -141,9 +141,10 @@ Runs many tasks on one pool against a real server, cancels a part of them mid-qu
   --quiet                      no live line, no table
 
 A statement with $1 gets a random bigint that it must answer as its only value: that is how a task knows that the result is its own. Of other
-statements the rows are read and dropped.
+statements the rows are read and dropped. Both statements are run once before the storm; one that cannot be judged (a COPY, an answer that is not the number)
+is refused.
 Exit status: 0 if nothing happened that the contract forbids (unexpected, stray_cancels and slots_leaked are 0), 1 if something did, 2 for a
-wrong command line or no connection to the server.
+wrong command line, a statement that is refused, or no connection to the server.
 )";
 }
 

@@ -1,5 +1,7 @@
 #include "bench/storm/storm_engine.hpp"
 
+#include "bench/storm/rehearsal.hpp"
+
 #include <lido/driver/error.hpp>
 #include <lido/driver/options.hpp>
 #include <lido/pool/lease.hpp>
@@ -107,14 +109,6 @@ class assassin : public std::enable_shared_from_this<assassin> {
   storm::strike done_ = storm::strike::none;
   clock::time_point when_;
 };
-
-bool wants_nonce(const std::string& sql) { return sql.find("$1") != std::string::npos; }
-
-// Contract I3: no result but one's own. Without a nonce there is nothing to compare.
-bool is_own(const result<>& rows, std::optional<std::int64_t> nonce) {
-  if (!nonce) return true;
-  return rows.size() == 1 && rows.columns().size() == 1 && rows[0].get<std::int64_t>(0) == *nonce;
-}
 
 }  // namespace
 

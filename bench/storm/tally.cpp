@@ -30,7 +30,7 @@ void tally::ended(const outcome& o, const std::string& detail) {
       return;
     case verdict::unexpected:
       unexpected_.fetch_add(1, std::memory_order_relaxed);
-      keep_example((o.error ? label_of(o.error) + ": " : std::string{}) + detail);
+      keep_example((o.error ? name_of(o.error) + ": " : std::string{}) + detail);
       return;
   }
 }

@@ -1,14 +1,62 @@
 #include "bench/storm/verdict.hpp"
 
 #include <lido/driver/error.hpp>
+#include <lido/driver/sqlstate.hpp>
 
 #include <asio/error.hpp>
+
+#include <cstring>
+#include <string_view>
 
 namespace lido::storm {
 namespace {
 
-// What may keep somebody from getting a connection. Not here: plaintext_before_tls and server_not_proven, which are an
-// attack or a very broken proxy, and nobody's everyday.
+const char* enumerator(errc e) noexcept {
+  switch (e) {
+    case errc::resolve_failed: return "resolve_failed";
+    case errc::connect_failed: return "connect_failed";
+    case errc::tls_refused: return "tls_refused";
+    case errc::tls_failed: return "tls_failed";
+    case errc::plaintext_before_tls: return "plaintext_before_tls";
+    case errc::auth_failed: return "auth_failed";
+    case errc::auth_unsupported: return "auth_unsupported";
+    case errc::auth_refused: return "auth_refused";
+    case errc::server_not_proven: return "server_not_proven";
+    case errc::invalid_config: return "invalid_config";
+    case errc::connection_lost: return "connection_lost";
+    case errc::connection_closed: return "connection_closed";
+    case errc::connection_busy: return "connection_busy";
+    case errc::server_shutdown: return "server_shutdown";
+    case errc::protocol_error: return "protocol_error";
+    case errc::message_too_large: return "message_too_large";
+    case errc::timeout: return "timeout";
+    case errc::lease_revoked: return "lease_revoked";
+    case errc::outcome_unknown: return "outcome_unknown";
+    case errc::rolled_back: return "rolled_back";
+    case errc::not_encodable: return "not_encodable";
+    case errc::copy_unexpected: return "copy_unexpected";
+    case errc::result_too_large: return "result_too_large";
+    case errc::type_mismatch: return "type_mismatch";
+    case errc::column_mismatch: return "column_mismatch";
+    case errc::unexpected_null: return "unexpected_null";
+    case errc::value_out_of_range: return "value_out_of_range";
+    case errc::no_row: return "no_row";
+    case errc::acquire_timeout: return "acquire_timeout";
+    case errc::pool_closed: return "pool_closed";
+    case errc::too_many_waiters: return "too_many_waiters";
+    case errc::wrong_server_role: return "wrong_server_role";
+    case errc::overloaded: return "overloaded";
+    case errc::nested_acquire: return "nested_acquire";
+    case errc::stream_closed: return "stream_closed";
+    case errc::copy_aborted: return "copy_aborted";
+    case errc::pipeline_aborted: return "pipeline_aborted";
+    case errc::wrong_scope: return "wrong_scope";
+  }
+  return "lido";
+}
+
+// What may keep somebody from getting a connection, a refusal by configuration included. Not here: plaintext_before_tls
+// and server_not_proven, which are an attack or a very broken proxy, and nobody's everyday.
 bool excusable_while_acquiring(errc e) noexcept {
   switch (e) {
     case errc::resolve_failed:
@@ -22,18 +70,22 @@ bool excusable_while_acquiring(errc e) noexcept {
     case errc::server_shutdown:
     case errc::timeout:
     case errc::acquire_timeout:
-    case errc::too_many_waiters: return true;
+    case errc::too_many_waiters:
+    case errc::overloaded:
+    case errc::wrong_server_role: return true;
     default: return false;
   }
 }
 
-// What may befall a statement on a connection that stood: its end, or its own. An error of connecting or of TLS is
-// there the cancel path's, which no caller is to see.
+// What may befall a statement on a connection that stood: its end, its own, a bound of its result. An error of
+// connecting or of TLS is there the cancel path's, which no caller is to see.
 bool excusable_in_statement(errc e) noexcept {
   switch (e) {
     case errc::connection_lost:
     case errc::server_shutdown:
     case errc::timeout:
+    case errc::result_too_large:
+    case errc::message_too_large:
     case errc::outcome_unknown:
     case errc::rolled_back: return true;
     default: return false;
@@ -66,29 +118,34 @@ std::string label_of(const std::error_code& ec) {
     condition is;
     const char* name;
   };
-  // Narrow ones first: a code may match several.
+  // Those that gather several codes: what the reader of a table asks first is whether a connection broke.
   static constexpr named conditions[] = {
       {condition::query_canceled, "query_canceled"},
-      {condition::outcome_unknown, "outcome_unknown"},
       {condition::authentication, "authentication"},
       {condition::tls, "tls"},
-      {condition::too_many_connections, "too_many_connections"},
-      {condition::serialization_failure, "serialization_failure"},
-      {condition::deadlock_detected, "deadlock_detected"},
-      {condition::undefined_table, "undefined_table"},
-      {condition::syntax_error, "syntax_error"},
-      {condition::insufficient_privilege, "insufficient_privilege"},
-      {condition::constraint_violation, "constraint_violation"},
       {condition::timeout, "timeout"},
       {condition::disconnected, "disconnected"},
       {condition::cancelled, "cancelled"},
-      {condition::retryable, "retryable"},
   };
   for (const named& c : conditions) {
     if (ec == c.is) return c.name;
   }
-  if (ec.category() == sqlstate_category()) return "sqlstate_" + sqlstate_of(ec);
-  return std::string{ec.category().name()} + "_" + std::to_string(ec.value());
+  return name_of(ec);
+}
+
+std::string name_of(const std::error_code& ec) {
+  if (ec.category() == lido_category()) return enumerator(static_cast<errc>(ec.value()));
+  if (ec.category() == sqlstate_category()) {
+    const std::string_view known = sqlstate_name(ec);
+    return known.empty() ? "sqlstate_" + sqlstate_of(ec) : std::string{known};
+  }
+  if (ec == asio::error::make_error_code(asio::error::operation_aborted)) return "operation_aborted";
+  if (ec.category() == std::system_category() || ec.category() == std::generic_category() ||
+      ec.category() == asio::error::get_system_category()) {
+    const char* const known = ::strerrorname_np(ec.value());
+    if (known != nullptr) return known;
+  }
+  return std::string{ec.category().name()} + ": " + ec.message();
 }
 
 }  // namespace lido::storm

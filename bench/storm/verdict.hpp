@@ -39,7 +39,10 @@ enum class verdict : std::uint8_t {
 
 [[nodiscard]] verdict judge(const outcome& o) noexcept;
 
-/// The condition's name, for the table and JSON.
+/// For the table and JSON: the name of the condition that says whether a connection broke, and how; else the code's
+/// own.
 [[nodiscard]] std::string label_of(const std::error_code& ec);
+/// The code's own name: connection_lost, division_by_zero, ECONNRESET.
+[[nodiscard]] std::string name_of(const std::error_code& ec);
 
 }  // namespace lido::storm

@@ -6,7 +6,9 @@
 #include <asio/ssl/error.hpp>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <span>
+#include <string>
 #include <system_error>
 
 namespace {
@@ -14,6 +16,7 @@ namespace {
 using lido::errc;
 using lido::storm::judge;
 using lido::storm::label_of;
+using lido::storm::name_of;
 using lido::storm::stage;
 using lido::storm::strike;
 using lido::storm::verdict;
@@ -40,10 +43,12 @@ const std::error_code raw_errors[] = {
     std::error_code{336130315, asio::error::get_ssl_category()},
 };
 
-constexpr errc of_connecting[] = {errc::resolve_failed, errc::connect_failed,  errc::tls_refused,
-                                  errc::tls_failed,     errc::auth_failed,     errc::auth_unsupported,
-                                  errc::auth_refused,   errc::acquire_timeout, errc::too_many_waiters};
-constexpr errc of_statements[] = {errc::outcome_unknown, errc::rolled_back};
+constexpr errc of_connecting[] = {errc::resolve_failed, errc::connect_failed,   errc::tls_refused,
+                                  errc::tls_failed,     errc::auth_failed,      errc::auth_unsupported,
+                                  errc::auth_refused,   errc::acquire_timeout,  errc::too_many_waiters,
+                                  errc::overloaded,     errc::wrong_server_role};
+constexpr errc of_statements[] = {errc::outcome_unknown, errc::rolled_back, errc::result_too_large,
+                                  errc::message_too_large};
 constexpr errc of_both[] = {errc::connection_lost, errc::server_shutdown, errc::timeout};
 constexpr errc of_a_broken_driver[] = {errc::protocol_error,    errc::connection_busy, errc::lease_revoked,
                                        errc::connection_closed, errc::pool_closed,     errc::type_mismatch,
@@ -128,11 +133,31 @@ TEST(storm_verdict, a_broken_driver_is_a_breach_in_either_stage) {
   }
 }
 
-TEST(storm_verdict, labels_are_conditions) {
+TEST(storm_verdict, labels_are_names_of_conditions_or_of_the_code_and_never_numbers) {
   EXPECT_EQ(label_of(query_canceled), "query_canceled");
-  EXPECT_EQ(label_of(lido::errc::connection_lost), "disconnected");
-  EXPECT_EQ(label_of(lido::errc::acquire_timeout), "timeout");
-  EXPECT_EQ(label_of(lido::make_sqlstate("22012")), "sqlstate_22012");
+  EXPECT_EQ(label_of(errc::connection_lost), "disconnected");
+  EXPECT_EQ(label_of(lido::make_sqlstate("57P01")), "disconnected");
+  EXPECT_EQ(label_of(errc::acquire_timeout), "timeout");
+  EXPECT_EQ(label_of(errc::auth_failed), "authentication");
+  EXPECT_EQ(label_of(errc::too_many_waiters), "too_many_waiters");
+  EXPECT_EQ(label_of(errc::overloaded), "overloaded");
+  EXPECT_EQ(label_of(lido::make_sqlstate("22012")), "division_by_zero");
+  EXPECT_EQ(label_of(lido::make_sqlstate("23505")), "unique_violation");
+  EXPECT_EQ(label_of(lido::make_sqlstate("53300")), "too_many_connections");
+  EXPECT_EQ(label_of(lido::make_sqlstate("ZZ123")), "sqlstate_ZZ123") << "a user's own";
+}
+
+TEST(storm_verdict, every_code_of_lidos_has_its_own_name) {
+  std::set<std::string> names;
+  const int last = static_cast<int>(errc::wrong_scope);
+  for (int value = 1; value <= last; ++value) names.insert(name_of(static_cast<errc>(value)));
+  EXPECT_EQ(names.size(), static_cast<std::size_t>(last));
+}
+
+TEST(storm_verdict, the_example_of_a_breach_names_the_code_itself) {
+  EXPECT_EQ(name_of(errc::tls_failed), "tls_failed");
+  EXPECT_EQ(name_of(asio::error::connection_reset), "ECONNRESET");
+  EXPECT_EQ(name_of(aborted), "operation_aborted");
 }
 
 }  // namespace
