@@ -7,15 +7,10 @@
 #include "bench/storm/runtime.hpp"
 #include "bench/storm/storm_engine.hpp"
 
-#include <lido/driver/error.hpp>
-#include <lido/driver/options.hpp>
-#include <lido/pool/lease.hpp>
 #include <lido/pool/pool.hpp>
 
-#include <asio/awaitable.hpp>
-#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
-#include <asio/use_future.hpp>
 
 #include <unistd.h>
 
@@ -25,6 +20,8 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <system_error>
+#include <utility>
 
 namespace {
 
@@ -64,7 +61,7 @@ class live_display {
   bool on_;
 };
 
-void run_load(storm_engine& storm, const options& o, const tally& seen, const lido::pool& pool, run_result& r) {
+void run_load(storm_engine& storm, const options& o, tally& seen, const lido::pool& pool, run_result& r) {
   const live_display display{!o.quiet};
   const auto begin = std::chrono::steady_clock::now();
   const auto elapsed = [begin] { return std::chrono::duration<double>{std::chrono::steady_clock::now() - begin}; };
@@ -77,15 +74,32 @@ void run_load(storm_engine& storm, const options& o, const tally& seen, const li
         std::chrono::duration_cast<std::chrono::nanoseconds>(std::min<std::chrono::duration<double>>(left, 200ms)));
     display.show(live_line(seen.snapshot(), pool.stats(), elapsed()));
   }
-  storm.stop();
+  storm.cut();
+  // Cancelled, a task resumes on its next turn. What one that never came back would have been is unknown; that it did
+  // not is a breach.
+  if (!storm.wait(10s)) seen.breach(grouped(storm.running()) + " tasks never came back");
   r.took = elapsed();
 }
 
-// What a task that never came back would have been is unknown; that it did not is a breach.
-void await_tasks(storm_engine& storm, const lido::pool_config& cfg, const options& o, tally& seen) {
-  const auto longest = cfg.acquire_timeout + o.load.statement_deadline + 5s;
-  if (!storm.wait(longest)) seen.breach(grouped(storm.running()) + " tasks never came back");
-}
+// The first signal ends the run and lets its result be printed; the second one ends the program.
+class interrupts {
+ public:
+  interrupts(asio::io_context& io, storm_engine& storm) : signals_{io, SIGINT, SIGTERM}, storm_{storm} { wait(); }
+
+ private:
+  void wait() {
+    signals_.async_wait([this](std::error_code ec, int number) {
+      if (ec) return;
+      if (std::exchange(seen_, true)) ::_exit(128 + number);
+      storm_.cut();
+      wait();
+    });
+  }
+
+  asio::signal_set signals_;
+  storm_engine& storm_;
+  bool seen_ = false;
+};
 
 int write_results(const options& o, const run_result& r) {
   if (!o.quiet) std::cout << table(r) << std::flush;
@@ -112,16 +126,12 @@ int run(const options& o) {
   if (!o.metrics_address.empty()) metrics = std::make_unique<metrics_server>(o.metrics_address, pool);
 
   storm_engine storm{threads.io().get_executor(), pool, o.load, seen};
-  asio::signal_set interrupt{threads.io(), SIGINT, SIGTERM};
-  interrupt.async_wait([&storm](std::error_code ec, int) {
-    if (!ec) storm.stop();
-  });
+  const interrupts on_signal{threads.io(), storm};
 
   run_result r;
   r.seed = o.load.seed;
   r.tasks = o.load.tasks;
   run_load(storm, o, seen, pool, r);
-  await_tasks(storm, cfg, o, seen);
   r.slots_leaked = slots_in_use(pool, longest_recovery(cfg));
   r.pool = pool.stats();
   r.slots_leaked += slots_left_by_close(pool, longest_recovery(cfg));

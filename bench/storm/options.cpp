@@ -56,6 +56,10 @@ const std::map<std::string_view, setter>& setters() {
       {"--cancel-channel", [](options& o, auto n, auto v) { o.channel = parse_channel(n, v); }},
       {"--seconds",
        [](options& o, auto n, auto v) { o.seconds = std::chrono::duration<double>{parse_number(n, v, 0.01, 1e7)}; }},
+      {"--deadline",
+       [](options& o, auto n, auto v) {
+         o.load.statement_deadline = std::chrono::nanoseconds{std::llround(parse_number(n, v, 0.001, 1e6) * 1e9)};
+       }},
       {"--operations", count_into(&load_settings::operations, std::uint64_t{1})},
       {"--threads", [](options& o, auto n, auto v) { o.threads = parse_number<std::size_t>(n, v, 1, 256); }},
       {"--sql", [](options& o, auto, auto v) { o.load.sql = v; }},
@@ -129,6 +133,7 @@ Runs many tasks on one pool against a real server, cancels a part of them mid-qu
   --tasks N                    tasks at a time (64)
   --connections N              the pool's max_size (the configuration's)
   --seconds S | --operations N how long, or how much (10 s)
+  --deadline S                 of each statement (30 s): what is not over by then is a timeout among the errors
   --threads N                  threads that run the io_context (1)
   --sql TEXT                   what tasks chosen for a cancel run (select $1::bigint from pg_sleep(1))
   --cancel-ratio 0..1          how many are chosen (0.3)
@@ -143,6 +148,8 @@ Runs many tasks on one pool against a real server, cancels a part of them mid-qu
 A statement with $1 gets a random bigint that it must answer as its only value: that is how a task knows that the result is its own. Of other
 statements the rows are read and dropped. Both statements are run once before the storm; one that cannot be judged (a COPY, an answer that is not the number)
 is refused.
+When the seconds are over, or at the first SIGINT or SIGTERM, what still runs is cancelled and counted apart (interrupted), and the result is printed. A second
+signal ends the program at once.
 Exit status: 0 if nothing happened that the contract forbids (unexpected, stray_cancels and slots_leaked are 0), 1 if something did, 2 for a
 wrong command line, a statement that is refused, or no connection to the server.
 )";

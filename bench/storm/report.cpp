@@ -63,6 +63,9 @@ void write_callers(table_writer& t, const run_result& r) {
   t.row("errors of server or network", grouped(r.seen.error_count()), labels);
   t.row("unexpected", grouped(r.seen.unexpected), "anything that the contract forbids");
   t.row("stray cancels", grouped(r.seen.stray_cancels), "a task hit by another one's cancel");
+  if (r.seen.interrupted != 0) {
+    t.row("interrupted by the run's end", grouped(r.seen.interrupted), "not counted as operations or as cancelled");
+  }
 }
 
 void write_latencies(table_writer& t, const run_result& r) {
@@ -224,7 +227,11 @@ std::string json(const run_result& r) {
   j.add("cancel_latency_us", r.seen.cancel_latency).add("acquire_latency_us", r.seen.acquire_latency);
   j.add("recovery_latency_us", summary_of(r.pool.fence_time));
   write_pool(j, r.pool);
-  j.add("slots_leaked", r.slots_leaked).add("seconds", r.took.count(), 3).add("seed", r.seed).close();
+  j.add("slots_leaked", r.slots_leaked)
+      .add("interrupted", r.seen.interrupted)
+      .add("seconds", r.took.count(), 3)
+      .add("seed", r.seed)
+      .close();
   return j.take() + "\n";
 }
 

@@ -16,7 +16,7 @@ struct run_result {
   tally_snapshot seen;             // by the tasks
   pool_stats pool;                 // when all tasks had ended and the pool had come to rest, before it was closed
   std::uint64_t slots_leaked = 0;  // slots that were in use although nobody used them, or left over by the close
-  std::chrono::duration<double> took{0};
+  std::chrono::duration<double> took{0};  // until the last task had ended
   std::uint64_t seed = 0;
   std::size_t tasks = 0;
 

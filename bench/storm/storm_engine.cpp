@@ -10,6 +10,7 @@
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
+#include <asio/error.hpp>
 #include <asio/experimental/as_tuple.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
@@ -19,6 +20,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -51,9 +53,11 @@ struct storm_engine::shared_state {
   tally& into;
   std::atomic<std::uint64_t> claimed{0};
   std::atomic<bool> stopping{false};
+  std::atomic<bool> over{false};  // set before anybody is struck for it
   mutable std::mutex mutex;
   std::condition_variable changed;
   std::size_t running = 0;
+  std::vector<std::function<void()>> strike_one;  // a task each, on its executor; under the mutex
 };
 
 namespace {
@@ -61,8 +65,8 @@ namespace {
 // After an error a task does not come back at once: a server that refuses everybody is not to be hammered by a loop.
 constexpr std::chrono::milliseconds pause_after_error{5};
 
-// Strikes a running statement after a while, unless the statement ends before. On the task's own executor, as Asio
-// demands of emit().
+// Strikes a running statement after a while, unless the statement ends before; and whatever runs when the run is over.
+// On the task's own executor, as Asio demands of emit().
 //
 // How an operation ends is decided by a latch, and whoever wins it posts the completion to the task's strand at once
 // (contract I2): what was decided before a strike is in the strand's queue by then. So a mark is posted just before
@@ -78,11 +82,13 @@ class assassin : public std::enable_shared_from_this<assassin> {
   void aim(std::chrono::nanoseconds delay) {
     alarm_.expires_after(delay);
     alarm_.async_wait([self = shared_from_this(), mission = ++mission_](std::error_code ec) {
-      if (!ec && mission == self->mission_) self->strike();
+      if (!ec && mission == self->mission_) self->strike(false);
     });
   }
 
-  // A new statement: what befell the last one is over.
+  void end_run() { strike(true); }
+
+  // A new operation: what befell the last one is over.
   void stand_down() noexcept { done_ = storm::strike::none; }
 
   void call_off() {
@@ -91,10 +97,13 @@ class assassin : public std::enable_shared_from_this<assassin> {
   }
 
   [[nodiscard]] storm::strike done() const noexcept { return done_; }
+  [[nodiscard]] bool run_over() const noexcept { return run_over_; }
   [[nodiscard]] clock::time_point when() const noexcept { return when_; }
 
  private:
-  void strike() {
+  void strike(bool run_over) {
+    if (done_ != storm::strike::none) return;  // the first reason is latched
+    run_over_ = run_over;
     done_ = storm::strike::too_late;
     asio::post(alarm_.get_executor(), [self = shared_from_this(), mission = mission_] {
       if (mission == self->mission_) self->done_ = storm::strike::in_time;
@@ -107,6 +116,7 @@ class assassin : public std::enable_shared_from_this<assassin> {
   asio::cancellation_signal signal_;
   std::uint64_t mission_ = 0;
   storm::strike done_ = storm::strike::none;
+  bool run_over_ = false;
   clock::time_point when_;
 };
 
@@ -117,6 +127,8 @@ class storm_engine::task {
  public:
   task(std::shared_ptr<shared_state> state, asio::any_io_executor executor, std::uint64_t seed)
       : state_{std::move(state)}, killer_{std::make_shared<assassin>(executor)}, pause_{executor}, random_{seed} {}
+
+  [[nodiscard]] std::shared_ptr<assassin> killer() const { return killer_; }
 
   asio::awaitable<void> run() {
     while (state_->claim()) {
@@ -131,13 +143,8 @@ class storm_engine::task {
   asio::awaitable<bool> one_operation() {
     diagnostics said;
     outcome o;
-    o.during = stage::acquiring;
-    const auto asked = clock::now();
     try {
-      lease db = co_await state_->on.async_acquire();
-      state_->into.acquired(clock::now() - asked);
-      o.during = stage::statement;
-      co_await use(db, o, said);
+      co_await attempt(o, said);
     } catch (const error& e) {
       o.error = e.code();
       said = e.diag();
@@ -146,10 +153,36 @@ class storm_engine::task {
     co_return !o.error || o.cancel == strike::in_time;
   }
 
+  asio::awaitable<void> attempt(outcome& o, diagnostics& said) {
+    o.during = stage::acquiring;
+    killer_->stand_down();
+    const auto asked = clock::now();
+    op_options options;
+    options.diag = &said;
+    auto token = asio::bind_cancellation_slot(killer_->slot(), asio::experimental::as_tuple(asio::use_awaitable));
+    auto [ec, db] = co_await state_->on.async_acquire(options, token);
+    note_end(o, ec);
+    if (ec) co_return;
+    state_->into.acquired(clock::now() - asked);
+    if (state_->over) {  // struck while the lease was on its way: the statement would run on with nobody to strike it
+      o = {asio::error::operation_aborted, false, strike::in_time, stage::acquiring, true};
+      co_return;
+    }
+    co_await use(db, o, said);
+  }
+
+  void note_end(outcome& o, std::error_code ec) {
+    killer_->call_off();
+    o.error = ec;
+    o.cancel = killer_->done();
+    o.run_over = killer_->run_over() && o.cancel != strike::none;
+  }
+
   asio::awaitable<void> use(lease& db, outcome& o, diagnostics& said) {
     const load_settings& load = state_->settings;
     const bool chosen = std::bernoulli_distribution{load.cancel_ratio}(random_);
     const std::string& sql = chosen ? load.sql : load.bystander_sql;
+    o.during = stage::statement;
     killer_->stand_down();
     if (chosen) killer_->aim(delay());
     const auto nonce = static_cast<std::int64_t>(random_() >> 1U);
@@ -166,10 +199,8 @@ class storm_engine::task {
 
   void resumed(outcome& o, std::error_code ec, const result<>& rows, std::optional<std::int64_t> nonce) {
     const auto now = clock::now();
-    killer_->call_off();
-    o.error = ec;
-    o.cancel = killer_->done();
-    if (o.cancel != strike::none) state_->into.resumed(now - killer_->when());
+    note_end(o, ec);
+    if (o.cancel != strike::none && !o.run_over) state_->into.resumed(now - killer_->when());
     o.own_result = !ec && is_own(rows, nonce);
   }
 
@@ -202,6 +233,11 @@ void storm_engine::start() {
   for (const std::uint32_t seed : seeds) {
     asio::any_io_executor strand = asio::make_strand(state_->executor);
     auto one = std::make_shared<task>(state_, strand, seed);
+    {
+      const std::lock_guard lock{state_->mutex};
+      state_->strike_one.push_back(
+          [strand, killer = one->killer()] { asio::post(strand, [killer] { killer->end_run(); }); });
+    }
     auto body = [one]() { return one->run(); };
     asio::co_spawn(strand, std::move(body),
                    [state = state_](const std::exception_ptr& thrown) { state->task_ended(thrown); });
@@ -209,6 +245,13 @@ void storm_engine::start() {
 }
 
 void storm_engine::stop() noexcept { state_->stopping.store(true, std::memory_order_relaxed); }
+
+void storm_engine::cut() {
+  stop();
+  state_->over = true;
+  const std::lock_guard lock{state_->mutex};
+  for (const auto& strike : state_->strike_one) strike();
+}
 
 bool storm_engine::wait(std::chrono::nanoseconds budget) {
   std::unique_lock lock{state_->mutex};

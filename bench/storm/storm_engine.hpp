@@ -3,7 +3,7 @@
 //
 //   asio::io_context io;  lido::pool pool{...};  lido::storm::tally tally;
 //   lido::storm::storm_engine storm{io.get_executor(), pool, settings, tally};
-//   storm.start();  ...  storm.stop();  storm.wait(10s);
+//   storm.start();  ...  storm.stop() or storm.cut();  storm.wait(10s);
 #pragma once
 
 #include "bench/storm/tally.hpp"
@@ -46,6 +46,8 @@ class storm_engine {
   void start();
   /// No task begins another operation. Any thread.
   void stop() noexcept;
+  /// The same, and what is under way is cancelled. Any thread.
+  void cut();
   /// Until every task has ended, or the budget is spent: then false. Not on a thread that runs the tasks.
   [[nodiscard]] bool wait(std::chrono::nanoseconds budget);
   [[nodiscard]] std::size_t running() const noexcept;

@@ -14,8 +14,14 @@ std::uint64_t tally_snapshot::error_count() const noexcept {
 }
 
 void tally::ended(const outcome& o, const std::string& detail) {
+  const verdict what = judge(o);
+  if (what == verdict::interrupted) {
+    interrupted_.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
   operations_.fetch_add(1, std::memory_order_relaxed);
-  switch (judge(o)) {
+  switch (what) {
+    case verdict::interrupted: return;
     case verdict::completed: completed_.fetch_add(1, std::memory_order_relaxed); return;
     case verdict::cancelled: cancelled_.fetch_add(1, std::memory_order_relaxed); return;
     case verdict::error: {
@@ -54,6 +60,7 @@ tally_snapshot tally::snapshot() const {
   s.cancelled = cancelled_.load(std::memory_order_relaxed);
   s.unexpected = unexpected_.load(std::memory_order_relaxed);
   s.stray_cancels = stray_.load(std::memory_order_relaxed);
+  s.interrupted = interrupted_.load(std::memory_order_relaxed);
   s.cancel_latency = cancel_.summary();
   s.acquire_latency = acquire_.summary();
   const std::lock_guard lock{mutex_};

@@ -20,6 +20,7 @@ struct tally_snapshot {
   std::uint64_t cancelled = 0;
   std::uint64_t unexpected = 0;
   std::uint64_t stray_cancels = 0;
+  std::uint64_t interrupted = 0;                // by the end of the run; not among the operations
   std::map<std::string, std::uint64_t> errors;  // by condition; those of the verdict `unexpected` are not among them
   std::vector<std::string> examples;            // of what was unexpected or stray, the first few
   latency_summary cancel_latency;
@@ -49,6 +50,7 @@ class tally {
   counter cancelled_{0};
   counter unexpected_{0};
   counter stray_{0};
+  counter interrupted_{0};
   latency_recorder cancel_;
   latency_recorder acquire_;
   mutable std::mutex mutex_;

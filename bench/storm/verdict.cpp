@@ -100,13 +100,17 @@ bool excusable(errc e, stage during) noexcept {
 
 verdict judge(const outcome& o) noexcept {
   const std::error_code& ec = o.error;
-  const bool struck = o.cancel == strike::in_time;
+  // Who waits for a connection is cancelled by the end of the run alone, and what it gets is decided on its own
+  // executor: either way round is right.
+  const bool waited = o.during == stage::acquiring && o.run_over;
+  const bool struck = waited ? o.cancel != strike::none : o.cancel == strike::in_time;
   if (!ec) return o.own_result ? verdict::completed : verdict::unexpected;
   if (ec == asio::error::make_error_code(asio::error::operation_aborted)) {
-    return struck ? verdict::cancelled : verdict::unexpected;
+    if (!struck) return verdict::unexpected;
+    return o.run_over ? verdict::interrupted : verdict::cancelled;
   }
   // Whatever the cancel path, the connection or the server did after the signal: it is not this task's any more.
-  if (struck) return verdict::unexpected;
+  if (struck && !waited) return verdict::unexpected;
   if (ec == condition::query_canceled) return verdict::stray_cancel;
   if (ec.category() == sqlstate_category()) return verdict::error;
   if (ec.category() == lido_category() && excusable(static_cast<errc>(ec.value()), o.during)) return verdict::error;

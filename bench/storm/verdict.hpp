@@ -27,12 +27,14 @@ struct outcome {
   bool own_result = false;  // the rows carried the task's own nonce, or had none to carry
   strike cancel = strike::none;
   stage during = stage::statement;
+  bool run_over = false;  // the signal came from the end of the run, not from the storm
 };
 
 enum class verdict : std::uint8_t {
   completed,
   cancelled,     // exactly operation_aborted, and this task was cancelled
   error,         // something broke that may break: the server, the network, the statement
+  interrupted,   // the same at the end of the run: no operation of the storm's
   stray_cancel,  // somebody else's cancel hit this task
   unexpected,    // the contract does not allow it
 };

@@ -71,6 +71,17 @@ TEST(I1_storm_verdict, operation_aborted_belongs_to_the_cancelled_alone) {
   EXPECT_EQ(cancelled_too_late(aborted), verdict::unexpected) << "it was decided before anybody cancelled";
 }
 
+TEST(storm_verdict, what_the_end_of_the_run_cancels_is_counted_apart) {
+  EXPECT_EQ(judge({aborted, false, strike::in_time, stage::statement, true}), verdict::interrupted);
+  EXPECT_EQ(judge({aborted, false, strike::in_time, stage::acquiring, true}), verdict::interrupted);
+  EXPECT_EQ(judge({none, true, strike::in_time, stage::statement, true}), verdict::completed);
+  EXPECT_EQ(judge({errc::connection_lost, false, strike::in_time, stage::statement, true}), verdict::unexpected);
+  EXPECT_EQ(judge({query_canceled, false, strike::in_time, stage::statement, true}), verdict::unexpected);
+  EXPECT_EQ(judge({errc::acquire_timeout, false, strike::in_time, stage::acquiring, true}), verdict::error);
+  EXPECT_EQ(judge({asio::error::connection_reset, false, strike::in_time, stage::acquiring, true}),
+            verdict::unexpected);
+}
+
 TEST(I16_storm_verdict, a_57014_is_stray_or_wrong_but_never_fine) {
   EXPECT_EQ(bystander(query_canceled), verdict::stray_cancel);
   EXPECT_EQ(acquiring(query_canceled), verdict::stray_cancel);
