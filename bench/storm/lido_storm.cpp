@@ -1,4 +1,5 @@
 // lido-storm: the load generator. See options.cpp for what it does, or run it with --help.
+#include "bench/storm/live_display.hpp"
 #include "bench/storm/metrics_server.hpp"
 #include "bench/storm/options.hpp"
 #include "bench/storm/pool_rest.hpp"
@@ -15,7 +16,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <exception>
 #include <fstream>
 #include <iostream>
@@ -44,25 +47,34 @@ lido::pool_config configuration(const options& o) {
   return cfg;
 }
 
-// Redraws one line of a terminal.
-class live_display {
+// Where the JSON goes; the table has standard output unless that is where.
+class json_target {
  public:
-  explicit live_display(bool wanted) : on_{wanted && ::isatty(STDOUT_FILENO) == 1} {}
-  ~live_display() { clear(); }
-  live_display(const live_display&) = delete;
-  live_display& operator=(const live_display&) = delete;
-
-  void show(const std::string& line) const {
-    if (on_) std::cout << "\r\x1b[K" << line << std::flush;
+  // Throws when the file cannot be written: before the run, not after it.
+  explicit json_target(const std::string& name) : name_{name} {
+    if (name.empty() || name == "-") return;
+    file_.open(name, std::ios::app);  // what is there stays until there is something better
+    if (!file_) throw bad_usage("--json: cannot write " + name + ": " + std::strerror(errno));
+    file_.close();
   }
-  void clear() const { show({}); }
+
+  [[nodiscard]] bool on_stdout() const noexcept { return name_ == "-"; }
+
+  // False when it could not be written whole.
+  bool write(const std::string& text) {
+    if (name_.empty()) return true;
+    if (on_stdout()) return static_cast<bool>(std::cout << text << std::flush);
+    file_.open(name_, std::ios::trunc);
+    return static_cast<bool>(file_ << text << std::flush);
+  }
 
  private:
-  bool on_;
+  std::string name_;
+  std::ofstream file_;
 };
 
 void run_load(storm_engine& storm, const options& o, tally& seen, const lido::pool& pool, run_result& r) {
-  const live_display display{!o.quiet};
+  const live_display display{o.json_file == "-" ? STDERR_FILENO : STDOUT_FILENO, !o.quiet};
   const auto begin = std::chrono::steady_clock::now();
   const auto elapsed = [begin] { return std::chrono::duration<double>{std::chrono::steady_clock::now() - begin}; };
   const bool by_time = o.load.operations == 0;
@@ -101,21 +113,21 @@ class interrupts {
   bool seen_ = false;
 };
 
-int write_results(const options& o, const run_result& r) {
-  if (!o.quiet) std::cout << table(r) << std::flush;
-  if (o.json_file == "-") {
-    std::cout << json(r) << std::flush;
-  } else if (!o.json_file.empty()) {
-    std::ofstream file{o.json_file};
-    if (!(file << json(r) << std::flush)) {
-      std::cerr << "lido-storm: cannot write " << o.json_file << "\n";
-      return exit_no_run;
-    }
+int write_results(const options& o, const run_result& r, json_target& target) {
+  std::ostream& people = target.on_stdout() ? std::cerr : std::cout;
+  if (!o.quiet && !(people << table(r) << std::flush)) {
+    std::cerr << "lido-storm: cannot write the table: " << std::strerror(errno) << "\n";
+    return exit_no_run;
+  }
+  if (!target.write(json(r))) {
+    std::cerr << "lido-storm: cannot write " << o.json_file << ": " << std::strerror(errno) << "\n";
+    return exit_no_run;
   }
   return r.good() ? exit_good : exit_broken_promise;
 }
 
 int run(const options& o) {
+  json_target target{o.json_file};
   const lido::pool_config cfg = configuration(o);
   tally seen;  // outlives the threads
   runtime threads{o.threads};
@@ -136,7 +148,7 @@ int run(const options& o) {
   r.pool = pool.stats();
   r.slots_leaked += slots_left_by_close(pool, longest_recovery(cfg));
   r.seen = seen.snapshot();
-  const int status = write_results(o, r);
+  const int status = write_results(o, r, target);
   metrics.reset();
   threads.stop();
   return status;
@@ -148,8 +160,7 @@ int main(int argc, char** argv) {
   try {
     const options o = options::parse({argv + 1, argv + argc});
     if (o.help) {
-      std::cout << usage();
-      return exit_good;
+      return std::cout << usage() << std::flush ? exit_good : exit_no_run;
     }
     return run(o);
   } catch (const bad_usage& e) {

@@ -25,7 +25,8 @@ T parse_number(std::string_view name, std::string_view text, T least, T most) {
 void parse_delay(load_settings& load, std::string_view name, std::string_view text) {
   const std::size_t dots = text.find("..");
   const double least = parse_number(name, text.substr(0, dots), 0.0, 1e7);
-  const double most = dots == std::string_view::npos ? least : parse_number(name, text.substr(dots + 2), least, 1e7);
+  const double most = dots == std::string_view::npos ? least : parse_number(name, text.substr(dots + 2), 0.0, 1e7);
+  if (least > most) throw bad_usage(std::string{name} + ": MIN is above MAX: " + std::string{text});
   load.cancel_after_min = std::chrono::nanoseconds{std::llround(least * 1e6)};
   load.cancel_after_max = std::chrono::nanoseconds{std::llround(most * 1e6)};
 }
@@ -142,7 +143,7 @@ Runs many tasks on one pool against a real server, cancels a part of them mid-qu
   --bystander-sql TEXT         what the others run (select $1::bigint)
   --seed N                     of all random choices (random, printed)
   --metrics ADDR:PORT          serves /metrics and, for people, /pools while it runs (loopback)
-  --json FILE                  the result as JSON; - for standard output
+  --json FILE                  the result as JSON; - for standard output, and the table on standard error then
   --quiet                      no live line, no table
 
 A statement with $1 gets a random bigint that it must answer as its only value: that is how a task knows that the result is its own. Of other
@@ -151,7 +152,7 @@ is refused.
 When the seconds are over, or at the first SIGINT or SIGTERM, what still runs is cancelled and counted apart (interrupted), and the result is printed. A second
 signal ends the program at once.
 Exit status: 0 if nothing happened that the contract forbids (unexpected, stray_cancels and slots_leaked are 0), 1 if something did, 2 for a
-wrong command line, a statement that is refused, or no connection to the server.
+wrong command line, output that cannot be written, a statement that is refused, or no connection to the server.
 )";
 }
 

@@ -52,6 +52,15 @@ class table_writer {
   std::string out_;
 };
 
+// A server's text may be a kilobyte; a table has room for a line.
+std::string capped(const std::string& words) {
+  constexpr std::size_t most = 160;
+  if (words.size() <= most) return words;
+  std::size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(words[end]) & 0xC0U) == 0x80U) --end;  // not within a character
+  return words.substr(0, end) + "...";
+}
+
 std::string parenthesised(const std::string& text) { return text.empty() ? text : "(" + text + ")"; }
 
 void write_callers(table_writer& t, const run_result& r) {
@@ -61,6 +70,7 @@ void write_callers(table_writer& t, const run_result& r) {
   std::string labels;
   for (const auto& [label, n] : r.seen.errors) labels += (labels.empty() ? "" : ", ") + label + " " + grouped(n);
   t.row("errors of server or network", grouped(r.seen.error_count()), labels);
+  for (const auto& [label, words] : r.seen.first_of) t.line("    first " + label + ": " + capped(words));
   t.row("unexpected", grouped(r.seen.unexpected), "anything that the contract forbids");
   t.row("stray cancels", grouped(r.seen.stray_cancels), "a task hit by another one's cancel");
   if (r.seen.interrupted != 0) {
@@ -169,6 +179,17 @@ void write_pool(json_writer& j, const pool_stats& p) {
       .close();
 }
 
+// What was seen, and no more: of a task whose statement failed nobody knows whether it would have had its own result.
+std::string conclusion(const run_result& r) {
+  if (!r.good()) return "FAILED: see unexpected, stray cancels and slots leaked above";
+  if (r.seen.operations == 0) return "OK, but nothing was seen: no operation ended";
+  const std::uint64_t errors = r.seen.error_count();
+  if (errors == 0) return "OK: every task saw only its own result or its own cancellation, and no slot was lost";
+  const std::string many = grouped(errors) + " of " + grouped(r.seen.operations) + " operations ended with an error";
+  if (r.seen.completed == 0) return "OK as far as was seen, but nobody had a result: " + many + "; no slot was lost";
+  return "OK: no task saw another one's result or cancellation, and no slot was lost; " + many;
+}
+
 }  // namespace
 
 bool run_result::good() const noexcept { return seen.unexpected == 0 && seen.stray_cancels == 0 && slots_leaked == 0; }
@@ -213,8 +234,7 @@ std::string table(const run_result& r) {
   write_latencies(t, r);
   write_connections(t, r);
   for (const std::string& e : r.seen.examples) t.line("  example: " + e);
-  t.line(r.good() ? "OK: every task saw only its own result or its own cancellation, and no slot was lost"
-                  : "FAILED: see unexpected, stray cancels and slots leaked above");
+  t.line(conclusion(r));
   return t.take();
 }
 

@@ -27,7 +27,7 @@ void tally::ended(const outcome& o, const std::string& detail) {
     case verdict::error: {
       const std::string label = label_of(o.error);
       const std::lock_guard lock{mutex_};
-      ++errors_[label];
+      if (++errors_[label] == 1) first_of_[label] = detail;
       return;
     }
     case verdict::stray_cancel:
@@ -65,6 +65,7 @@ tally_snapshot tally::snapshot() const {
   s.acquire_latency = acquire_.summary();
   const std::lock_guard lock{mutex_};
   s.errors = errors_;
+  s.first_of = first_of_;
   s.examples = examples_;
   return s;
 }

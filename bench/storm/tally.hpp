@@ -22,6 +22,7 @@ struct tally_snapshot {
   std::uint64_t stray_cancels = 0;
   std::uint64_t interrupted = 0;                // by the end of the run; not among the operations
   std::map<std::string, std::uint64_t> errors;  // by condition; those of the verdict `unexpected` are not among them
+  std::map<std::string, std::string> first_of;  // the words of the first error of each condition
   std::vector<std::string> examples;            // of what was unexpected or stray, the first few
   latency_summary cancel_latency;
   latency_summary acquire_latency;
@@ -32,7 +33,8 @@ struct tally_snapshot {
 class tally {
  public:
   void acquired(std::chrono::nanoseconds after) noexcept { acquire_.record(after); }
-  /// `detail` is kept as an example when the verdict is a bad one.
+  /// `detail` is kept as an example when the verdict is a bad one, or the first of its kind of error. No control
+  /// characters.
   void ended(const outcome& o, const std::string& detail);
   /// From the signal to the task's resumption.
   void resumed(std::chrono::nanoseconds after_signal) noexcept { cancel_.record(after_signal); }
@@ -55,6 +57,7 @@ class tally {
   latency_recorder acquire_;
   mutable std::mutex mutex_;
   std::map<std::string, std::uint64_t> errors_;
+  std::map<std::string, std::string> first_of_;
   std::vector<std::string> examples_;
 };
 

@@ -1,4 +1,5 @@
 // lido-storm as its users run it: its output, its JSON, its exit status, over a server of our own.
+#include "bench/storm/live_display.hpp"
 #include "tests/support/descriptor.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/files.hpp"
@@ -105,6 +106,15 @@ class endless_storm {
   std::string since_ = now();
   lido::testing::child_process child_;
 };
+
+TEST(storm_display, a_line_never_fills_the_last_column_of_a_terminal) {
+  using lido::storm::cut_to;
+  EXPECT_EQ(cut_to("0123456789", 80), "0123456789");
+  EXPECT_EQ(cut_to("0123456789", 11), "0123456789");
+  EXPECT_EQ(cut_to("0123456789", 10), "012345678");
+  EXPECT_EQ(cut_to("0123456789", 1), "");
+  EXPECT_EQ(cut_to("0123456789", 0), "0123456789") << "a terminal that does not say";
+}
 
 TEST(storm_program, the_json_has_its_keys_in_order_and_a_healthy_server_gives_0) {
   const process_result r = small_storm({});
@@ -234,6 +244,45 @@ TEST(storm_program, a_statement_that_cannot_be_judged_is_refused_with_the_reason
   }
 }
 
+TEST(storm_program, json_on_standard_output_is_alone_there_and_the_table_on_standard_error) {
+  const process_result r = storm({"--tasks", "2", "--connections", "2", "--operations", "10", "--json", "-"});
+  EXPECT_EQ(r.status, 0) << r.errors;
+  EXPECT_TRUE(r.output.starts_with("{\"operations\":10,")) << r.output;
+  EXPECT_EQ(r.output.find('\n'), r.output.size() - 1);
+  EXPECT_NE(r.errors.find("what the tasks saw"), std::string::npos) << r.errors;
+  EXPECT_NE(r.errors.find("OK: every task saw only its own result"), std::string::npos) << r.errors;
+}
+
+TEST(storm_program, the_table_has_the_first_words_of_each_error_and_claims_no_results_that_nobody_had) {
+  const process_result r = storm({"--tasks", "2", "--connections", "2", "--operations", "10", "--cancel-ratio", "0",
+                                  "--bystander-sql", "select 1/0"});
+  EXPECT_EQ(r.status, 0) << r.errors;
+  EXPECT_NE(r.output.find("first division_by_zero: "), std::string::npos) << r.output;
+  EXPECT_NE(r.output.find("division by zero"), std::string::npos) << r.output;
+  EXPECT_EQ(r.output.find("own result or its own cancellation"), std::string::npos) << r.output;
+  EXPECT_NE(r.output.find("nobody had a result: 10 of 10"), std::string::npos) << r.output;
+}
+
+TEST(storm_program, a_json_file_that_cannot_be_written_is_told_before_the_run) {
+  const std::string no_server = dsn(shared_cluster(), lido::testing::free_port());
+  const process_result r = lido::testing::run_process({LIDO_STORM, "--dsn", no_server, "--json", "/no/such/folder/x"});
+  EXPECT_EQ(r.status, 2);
+  EXPECT_NE(r.errors.find("cannot write /no/such/folder/x: No such file"), std::string::npos) << r.errors;
+}
+
+TEST(storm_program, a_full_standard_output_gives_2) {
+  for (const arguments& how : {arguments{}, arguments{"--quiet", "--json", "-"}}) {
+    const lido::testing::descriptor full{::open("/dev/full", O_WRONLY | O_CLOEXEC)};
+    arguments all{"--tasks", "2", "--connections", "2", "--operations", "10"};
+    all.insert(all.end(), how.begin(), how.end());
+    lido::testing::child_settings s;
+    s.arguments = command(std::move(all));
+    s.output = full.get();
+    lido::testing::child_process child{s};
+    EXPECT_EQ(child.wait(60s), 2);
+  }
+}
+
 TEST(storm_program, no_server_is_told_once_and_gives_2) {
   const process_result r = lido::testing::run_process(
       {LIDO_STORM, "--dsn", dsn(shared_cluster(), lido::testing::free_port()), "--json", "-"}, {}, 60s);
@@ -243,13 +292,14 @@ TEST(storm_program, no_server_is_told_once_and_gives_2) {
 }
 
 TEST(storm_program, a_wrong_command_line_gives_2_and_names_what_is_wrong) {
-  for (const auto& [line, reason] :
-       std::initializer_list<std::pair<arguments, const char*>>{{{"--no-such-option"}, "--no-such-option"},
-                                                                {{"--tasks"}, "--tasks needs a value"},
-                                                                {{"--tasks", "0"}, "--tasks"},
-                                                                {{"--cancel-ratio", "1.5"}, "--cancel-ratio"},
-                                                                {{"--seconds", "1", "--operations", "2"}, "not both"},
-                                                                {{"--cancel-channel", "pigeon"}, "pigeon"}}) {
+  for (const auto& [line, reason] : std::initializer_list<std::pair<arguments, const char*>>{
+           {{"--no-such-option"}, "--no-such-option"},
+           {{"--tasks"}, "--tasks needs a value"},
+           {{"--tasks", "0"}, "--tasks"},
+           {{"--cancel-ratio", "1.5"}, "--cancel-ratio"},
+           {{"--seconds", "1", "--operations", "2"}, "not both"},
+           {{"--cancel-after-ms", "5..1"}, "--cancel-after-ms: MIN is above MAX: 5..1"},
+           {{"--cancel-channel", "pigeon"}, "pigeon"}}) {
     const process_result r = storm(line);
     EXPECT_EQ(r.status, 2) << reason;
     EXPECT_NE(r.errors.find(reason), std::string::npos) << r.errors;
