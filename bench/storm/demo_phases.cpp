@@ -12,10 +12,6 @@ using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 using testing::cancel_fault;
 
-// Longer than any delay before a cancel, shorter than drain.timeout: a victim whose cancel never arrives ends by itself
-// within the budget.
-constexpr std::string_view victim_sql = "select $1::bigint from pg_sleep(0.15)";
-
 constexpr auto cancel_delay = 40ms;  // of cancel_fault::delay
 
 constexpr auto harm_interval = 120ms;
@@ -26,6 +22,8 @@ phase cancel_phase_of(cancel_fault fault, std::string name, std::string broken) 
   p.broken = std::move(broken);
   p.begin = [fault](demo_world& w) { w.proxy().set_cancel_fault(fault, cancel_delay); };
   p.end = [](demo_world& w) { w.proxy().set_cancel_fault(cancel_fault::none); };
+  p.silent = fault == cancel_fault::silent_before_s || fault == cancel_fault::silent_after_s ||
+             fault == cancel_fault::black_hole || fault == cancel_fault::never_answer;
   return p;
 }
 
@@ -60,6 +58,7 @@ void kill_some_backends(demo_world& w) {
 std::vector<phase> server_phases() {
   phase frozen{"server frozen", "the postmaster is stopped: nobody accepts cancels", false, {}, {}, {}};
   frozen.answers = false;
+  frozen.silent = true;
   frozen.begin = [](demo_world& w) { w.server().stop_postmaster(); };
   frozen.end = [](demo_world& w) { w.server().continue_postmaster(); };
   phase killed{"backends killed", "three backends killed every 120 ms", true, {}, kill_some_backends, {}};
@@ -94,7 +93,7 @@ std::vector<phase> all_phases() {
 load_settings demo_load(std::uint64_t seed) {
   load_settings l;
   l.tasks = 48;
-  l.sql = victim_sql;
+  l.sql = "select $1::bigint from pg_sleep(" + std::to_string(victim_sleep.count()) + " / 1000.0)";
   l.cancel_ratio = 0.25;
   l.cancel_after_min = 1ms;
   l.cancel_after_max = 15ms;
@@ -108,6 +107,9 @@ phase_record run_phase(demo_world& world, const phase& p, std::chrono::nanosecon
   r.name = p.name;
   r.broken = p.broken;
   r.may_disconnect = p.may_disconnect;
+  r.cancel_budget = demo_world::patient_cancel;
+  if (p.silent) r.cancel_budget = demo_world::brief_cancel;
+  world.wait_for_cancels(r.cancel_budget);
   r.before = world.pool().stats();
   r.scraped_before = world.scrape_metrics();
 

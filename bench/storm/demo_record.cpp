@@ -155,10 +155,19 @@ std::string phase_table(const std::vector<phase_record>& phases) {
                          {"resumed", -9},
                          {"other errors", 22},
                          {"recovered", -9},
+                         {"waits", -7},
                          {"slot back", -9},
                          {"connections discarded, and why", 30}});
-  out += row({{"", 50}, {"", -10}, {"", -9}, {"p99", -9}, {"seen by callers", 22}, {"", -9}, {"p99", -9}, {"", 30}});
-  out += " " + std::string(155, '-') + "\n";
+  out += row({{"", 50},
+              {"", -10},
+              {"", -9},
+              {"p99", -9},
+              {"seen by callers", 22},
+              {"", -9},
+              {"at most", -7},
+              {"p99", -9},
+              {"", 30}});
+  out += " " + std::string(163, '-') + "\n";
   for (const phase_record& p : phases) {
     const pool_stats d = difference(p.after, p.before);
     out += row({{p.broken, 50},
@@ -167,6 +176,7 @@ std::string phase_table(const std::vector<phase_record>& phases) {
                 {p.seen.cancelled ? human_us(p.seen.cancel_latency.p99_us) : "-", -9},
                 {what_callers_saw(p), 22},
                 {grouped(d.recovered), -9},
+                {human(p.cancel_budget), -7},
                 {d.fence_time.count() ? human(d.fence_time.quantile(0.99)) : "-", -9},
                 {why_discarded(d), 30}});
   }

@@ -15,8 +15,9 @@ namespace lido::storm {
 
 struct phase_record {
   std::string name;
-  std::string broken;           // on purpose, for a reader who knows nothing
-  bool may_disconnect = false;  // the main connections are hit, too: then callers may see that
+  std::string broken;                         // on purpose, for a reader who knows nothing
+  bool may_disconnect = false;                // the main connections are hit, too: then callers may see that
+  std::chrono::nanoseconds cancel_budget{0};  // cancel.timeout of that phase
   tally_snapshot seen;
   pool_stats before;
   pool_stats after;           // when the pool had come to rest

@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Budgets far below the defaults: what takes seconds in production must be seen within a second here.
+// Second attempts and reconnects come sooner than by default: a phase lasts less than a second.
 pool_config configure(const testing::postgres_cluster& server, std::uint16_t port) {
   pool_config c;
   c.name = "demo";
@@ -30,9 +30,8 @@ pool_config configure(const testing::postgres_cluster& server, std::uint16_t por
   c.connect_backoff_min = 20ms;
   c.connect_backoff_max = 300ms;
   c.cancel.channel = cancel_channel_choice::request;  // it is what the proxy breaks
-  c.cancel.timeout = 300ms;
+  c.cancel.timeout = demo_world::patient_cancel;
   c.cancel.retry_after = 100ms;
-  c.drain.timeout = 1s;
   return c;
 }
 
@@ -46,6 +45,11 @@ demo_world::demo_world(const std::string& metrics_address)
   // Faults that strike before a connection has said what it is need to know: beyond a full pool it can only be a
   // cancel.
   proxy_.expect_main_connections(connections);
+}
+
+void demo_world::wait_for_cancels(std::chrono::nanoseconds at_most) {
+  config_.cancel.timeout = at_most;
+  pool_.reconfigure(config_);
 }
 
 exposition demo_world::scrape_metrics() const {

@@ -21,6 +21,11 @@ class demo_world {
  public:
   static constexpr std::size_t connections = 16;
   static constexpr std::size_t threads = 2;
+  /// How long the pool waits for the end of a cancel. A cancel costs the server a process and a TLS handshake: on a
+  /// slow machine sixteen at a time take most of a second, and are no fault.
+  static constexpr std::chrono::seconds patient_cancel{5};
+  /// Where the fault is that nothing comes: what takes seconds in production must be seen within a second here.
+  static constexpr std::chrono::milliseconds brief_cancel{300};
 
   explicit demo_world(const std::string& metrics_address);
 
@@ -31,6 +36,8 @@ class demo_world {
   [[nodiscard]] asio::any_io_executor executor() { return runtime_.io().get_executor(); }
   [[nodiscard]] std::uint16_t metrics_port() const noexcept { return metrics_.port(); }
 
+  /// `cancel.timeout` from here on.
+  void wait_for_cancels(std::chrono::nanoseconds at_most);
   /// What Prometheus would see now.
   [[nodiscard]] exposition scrape_metrics() const;
   /// Whether every connection that the pool may have is open and idle.

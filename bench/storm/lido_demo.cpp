@@ -38,17 +38,30 @@ demo_options parse(const std::vector<std::string>& arguments) {
   return o;
 }
 
+std::string ms(std::chrono::nanoseconds d) {
+  return grouped(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(d).count())) + " ms";
+}
+
 void introduce(const demo_world& world) {
-  std::cout << "One pool of " << demo_world::connections
-            << " connections (TLS verify-full, SCRAM) to a private PostgreSQL, through a proxy that breaks\n"
-            << "things. " << demo_load(0).tasks
-            << " tasks share it: three quarters of their statements are short and have to bring back the task's own\n"
-            << "number; one quarter sleep and are cancelled after 1 to 15 ms. Each phase breaks one thing on purpose. "
-               "The promise:\n"
-            << "a cancelled task sees operation_aborted at once and nothing else, no other task notices, the pool "
-               "stays full.\n"
-            << "Metrics while it runs: http://127.0.0.1:" << world.metrics_port() << "/metrics\n\n"
-            << std::flush;
+  std::cout
+      << "One pool of " << demo_world::connections
+      << " connections (TLS verify-full, SCRAM) to a private PostgreSQL, through a proxy that breaks\n"
+      << "things. " << demo_load(0).tasks
+      << " tasks share it: three quarters of their statements are short and have to bring back the task's own\n"
+      << "number; one quarter sleep and are cancelled after 1 to 15 ms. Each phase breaks one thing on purpose. "
+         "The promise:\n"
+      << "a cancelled task sees operation_aborted at once and nothing else, no other task notices, the pool "
+         "stays full.\n"
+      << "A statement that is to be cancelled sleeps " << victim_sleep.count()
+      << " ms: when its cancel cannot be delivered, it ends by itself, and its connection is recovered all the same.\n"
+      << "The pool waits " << ms(demo_world::patient_cancel) << " for the end of a cancel, and "
+      << ms(demo_world::brief_cancel) << " where the fault is that nothing comes; it tries once more after "
+      << ms(world.config().cancel.retry_after) << ",\nand waits " << ms(world.config().drain.timeout)
+      << " for the end of the cancelled statement. What exceeds a budget, or ends without a proper EOF, is "
+         "discarded (cancel_unknown).\n"
+      << "With nothing broken, and where a cancel cannot be sent, (nearly) every connection is recovered.\n"
+      << "Metrics while it runs: http://127.0.0.1:" << world.metrics_port() << "/metrics\n\n"
+      << std::flush;
 }
 
 std::vector<phase_record> run_all(demo_world& world, const demo_options& o) {
@@ -71,7 +84,8 @@ std::uint64_t conclude(const std::vector<phase_record>& records, std::uint64_t s
             << phase_table(records)
             << "\n resumed: from the cancel to the task's next step. other errors: besides operation_aborted. "
                "recovered: connections won back"
-               "\n from cancelled statements without a reconnect. slot back: from the cancel until the connection was "
+               "\n from cancelled statements without a reconnect. waits at most: for the end of a cancel. slot back: "
+               "from the cancel until the connection was "
                "usable or closed.\n"
             << "\nWhat an operator would have seen: growth of the series scraped over HTTP, phase by phase\n\n"
             << operator_table(records) << "\n";

@@ -71,6 +71,8 @@ TEST(I23_demo, scrape_of_the_running_demo_is_parsed_and_accepted_by_promtool) {
   const auto status = demo.wait();
   ASSERT_TRUE(status.has_value());
   EXPECT_EQ(*status, 0) << demo.output();
+  for (const char* budget : {"sleeps 150 ms", "5,000 ms for the end of a cancel", "300 ms where the fault is"})
+    EXPECT_NE(demo.output().find(budget), std::string::npos) << budget;
 }
 
 }  // namespace
