@@ -6,6 +6,7 @@
 #include "pool/recovery/control_statement.hpp"
 #include "tests/integration/pool_fixture.hpp"
 
+#include <lido/driver/detail/knobs.hpp>
 #include <lido/driver/types/user_type.hpp>
 
 #include <asio/redirect_error.hpp>
@@ -161,8 +162,12 @@ TEST_F(own_statements, C11_the_host_watch_calls_nothing_that_the_search_path_has
     };
     tell.unreachable = [&](core::endpoint_id) { until.cancel(); };
     tell.addresses = [](core::endpoint_id, const std::vector<std::string>&) {};
-    const auto watch = std::make_shared<detail::host_watch>(io.get_executor(), core::endpoint_id{0}, shadowed_role(),
-                                                            hang_guard, hang_guard, std::move(tell));
+    detail::watch_terms terms;
+    terms.name = detail::hosts_of(shadowed_role()).front();
+    terms.interval = terms.patience = hang_guard;
+    const detail::config_source config_now = [](auto done) { done(shadowed_role()); };
+    const auto watch =
+        std::make_shared<detail::host_watch>(io.get_executor(), std::move(terms), config_now, std::move(tell));
     watch->start();
     std::error_code woken;
     co_await until.async_wait(asio::redirect_error(asio::use_awaitable, woken));
