@@ -69,7 +69,8 @@ std::string series_name(const series& s) {
   std::string text = s.name;
   std::string labels;
   for (const auto& [name, value] : s.labels) {
-    if (name != "pool_name") labels += (labels.empty() ? "" : ",") + name + "=\"" + value + "\"";
+    if (name != "pool_name")
+      labels.append(labels.empty() ? "" : ",").append(name).append("=\"").append(value).append("\"");
   }
   return labels.empty() ? text : text + "{" + labels + "}";
 }
