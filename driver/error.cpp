@@ -152,6 +152,11 @@ bool is_sqlstate_retryable(int state) noexcept {
          state == pack("57P03");
 }
 
+// What ends a session is FATAL or PANIC.
+bool lets_live(const std::error_code& ec, const diagnostics& said) noexcept {
+  return ec.category() == sqlstate_category() && said.severity == "ERROR";
+}
+
 bool is_cancelled(const std::error_code& ec) noexcept {
   if (ec.category() == lido_category()) return ec.value() == static_cast<int>(errc::lease_revoked);
   if (ec == asio::error::operation_aborted) return true;
@@ -257,11 +262,6 @@ bool is_disconnect(const std::error_code& ec) noexcept {
   if (is_errno(ec)) return is_errno_disconnect(ec.value());
   return is_asio_misc(ec, asio::error::eof) || ec.category() == asio::error::get_netdb_category() ||
          ec.category() == asio::error::get_addrinfo_category();
-}
-
-// What ends a session is FATAL or PANIC.
-static bool lets_live(const std::error_code& ec, const diagnostics& said) noexcept {
-  return ec.category() == sqlstate_category() && said.severity == "ERROR";
 }
 
 bool is_disconnect(const std::error_code& ec, const diagnostics& said) noexcept {

@@ -73,12 +73,7 @@ TEST(faults, F31_a_listener_connects_again_by_the_certificates_as_they_are_now) 
   const auto authority = folder.path() / "ca.crt";
   write_file(authority, read_file(server.ca_file()));
   run([&](asio::io_context& io) -> asio::awaitable<void> {
-    connect_config config;
-    config.host = "localhost";
-    config.port = server.port();
-    config.user = server.user();
-    config.database = server.database();
-    config.password = std::string_view(server.password());
+    connect_config config = connect_to(server, route::tls, nullptr);
     config.sslrootcert = authority;
     listener_options options;
     options.backoff_max = std::chrono::milliseconds(20);
